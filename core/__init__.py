@@ -1,0 +1,62 @@
+"""cenote runs pooling models: models whose answer is a vector, a score or a label.
+
+Names are resolved on first use, so that `import cenote` loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cenote.config import PoolerConfig
+    from cenote.engine import LLM, AsyncLLM
+    from cenote.errors import CenoteError
+    from cenote.outputs import EmbeddingOutput, EmbeddingRequestOutput, PoolingOutput, PoolingRequestOutput
+    from cenote.types import PoolingParams, PromptType, TextPrompt, TokensPrompt
+
+_HOMES = {
+    "AsyncLLM": "cenote.engine",
+    "CenoteError": "cenote.errors",
+    "EmbeddingOutput": "cenote.outputs",
+    "EmbeddingRequestOutput": "cenote.outputs",
+    "LLM": "cenote.engine",
+    "PoolerConfig": "cenote.config",
+    "PoolingOutput": "cenote.outputs",
+    "PoolingParams": "cenote.types",
+    "PoolingRequestOutput": "cenote.outputs",
+    "PromptType": "cenote.types",
+    "TextPrompt": "cenote.types",
+    "TokensPrompt": "cenote.types",
+}
+
+__all__ = [
+    "LLM",
+    "AsyncLLM",
+    "CenoteError",
+    "EmbeddingOutput",
+    "EmbeddingRequestOutput",
+    "PoolerConfig",
+    "PoolingOutput",
+    "PoolingParams",
+    "PoolingRequestOutput",
+    "PromptType",
+    "TextPrompt",
+    "TokensPrompt",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cenote' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

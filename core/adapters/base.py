@@ -1,0 +1,81 @@
+"""The seam between the engine and models: adapters load checkpoints into pooling models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cenote.checkpoints import Checkpoint
+    from cenote.config import PoolerConfig
+    from cenote.poolers import Pooler
+    from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
+
+__all__ = ["LoadOptions", "ModelAdapter", "PoolingModel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What the user asked of loading.
+
+    Attributes:
+        dtype: `auto` or the name of a torch floating dtype.
+        device: torch device string.
+        max_model_len: cap on prompt tokens, or None for the checkpoint's own.
+        convert: `none`, `embed` or `classify`, as resolved by the registry.
+        pooler_config: the user's pooling settings.
+        trust_remote_code: the checkpoint's own code may run where no native class fits.
+        tokenizer: path of another tokenizer, or None for the checkpoint's.
+        execution: `auto`, or force `packed` or `padded`.
+    """
+
+    pooler_config: PoolerConfig
+    dtype: str = "auto"
+    device: str = "cpu"
+    max_model_len: int | None = None
+    convert: str = "embed"
+    trust_remote_code: bool = False
+    tokenizer: str | None = None
+    execution: str = "auto"
+
+
+class PoolingModel(Protocol):
+    """A loaded model. `prepare` is called from many threads, `forward` and `pooler` from one."""
+
+    #: Hidden states to results; the supported tasks come from here.
+    pooler: Pooler
+    #: What the model accepts and gives.
+    limits: ModelLimits
+
+    def prepare(
+        self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
+    ) -> PreparedInput:
+        """Turn one prompt into tokens, on the host.
+
+        Raises:
+            InvalidRequest: the prompt is empty, too long, out of vocabulary, or asks for something unknown.
+        """
+        ...
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """Run the backbone: [T, hidden_size] hidden states in batch order."""
+        ...
+
+    def report(self) -> dict[str, str]:
+        """Say what was resolved and why, for logs and `models inspect`: key to one-line text."""
+        ...
+
+
+class ModelAdapter(Protocol):
+    """Loads checkpoints of the architectures that its spec names."""
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> PoolingModel:
+        """Build the model.
+
+        Raises:
+            CheckpointError: weights or files are missing or do not fit.
+        """
+        ...

@@ -1,0 +1,129 @@
+"""Error classes of cenote: one base, few subclasses, each also a built-in.
+
+A message says what was asked, what was found and what to do. The culprit is carried as an attribute, so
+that callers and tests need not parse text. The server maps these classes to HTTP statuses in one table.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CenoteError",
+    "CheckpointError",
+    "EngineClosed",
+    "InvalidRequest",
+    "MissingDependency",
+    "ModelNotFound",
+    "NonFiniteResult",
+    "PluginConflict",
+    "PluginError",
+    "PluginIncompatible",
+    "PromptTooLong",
+    "QueueFull",
+    "RemoteCodeRefused",
+    "ShapeError",
+    "UnknownArchitecture",
+    "UnknownPlugin",
+    "UnsupportedTask",
+]
+
+
+class CenoteError(Exception):
+    """Base of every error that cenote raises on purpose."""
+
+
+class InvalidRequest(CenoteError, ValueError):
+    """A request that can never succeed as sent.
+
+    Attributes:
+        param: name of the offending request field, or None where no single field is to blame.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class PromptTooLong(InvalidRequest):
+    """A prompt that has more tokens than the model accepts, and no truncation was asked for."""
+
+
+class UnsupportedTask(InvalidRequest):
+    """A task that the loaded model cannot do."""
+
+
+class ModelNotFound(CenoteError, LookupError):
+    """A model name that this engine does not serve."""
+
+
+class CheckpointError(CenoteError, ValueError):
+    """A checkpoint that is missing, broken, incomplete or not readable as what it claims to be."""
+
+
+class RemoteCodeRefused(CheckpointError):
+    """A checkpoint that only its own Python code can load, while that code is not allowed to run."""
+
+
+class UnknownArchitecture(CenoteError, LookupError):
+    """No adapter fits a checkpoint.
+
+    Attributes:
+        architecture: the string that was looked up.
+    """
+
+    def __init__(self, message: str, *, architecture: str = "") -> None:
+        super().__init__(message)
+        self.architecture = architecture
+
+
+class PluginError(CenoteError, RuntimeError):
+    """A plugin that could not be imported, or misbehaved when called.
+
+    Attributes:
+        plugin: entry-point name.
+        distribution: name of the distribution that offers it.
+    """
+
+    def __init__(self, message: str, *, plugin: str = "", distribution: str = "") -> None:
+        super().__init__(message)
+        self.plugin = plugin
+        self.distribution = distribution
+
+
+class PluginConflict(PluginError):
+    """Two plugins that claim the same thing with the same right."""
+
+
+class PluginIncompatible(PluginError):
+    """A plugin made for another version of the plugin API."""
+
+
+class UnknownPlugin(PluginError, LookupError):
+    """A plugin name that nothing installed offers."""
+
+
+class MissingDependency(CenoteError, ImportError):
+    """An optional package that the request needs and that is not installed."""
+
+
+class ShapeError(CenoteError, ValueError):
+    """Arrays whose sizes do not fit together."""
+
+
+class NonFiniteResult(CenoteError, ArithmeticError):
+    """A model computed NaN or infinity; the result is withheld."""
+
+
+class EngineClosed(CenoteError, RuntimeError):
+    """The engine was shut down, or its worker died."""
+
+
+class QueueFull(CenoteError, RuntimeError):
+    """More requests are waiting than the operator allows.
+
+    Attributes:
+        retry_after: seconds after which a new try is sensible.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
