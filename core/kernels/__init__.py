@@ -1,0 +1,8 @@
+"""Numeric operators, each with a plain `reference` and faster backends, chosen by device.
+
+Importing this package loads no torch; `get_kernel` imports the one implementation that is asked for.
+"""
+
+from cenote.kernels.dispatch import OPERATORS, get_kernel
+
+__all__ = ["OPERATORS", "get_kernel"]

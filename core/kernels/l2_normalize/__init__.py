@@ -1,0 +1,1 @@
+"""Scale rows to length one: `l2_normalize`."""

@@ -1,0 +1,1 @@
+"""Reduce the rows of each sequence to one: `segment_pool`."""

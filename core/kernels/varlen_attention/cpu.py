@@ -1,0 +1,79 @@
+"""Attention by groups of equal length, each group one call of torch's fused attention.
+
+The scheduler sorts a batch by length, so that groups are long; one call costs about 20 µs on a CPU, which
+short sequences would otherwise pay one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cenote.kernels.varlen_attention import reference
+
+__all__ = ["varlen_attention"]
+
+
+@lru_cache(maxsize=128)
+def _groups(lengths: tuple[int, ...], key_lengths: tuple[int, ...]) -> tuple[tuple[int, int, int, int], ...]:
+    """Return (first row, sequences, length, key length) of each run of equal neighbours."""
+    groups = []
+    start = 0
+    for (length, key_length), run in groupby(zip(lengths, key_lengths, strict=True)):
+        count = sum(1 for _ in run)
+        groups.append((start, count, length, key_length))
+        start += count * length
+    return tuple(groups)
+
+
+def _mask(length: int, key_length: int, *, causal: bool, window: int | None, device: torch.device) -> Tensor | None:
+    """Return a mask only where the fused kernel's own flags do not say enough."""
+    if (window is None or window >= length) and (not causal or key_length == length):
+        return None
+    return reference.visible(length, key_length, causal=causal, window=window, device=device)
+
+
+def varlen_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    lengths: Sequence[int],
+    key_lengths: Sequence[int],
+    scale: float,
+    causal: bool = False,
+    window: int | None = None,
+    softcap: float | None = None,
+) -> Tensor:
+    """Compute attention as `reference.varlen_attention` states it."""
+    if softcap is not None:  # the fused kernel has no soft cap
+        return reference.varlen_attention(
+            query,
+            key,
+            value,
+            lengths=lengths,
+            key_lengths=key_lengths,
+            scale=scale,
+            causal=causal,
+            window=window,
+            softcap=softcap,
+        )
+    out = torch.empty_like(query, memory_format=torch.contiguous_format)
+    grouped = query.shape[1] != key.shape[1]
+    for start, count, length, key_length in _groups(tuple(lengths), tuple(key_lengths)):
+        rows = slice(start, start + count * length)
+        q = query[rows].unflatten(0, (count, length)).transpose(1, 2)  # [n, heads, l, d]
+        k = key[rows].unflatten(0, (count, length))[:, :key_length].transpose(1, 2)
+        v = value[rows].unflatten(0, (count, length))[:, :key_length].transpose(1, 2)
+        mask = _mask(length, key_length, causal=causal, window=window, device=query.device)
+        flag = causal and mask is None
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=flag, scale=scale, enable_gqa=grouped
+        )
+        out[rows].unflatten(0, (count, length)).copy_(mixed.transpose(1, 2))
+    return out
