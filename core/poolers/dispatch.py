@@ -1,0 +1,50 @@
+"""Several poolers behind one: each prompt is pooled for the tasks it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from cenote.poolers.base import Pooler
+from cenote.types import PoolingBatch
+
+__all__ = ["TaskPooler"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPooler:
+    """One pooler per task, over the same hidden states.
+
+    Attributes:
+        poolers: task to pooler.
+    """
+
+    poolers: Mapping[str, Pooler]
+
+    def supported_tasks(self) -> frozenset[str]:
+        """Return the tasks of all poolers."""
+        return frozenset(self.poolers)
+
+    def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
+        """Return one mapping per prompt, holding the tasks that the prompt asked for."""
+        results: list[dict[str, Tensor]] = [{} for _ in batch.rows]
+        for task, pooler in self.poolers.items():
+            indices = [index for index, row in enumerate(batch.rows) if task in row.tasks]
+            if not indices:
+                continue
+            part, rows = _gather(hidden, batch, indices)
+            for index, result in zip(indices, pooler(part, rows), strict=True):
+                results[index].update(result)
+        return results
+
+
+def _gather(hidden: Tensor, batch: PoolingBatch, indices: list[int]) -> tuple[Tensor, PoolingBatch]:
+    """Take the rows of some prompts only, where not all ask for the task."""
+    if len(indices) == len(batch.rows):
+        return hidden, batch
+    parts = hidden.split(list(batch.lengths))
+    rows = tuple(batch.rows[index] for index in indices)
+    return torch.cat([parts[index] for index in indices]), replace(batch, rows=rows)

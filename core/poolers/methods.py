@@ -1,0 +1,80 @@
+"""Pooling methods: from the rows of each sequence to one row.
+
+Each function takes hidden states [T, h], the lengths of the sequences, and per sequence the number of leading
+rows to leave out, and returns [n, h] float32. Methods are entry points of the group `cenote.poolers`, so a
+plugin can add one.
+
+Source of the formulas: sentence-transformers 6.2 `Pooling`; with no padding its masks become lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cenote.kernels import get_kernel
+
+__all__ = ["cls", "last", "maximum", "mean", "mean_sqrt_len", "weighted_mean"]
+
+
+def _offsets(lengths: Sequence[int], device: torch.device) -> Tensor:
+    """Return [n] int64: the row after each sequence."""
+    return torch.tensor(lengths, dtype=torch.int64, device=device).cumsum(0)
+
+
+def _kept(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """Drop the leading rows that `skips` names; a sequence keeps no row where all are skipped."""
+    if not any(skips):
+        return hidden, list(lengths)
+    keep = torch.cat(
+        [torch.arange(length) >= skip for length, skip in zip(lengths, skips, strict=True)],
+    ).to(hidden.device)
+    return hidden[keep], [max(0, length - skip) for length, skip in zip(lengths, skips, strict=True)]
+
+
+def _segments(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int], reduce: str) -> Tensor:
+    rows, kept = _kept(hidden, lengths, skips)
+    pooled: Tensor = get_kernel("segment_pool", hidden.device.type)(rows, lengths=kept, reduce=reduce)
+    return pooled
+
+
+def cls(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
+    """Take the first row of each sequence that is not left out."""
+    ends = _offsets(lengths, hidden.device)
+    counts = torch.tensor(lengths, device=hidden.device)
+    first = torch.minimum(torch.tensor(skips, device=hidden.device), counts - 1)
+    return hidden[ends - counts + first].float()
+
+
+def last(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
+    """Take the last row of each sequence."""
+    del skips
+    return hidden[_offsets(lengths, hidden.device) - 1].float()
+
+
+def mean(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
+    """Take the arithmetic mean, accumulated in float32."""
+    return _segments(hidden, lengths, skips, "mean")
+
+
+def maximum(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
+    """Take the maximum of each component."""
+    return _segments(hidden, lengths, skips, "max")
+
+
+def mean_sqrt_len(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
+    """Take the sum divided by the square root of the number of rows."""
+    counts = torch.tensor([max(1, n - skip) for n, skip in zip(lengths, skips, strict=True)], device=hidden.device)
+    return _segments(hidden, lengths, skips, "sum") / counts.float().sqrt()[:, None]
+
+
+def weighted_mean(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
+    """Take the mean weighted by position: row i (from 1, left-out rows counted) weighs i.
+
+    Source: Muennighoff 2022, SGPT, section 4 (arXiv:2202.08904).
+    """
+    weights = torch.cat([torch.arange(1, length + 1) for length in lengths]).to(hidden.device)[:, None].float()
+    total = _segments(hidden.float() * weights, lengths, skips, "sum")
+    return total / _segments(weights, lengths, skips, "sum").clamp_min(1e-9)

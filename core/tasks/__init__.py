@@ -1,0 +1,6 @@
+"""Tasks: what a pooling model can be asked for."""
+
+from cenote.tasks.base import Task
+from cenote.tasks.validate import check_dimensions, check_params, default_task, get_task
+
+__all__ = ["Task", "check_dimensions", "check_params", "default_task", "get_task"]

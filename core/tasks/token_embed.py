@@ -1,0 +1,14 @@
+"""`token_embed`: one vector per token."""
+
+from __future__ import annotations
+
+from cenote.tasks.base import Task
+
+__all__ = ["TOKEN_EMBED"]
+
+TOKEN_EMBED = Task(
+    name="token_embed",
+    grain="token",
+    parameters=frozenset({"dimensions", "use_activation", "prompt_name", "prompt"}),
+    priority=40,
+)

@@ -1,0 +1,93 @@
+"""Check what a request asks against what its task and the loaded model can do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields
+
+from cenote.errors import InvalidRequest, UnsupportedTask
+from cenote.registry import Registry, default_registry
+from cenote.tasks.base import Task
+from cenote.types import ModelLimits, PoolingParams
+
+__all__ = ["check_dimensions", "check_params", "default_task", "get_task"]
+
+_GROUP = "cenote.tasks"
+_REMOVED = {"encode": "token_embed or token_classify", "score": "embed or classify"}
+
+
+def get_task(name: str | None, supported: Collection[str], registry: Registry | None = None) -> Task:
+    """Return the task of this name, provided that the model supports it.
+
+    Raises:
+        UnsupportedTask: no name, an unknown one, or one that the model cannot do.
+    """
+    offered = ", ".join(sorted(supported))
+    if name is None:
+        raise UnsupportedTask(f"No task was named. This model can do: {offered}.", param="pooling_task")
+    if name in supported:
+        task = (registry or default_registry()).get(_GROUP, name)
+        assert isinstance(task, Task)
+        return task
+    if name in _REMOVED:
+        raise UnsupportedTask(
+            f"Task {name!r} was removed; use {_REMOVED[name]}. This model can do: {offered}.", param="task"
+        )
+    hint = {"embed": " Try --convert embed.", "token_embed": " Try --convert embed."}.get(name, "")
+    raise UnsupportedTask(f"This model cannot do task {name!r}. It can do: {offered}.{hint}", param="task")
+
+
+def default_task(supported: Collection[str], preferred: str | None = None, registry: Registry | None = None) -> str:
+    """Return the task that a request without one means.
+
+    Raises:
+        UnsupportedTask: `preferred` is not supported.
+    """
+    if preferred is not None:
+        return get_task(preferred, supported, registry).name
+    return min(supported, key=lambda name: get_task(name, supported, registry).priority)
+
+
+def check_params(task: Task, params: PoolingParams, limits: ModelLimits, model: str) -> None:
+    """Check the parameters of one request.
+
+    Args:
+        task: the task asked for.
+        params: the caller's parameters.
+        limits: facts of the loaded model.
+        model: name of the model in messages.
+
+    Raises:
+        InvalidRequest: a parameter means nothing for this task, contradicts it, or has a wrong value.
+    """
+    if params.task is not None and params.task != task.name:
+        raise InvalidRequest(f"The parameters are for task {params.task!r}, the call is {task.name!r}.", param="task")
+    for item in fields(params):
+        if item.name != "task" and getattr(params, item.name) is not None and item.name not in task.parameters:
+            raise InvalidRequest(f"{item.name} means nothing for task {task.name!r}.", param=item.name)
+    if params.prompt is not None and params.prompt_name is not None:
+        raise InvalidRequest("Give prompt or prompt_name, not both.", param="prompt")
+    if params.dimensions is not None:
+        check_dimensions(params.dimensions, limits, model)
+
+
+def check_dimensions(dimensions: int, limits: ModelLimits, model: str) -> None:
+    """Check a matryoshka size: only for models that declare it, and only the sizes they declare.
+
+    Raises:
+        InvalidRequest: the model was not trained for it, or the size is not one it offers.
+    """
+    if not limits.is_matryoshka:
+        raise InvalidRequest(
+            f'Model "{model}" does not support matryoshka representation, '
+            "changing output dimensions will lead to poor results.",
+            param="dimensions",
+        )
+    sizes = limits.matryoshka_dimensions
+    if sizes and dimensions not in sizes:
+        offered = ", ".join(str(size) for size in sizes)
+        raise InvalidRequest(f"dimensions must be one of {offered}, not {dimensions}.", param="dimensions")
+    if not 1 <= dimensions <= limits.embedding_size:
+        raise InvalidRequest(
+            f"dimensions must be from 1 to {limits.embedding_size}, not {dimensions}.", param="dimensions"
+        )
