@@ -1,0 +1,50 @@
+# Two commands are enough: `make serve` and `make test`. Each creates .venv and installs what it needs by itself.
+
+PORT ?= 8000
+ARGS ?=
+# The first interpreter that is new enough. Continuous integration runs 3.11.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done; echo python3)
+BIN := .venv/bin
+
+.PHONY: help setup serve demo test check bench bench-check docs lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
+
+setup: ## create .venv and install everything, or do nothing when that is done
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "cenote needs Python 3.11 or newer, found: $$("$(PYTHON)" --version 2>&1)." \
+			"Name another one: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
+	@"$(PYTHON)" scripts/bootstrap.py
+
+serve: setup ## serve the real all-MiniLM-L6-v2 on port 8000 (PORT=...) and print three curl lines
+	@exec $(BIN)/cenote serve --examples --port $(PORT) $(ARGS)
+
+demo: setup ## start a server, embed, rerank and list plugins through it, stop it
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: setup ## run all tests, without a network
+	@HF_HUB_OFFLINE=1 $(BIN)/pytest $(ARGS)
+
+check: setup ## formatting, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy scripts benchmarks examples
+	$(BIN)/lint-imports
+
+bench: setup ## measure embedding against sentence-transformers and padded transformers, in one run
+	@$(BIN)/python benchmarks/embed.py $(ARGS)
+
+bench-check: setup ## run the benchmark's code on few texts, times not judged
+	@$(BIN)/python benchmarks/embed.py --texts 24 --rounds 1 $(ARGS)
+
+docs: setup ## write the generated tables in README.md and docs/
+	@$(BIN)/python scripts/tables.py
+
+lock: ## write constraints.txt anew from a clean installation
+	@"$(PYTHON)" scripts/lock.py
+
+clean: ## remove .venv and everything generated
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
