@@ -36,12 +36,12 @@ class SequencePooler:
     """A pooling method followed by a head.
 
     Attributes:
-        method: name of the method.
+        method: from hidden states to one row per prompt, as `get_method` gives it.
         head: what follows.
         task: the task it answers.
     """
 
-    method: str
+    method: Method
     head: EmbeddingHead
     task: str = "embed"
 
@@ -52,5 +52,5 @@ class SequencePooler:
     def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
         """Return `{task: [dim]}` per prompt."""
         skips = [row.pooling_skip for row in batch.rows]
-        pooled = get_method(self.method)(hidden, batch.lengths, skips)
+        pooled = self.method(hidden, batch.lengths, skips)
         return [{self.task: vector} for vector in self.head(pooled, [row.params for row in batch.rows])]

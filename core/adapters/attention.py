@@ -1,0 +1,109 @@
+"""The attention function that transformers calls when a model runs packed.
+
+It fails closed: without cumulative lengths, or with an argument it does not know, it raises, and the self-check
+at load then chooses padded execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from cenote.errors import ShapeError
+from cenote.kernels import get_kernel
+
+__all__ = ["PACKED_ATTENTION", "packed_attention", "register_packed_attention"]
+
+#: Name under which transformers knows the function. Names with `flash`, `sdpa` or `flex` in them get special treatment.
+PACKED_ATTENTION = "cenote_packed"
+
+#: Arguments that change nothing here: dropout is off, and the rest speaks of caches, masks or outputs not in use.
+_INERT = frozenset(
+    {
+        "cache_position",
+        "cu_seq_lens_k",
+        "max_length_k",
+        "max_length_q",
+        "output_attentions",
+        "output_hidden_states",
+        "position_ids",
+        "return_dict",
+        "use_cache",
+    }
+)
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    *,
+    cu_seq_lens_q: Tensor | None = None,
+    packed_lengths: Sequence[int] | None = None,
+    packed_key_lengths: Sequence[int] | None = None,
+    is_causal: bool | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attend within each sequence of a packed batch.
+
+    Args:
+        module: the attention layer; its `is_causal` counts where the argument is None.
+        query: [1, heads, T, d].
+        key: [1, kv_heads, T, d].
+        value: [1, kv_heads, T, d].
+        attention_mask: must be None; borders come from the lengths.
+        scaling: factor on the scores; None is d ** -0.5.
+        dropout: ignored, models run in evaluation mode.
+        cu_seq_lens_q: [n + 1] cumulative lengths on the device; required.
+        packed_lengths: the lengths on the host; required.
+        packed_key_lengths: per sequence, leading tokens that are attended to; required.
+        is_causal: tokens see only earlier ones.
+        sliding_window: tokens see only |i - j| < window.
+        softcap: soft cap on the scores.
+        **others: only arguments known to change nothing.
+
+    Returns:
+        [1, T, heads, d], and None for the weights.
+
+    Raises:
+        ShapeError: the call is not one of a packed batch, or asks for something unknown.
+    """
+    if cu_seq_lens_q is None or packed_lengths is None or packed_key_lengths is None:
+        raise ShapeError("Packed attention was called without sequence lengths: the model does not pass them on.")
+    unknown = sorted(name for name, given in others.items() if given is not None and name not in _INERT)
+    if attention_mask is not None or unknown:
+        raise ShapeError(f"Packed attention does not know {', '.join(unknown) or 'attention masks'}.")
+    if query.shape[0] != 1:
+        raise ShapeError(f"Packed attention takes one packed row, not {query.shape[0]}.")
+    causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+    kernel = get_kernel("varlen_attention", query.device.type)
+    mixed = kernel(
+        query[0].transpose(0, 1),
+        key[0].transpose(0, 1),
+        value[0].transpose(0, 1),
+        lengths=packed_lengths,
+        key_lengths=packed_key_lengths,
+        scale=query.shape[-1] ** -0.5 if scaling is None else scaling,
+        causal=causal,
+        window=sliding_window,
+        softcap=softcap,
+    )
+    return mixed.unsqueeze(0), None
+
+
+def register_packed_attention() -> None:
+    """Make the function known to transformers; calling it again changes nothing.
+
+    No mask function goes with it, so transformers builds no mask.
+    """
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(PACKED_ATTENTION, packed_attention)

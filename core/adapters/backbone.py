@@ -1,0 +1,162 @@
+"""Run a transformers backbone over a packed batch: packed where that is exact, else padded in length buckets."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from cenote.types import PackedBatch
+
+__all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack"]
+
+
+class Backbone(Protocol):
+    """A way of running a model."""
+
+    #: `packed` or `padded`.
+    execution: str
+
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        """Return [T, hidden] for the tokens of the batch."""
+        ...
+
+
+def accepts(model: Any, name: str) -> bool:
+    """Tell whether a model's forward has a parameter of this name."""
+    return name in inspect.signature(model.forward).parameters
+
+
+def pack(
+    sequences: list[tuple[int, ...]],
+    *,
+    device: str = "cpu",
+    token_type_ids: list[tuple[int, ...] | None] | None = None,
+) -> PackedBatch:
+    """Lay sequences end to end.
+
+    Args:
+        sequences: token ids of each prompt.
+        device: where the tensors go.
+        token_type_ids: segment ids of each prompt; None counts as all zero.
+    """
+    lengths = tuple(len(ids) for ids in sequences)
+    types: Tensor | None = None
+    if token_type_ids is not None and any(item is not None for item in token_type_ids):
+        flat = [
+            value
+            for item, length in zip(token_type_ids, lengths, strict=True)
+            for value in (item if item is not None else (0,) * length)
+        ]
+        types = torch.tensor(flat, device=device)
+    ends = torch.tensor((0, *lengths)).cumsum(0)
+    positions = torch.arange(int(ends[-1])) - torch.repeat_interleave(ends[:-1], torch.tensor(lengths))
+    return PackedBatch(
+        input_ids=torch.tensor([token for ids in sequences for token in ids], device=device),
+        position_ids=positions.to(device),
+        cu_seq_lens_q=ends.to(device=device, dtype=torch.int32),
+        lengths=lengths,
+        key_lengths=lengths,
+        token_type_ids=types,
+    )
+
+
+@dataclass(slots=True)
+class PackedBackbone:
+    """All tokens in one row; attention keeps the sequences apart.
+
+    Attributes:
+        model: transformers base model that runs with `PACKED_ATTENTION`.
+        position_offset: added to positions counted from 0 (RoBERTa: padding id + 1).
+    """
+
+    model: Any
+    position_offset: int = 0
+    execution: str = "packed"
+    _fixed: dict[str, Any] = field(init=False)
+    _takes_types: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._fixed = {"use_cache": False} if accepts(self.model, "use_cache") else {}
+        self._takes_types = accepts(self.model, "token_type_ids")
+
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        """Return [T, hidden]."""
+        extra = dict(self._fixed)
+        if self._takes_types:
+            types = batch.token_type_ids
+            extra["token_type_ids"] = torch.zeros_like(batch.input_ids)[None] if types is None else types[None]
+        output = self.model(
+            input_ids=batch.input_ids[None],
+            position_ids=(batch.position_ids + self.position_offset)[None],
+            cu_seq_lens_q=batch.cu_seq_lens_q,
+            cu_seq_lens_k=batch.cu_seq_lens_q,
+            max_length_q=max(batch.lengths),
+            max_length_k=max(batch.lengths),
+            packed_lengths=batch.lengths,
+            packed_key_lengths=batch.key_lengths,
+            **extra,
+        )
+        hidden: Tensor = output.last_hidden_state[0]
+        return hidden
+
+
+@dataclass(slots=True)
+class PaddedBackbone:
+    """One padded row per sequence, sequences of similar length together; for models that cannot run packed.
+
+    Attributes:
+        model: transformers base model with its own attention.
+        pad_token_id: fills the rows; its positions are masked.
+        waste: share of padding that one bucket may hold before it is split.
+    """
+
+    model: Any
+    pad_token_id: int
+    waste: float = 0.1
+    execution: str = "padded"
+    _fixed: dict[str, Any] = field(init=False)
+    _takes_types: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._fixed = {"use_cache": False} if accepts(self.model, "use_cache") else {}
+        self._takes_types = accepts(self.model, "token_type_ids")
+
+    def __call__(self, batch: PackedBatch) -> Tensor:
+        """Return [T, hidden]."""
+        rows = batch.input_ids.split(list(batch.lengths))
+        types = None if batch.token_type_ids is None else batch.token_type_ids.split(list(batch.lengths))
+        results: list[Tensor | None] = [None] * len(rows)
+        for bucket in self.buckets(batch.lengths):
+            hidden = self._run([rows[i] for i in bucket], None if types is None else [types[i] for i in bucket])
+            for index, row in zip(bucket, hidden, strict=True):
+                results[index] = row[: batch.lengths[index]]
+        return torch.cat([row for row in results if row is not None])
+
+    def buckets(self, lengths: tuple[int, ...]) -> list[list[int]]:
+        """Split indices into groups, longest first, each with at most the allowed share of padding."""
+        groups: list[list[int]] = []
+        used = 0
+        for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+            longest = lengths[groups[-1][0]] if groups else 0
+            area = longest * (len(groups[-1]) + 1) if groups else 0
+            if groups and area - used - lengths[index] <= self.waste * area:
+                groups[-1].append(index)
+                used += lengths[index]
+            else:
+                groups.append([index])
+                used = lengths[index]
+        return groups
+
+    def _run(self, rows: list[Tensor], types: list[Tensor] | None) -> Tensor:
+        """Return [n, longest, hidden] of right-padded rows."""
+        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id)
+        mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+        extra = dict(self._fixed)
+        if self._takes_types and types is not None:
+            extra["token_type_ids"] = torch.nn.utils.rnn.pad_sequence(types, batch_first=True)
+        hidden: Tensor = self.model(input_ids=ids, attention_mask=mask, **extra).last_hidden_state
+        return hidden

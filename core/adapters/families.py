@@ -1,0 +1,70 @@
+"""What is known of transformers' model families: how they run packed, or why they do not.
+
+Every model is checked at load all the same (`selfcheck`); this table saves trying what is known to fail, and
+feeds `docs/models.md`. Findings are from transformers 5.23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+__all__ = ["FAMILIES", "Family", "family_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """How a `model_type` is executed.
+
+    Attributes:
+        title: name for people.
+        packs: it may run packed (the self-check at load has the last word).
+        reason: why it does not pack.
+        positions: position ids count from 0, or start after the padding id (RoBERTa's way).
+        pooling: sequence method where no file says one.
+    """
+
+    title: str
+    packs: bool = True
+    reason: str = ""
+    positions: Literal["from_zero", "after_padding"] = "from_zero"
+    pooling: str = "MEAN"
+
+
+_BIAS = "its relative position bias is computed for one padded sequence and ignores sequence borders"
+_CONV = "its convolution mixes neighbouring sequences"
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "bert": Family(title="BERT"),
+        "electra": Family(title="ELECTRA"),
+        "roberta": Family(title="RoBERTa", positions="after_padding"),
+        "camembert": Family(title="CamemBERT", positions="after_padding"),
+        "xlm-roberta": Family(title="XLM-RoBERTa", positions="after_padding"),
+        "distilbert": Family(title="DistilBERT"),
+        "modernbert": Family(title="ModernBERT"),
+        "nomic_bert": Family(title="Nomic BERT"),
+        "gte": Family(title="GTE (new-impl)"),
+        "eurobert": Family(title="EuroBERT"),
+        "qwen2": Family(title="Qwen2", pooling="LAST"),
+        "qwen3": Family(title="Qwen3", pooling="LAST"),
+        "llama": Family(title="Llama", pooling="LAST"),
+        "mistral": Family(title="Mistral", pooling="LAST"),
+        "gemma": Family(title="Gemma", pooling="LAST"),
+        "gemma2": Family(title="Gemma 2", pooling="LAST"),
+        "gemma3_text": Family(title="Gemma 3 (text)", pooling="LAST"),
+        "mpnet": Family(title="MPNet", packs=False, reason=_BIAS, positions="after_padding"),
+        "deberta-v2": Family(title="DeBERTa v2 and v3", packs=False, reason=_BIAS),
+        "lfm2": Family(title="LFM2", packs=False, reason=_CONV, pooling="LAST"),
+    }
+)
+
+#: What is assumed of a family that the table does not know; the self-check decides.
+_UNKNOWN = Family(title="other")
+
+
+def family_of(model_type: str | None) -> Family:
+    """Return what is known of a `model_type`; a cautious default where nothing is."""
+    return FAMILIES.get(model_type or "", _UNKNOWN)

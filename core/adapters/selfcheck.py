@@ -1,0 +1,113 @@
+"""Decide at load whether a model may run packed: run it packed and alone, and compare.
+
+Some families take the attention function and leak between sequences all the same (relative position bias,
+convolutions), without an error. Only the numbers tell.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attention
+from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts, pack
+from cenote.adapters.families import Family
+from cenote.errors import CheckpointError
+
+__all__ = ["choose_execution", "padding_id", "packed_difference"]
+
+_log = logging.getLogger(__name__)
+
+#: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
+_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
+
+
+def padding_id(config: Any) -> int:
+    """Return the padding id that a config names, or 0."""
+    value = getattr(config, "pad_token_id", None)
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _probe(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
+    """Return sequences that a leak would show in: unlike neighbours, one longer than a sliding window."""
+    window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
+    longest = min(max_tokens, window + 7 if 0 < window <= 512 else 23)
+    generator = torch.Generator().manual_seed(20)
+    low = padding_id(config) + 1
+    high = max(low + 1, int(config.vocab_size) - 1)
+    return [
+        tuple(torch.randint(low, high, (min(size, max_tokens),), generator=generator).tolist())
+        for size in (9, longest, 1, 14)
+    ]
+
+
+def packed_difference(model: Any, packed: PackedBackbone, native: str, max_tokens: int) -> float:
+    """Return the largest difference between packed and alone, relative to the largest hidden value.
+
+    Args:
+        model: the transformers model; its attention setting is left as `PACKED_ATTENTION`.
+        packed: the backbone to test.
+        native: name of the model's own attention implementation.
+        max_tokens: longest prompt of the model.
+    """
+    sequences = _probe(model.config, max_tokens)
+    device = str(next(model.parameters()).device)
+    alone = PaddedBackbone(model, padding_id(model.config))
+    model.set_attn_implementation(native)
+    with torch.inference_mode():
+        expected = torch.cat([alone(pack([ids], device=device)) for ids in sequences]).float()
+        model.set_attn_implementation(PACKED_ATTENTION)
+        found = packed(pack(sequences, device=device)).float()
+    if not bool(torch.isfinite(expected).all()):
+        raise CheckpointError("The model computes NaN or infinity for ordinary tokens; its weights are broken.")
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+
+
+def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -> tuple[Backbone, str]:
+    """Return the way to run a model, and the reason in words.
+
+    Args:
+        model: transformers base model.
+        family: what is known of it.
+        wanted: `auto`, `packed` (raise where it is not exact) or `padded`.
+        max_tokens: longest prompt.
+
+    Raises:
+        CheckpointError: packed was forced and is not exact, or the weights give NaN.
+    """
+    native = model.config._attn_implementation
+    padded = PaddedBackbone(model, padding_id(model.config))
+    if wanted == "padded":
+        return padded, "padded execution was asked for"
+    if wanted == "auto" and not family.packs:
+        return padded, f"{family.title} does not run packed: {family.reason}"
+    register_packed_attention()
+    reason = _try_packed(model, native, max_tokens, family)
+    if isinstance(reason, PackedBackbone):
+        return reason, "packed and alone gave equal results at load"
+    model.set_attn_implementation(native)
+    if wanted == "packed":
+        raise CheckpointError(f"Packed execution was asked for, and is not exact for this model: {reason}.")
+    _log.warning("padded execution: %s", reason)
+    return padded, reason
+
+
+def _try_packed(model: Any, native: str, max_tokens: int, family: Family) -> PackedBackbone | str:
+    """Return a verified packed backbone, or why there is none."""
+    if not accepts(model, "position_ids"):
+        return "the model takes no position ids"
+    offset = padding_id(model.config) + 1 if family.positions == "after_padding" else 0
+    tolerance = _TOLERANCE.get(model.dtype, 1e-4)
+    backbone = PackedBackbone(model, offset)
+    try:
+        difference = packed_difference(model, backbone, native, max_tokens)
+    except CheckpointError:
+        raise
+    except Exception as exc:
+        # Any failure inside a foreign model means only that it cannot run this way; the reason is kept and logged.
+        return f"it raised {type(exc).__name__}: {exc}"
+    if difference <= tolerance:
+        return backbone
+    return f"packed and alone differ by {difference:.1e} of the largest value (allowed {tolerance:.0e})"

@@ -1,0 +1,97 @@
+"""`AsyncLLM`: the awaiting face, for servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from cenote.engine.face import EngineFace, to_output, tokenization_options
+from cenote.engine.request import RequestOptions
+from cenote.inputs import parse_prompts
+from cenote.outputs import PoolingRequestOutput
+from cenote.types import PoolingParams, PromptType, Role, TokenizationOptions
+from cenote.types import Prompt as ParsedPrompt
+
+__all__ = ["AsyncLLM"]
+
+
+class AsyncLLM(EngineFace):
+    """A pooling model for asynchronous use. All methods are safe to call from one event loop."""
+
+    async def run(
+        self,
+        prompts: Sequence[ParsedPrompt],
+        *,
+        task: str,
+        params: PoolingParams | None = None,
+        tokenization: TokenizationOptions | None = None,
+        role: Role | None = None,
+        request_id: str = "",
+        priority: int = 0,
+    ) -> list[PoolingRequestOutput]:
+        """Return the results of some prompts, in order. Cancelling the call cancels what has not run yet.
+
+        Args:
+            prompts: parsed prompts, at least one.
+            task: the task.
+            params: its parameters.
+            tokenization: how text becomes tokens.
+            role: what the inputs are for.
+            request_id: results are called `<request_id>-<index>`.
+            priority: lower runs sooner.
+
+        Raises:
+            InvalidRequest: a prompt or parameter is wrong; nothing ran.
+            QueueFull: the operator's limits are reached; nothing ran.
+        """
+        options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority)
+        return await self._run(prompts, options, request_id)
+
+    async def _run(
+        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, request_id: str
+    ) -> list[PoolingRequestOutput]:
+        prepared = await asyncio.wrap_future(self.engine.prepare(prompts, options))
+        requests = self.engine.submit(prepared, options)
+        try:
+            results = [await asyncio.wrap_future(request.future) for request in requests]
+        finally:
+            # Only what has not started can be cancelled; settled futures ignore it.
+            for request in requests:
+                request.future.cancel()
+        return [
+            to_output(f"{request_id}-{index}", request.prompt, result, options.task)
+            for index, (request, result) in enumerate(zip(requests, results, strict=True))
+        ]
+
+    async def encode(
+        self,
+        prompt: PromptType,
+        pooling_params: PoolingParams | None = None,
+        request_id: str = "",
+        *,
+        priority: int = 0,
+        tokenization_kwargs: Mapping[str, Any] | None = None,
+        role: Role | None = None,
+    ) -> AsyncIterator[PoolingRequestOutput]:
+        """Yield the one result of a prompt; the task is that of the parameters, else the model's default.
+
+        Raises:
+            InvalidRequest: the prompt or a parameter is wrong.
+        """
+        params = pooling_params or PoolingParams()
+        outputs = await self.run(
+            parse_prompts(prompt),
+            task=params.task or self.default_task,
+            params=params,
+            tokenization=tokenization_options(tokenization_kwargs),
+            role=role,
+            request_id=request_id,
+            priority=priority,
+        )
+        for output in outputs:
+            yield output
+
+    async def shutdown(self, drain_seconds: float = 0.0) -> None:
+        """Stop the engine; what is queued may finish within `drain_seconds`."""
+        await asyncio.to_thread(self.engine.shutdown, drain_seconds)

@@ -1,0 +1,99 @@
+"""Offline runs: any number of prompts through the engine, in order, with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from cenote.engine.core import Engine
+from cenote.engine.progress import TokenProgress
+from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.types import PreparedInput, Prompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Answer", "BulkRun", "prompt_size"]
+
+#: Prompts tokenised by one call of a thread.
+_CHUNK = 64
+#: Prompts that are tokenised or queued at once; bounds memory and is the pool that batches are formed from.
+_WINDOW = 2048
+
+#: A tokenised prompt and its result.
+Answer = tuple[PreparedInput, "dict[str, Tensor]"]
+
+
+def prompt_size(prompt: Prompt) -> int:
+    """Return the size of a prompt before tokenisation: characters, or token ids."""
+    return len(prompt.text or "") if prompt.token_ids is None else len(prompt.token_ids)
+
+
+class BulkRun:
+    """One call over many prompts. Threads report to one queue, which the calling thread reads."""
+
+    def __init__(
+        self, engine: Engine, prompts: Sequence[Prompt], options: Sequence[RequestOptions], progress: TokenProgress
+    ) -> None:
+        self._engine = engine
+        self._prompts = prompts
+        self._options = options
+        self._progress = progress
+        self._answers: list[Answer | None] = [None] * len(prompts)
+        self._events: SimpleQueue[tuple[int, Future[list[PreparedInput]] | EngineRequest]] = SimpleQueue()
+        self._outstanding: set[Future[list[PreparedInput]] | Future[dict[str, Tensor]]] = set()
+        self._next = 0
+        self._finished = 0
+
+    def run(self) -> list[Answer]:
+        """Return the answers in prompt order.
+
+        Raises:
+            InvalidRequest: a prompt cannot be answered as asked; everything outstanding is cancelled.
+        """
+        try:
+            self._fill()
+            while self._finished < len(self._prompts):
+                start, event = self._events.get()
+                if isinstance(event, EngineRequest):
+                    self._collect(start, event)
+                else:
+                    self._queue(start, event)
+                self._fill()
+        except BaseException:
+            for future in self._outstanding:
+                future.cancel()
+            raise
+        finally:
+            self._progress.close()
+        return [answer for answer in self._answers if answer is not None]
+
+    def _fill(self) -> None:
+        """Tokenise further chunks while less than the window is outstanding. A chunk has equal options."""
+        while self._next < len(self._prompts) and self._next - self._finished < _WINDOW:
+            start, options = self._next, self._options[self._next]
+            end = start + 1
+            while end < min(start + _CHUNK, len(self._prompts)) and self._options[end] == options:
+                end += 1
+            self._next = end
+            future = self._engine.prepare(self._prompts[start:end], options)
+            self._outstanding.add(future)
+            future.add_done_callback(lambda done, at=start: self._events.put((at, done)))  # type: ignore[misc]
+
+    def _queue(self, start: int, future: Future[list[PreparedInput]]) -> None:
+        self._outstanding.discard(future)
+        prepared = future.result()
+        size = sum(prompt_size(prompt) for prompt in self._prompts[start : start + len(prepared)])
+        self._progress.tokenised(size, sum(len(item) for item in prepared))
+        requests = self._engine.submit(prepared, self._options[start], bounded=False)
+        for index, request in enumerate(requests, start):
+            self._outstanding.add(request.future)
+            request.future.add_done_callback(lambda _, at=index, of=request: self._events.put((at, of)))  # type: ignore[misc]
+
+    def _collect(self, index: int, request: EngineRequest) -> None:
+        self._outstanding.discard(request.future)
+        self._finished += 1
+        self._answers[index] = (request.prompt, request.future.result())
+        self._progress.done(request.tokens)

@@ -1,0 +1,153 @@
+"""The engine: tokenisation threads in front of one thread that runs the model."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from cenote.adapters.base import PoolingModel
+from cenote.config import EngineConfig
+from cenote.engine.queue import WaitingQueue
+from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.engine.stats import EngineStats
+from cenote.engine.worker import answer
+from cenote.errors import EngineClosed, QueueFull
+from cenote.types import PreparedInput, Prompt
+
+__all__ = ["Engine"]
+
+_log = logging.getLogger(__name__)
+
+#: Tokens of one forward where the user sets none: on a CPU the activations of more than about 2000 tokens of a
+#: small model leave the cache (measured on MiniLM: 4096 is 8 % slower, 16384 is 33 % slower).
+_DEFAULT_BUDGET = {"cpu": 2048, "cuda": 16384}
+
+
+class Engine:
+    """Answers tokenised prompts, in batches that it forms itself. Thread safe."""
+
+    def __init__(self, model: PoolingModel, config: EngineConfig, device: str) -> None:
+        self.model = model
+        self._device = device
+        self._budget = config.max_num_batched_tokens or _DEFAULT_BUDGET.get(device.split(":")[0], 2048)
+        self._config = config
+        self._queue = WaitingQueue()
+        self._changed = threading.Condition()
+        self._paused = False
+        self._closed = False
+        self._running = 0
+        self._forwards = self._tokens = self._requests = 0
+        self._renderers = ThreadPoolExecutor(config.renderer_num_workers, thread_name_prefix="cenote-render")
+        self._thread = threading.Thread(target=self._loop, name="cenote-worker", daemon=True)
+        self._thread.start()
+
+    def prepare(self, prompts: Sequence[Prompt], options: RequestOptions) -> Future[list[PreparedInput]]:
+        """Tokenise prompts in a thread; the future raises the first prompt's error."""
+        with self._changed:
+            self._check_open()
+            return self._renderers.submit(self._prepare, prompts, options)
+
+    def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions) -> list[PreparedInput]:
+        return [
+            self.model.prepare(prompt, options.role, options.params, options.tokenization) for prompt in prompts
+        ]
+
+    def submit(
+        self, prompts: Sequence[PreparedInput], options: RequestOptions, *, bounded: bool = True
+    ) -> list[EngineRequest]:
+        """Queue prompts together; each request's future gives its result.
+
+        Args:
+            prompts: tokenised prompts.
+            options: what is asked of them.
+            bounded: apply the operator's limits; offline callers bound themselves.
+
+        Raises:
+            QueueFull: the operator's limits would be exceeded; nothing was queued.
+            EngineClosed: the engine was shut down.
+        """
+        requests = [EngineRequest(prompt, options) for prompt in prompts]
+        with self._changed:
+            self._check_open()
+            if bounded:
+                self._admit(requests)
+            for request in requests:
+                self._queue.add(request)
+            self._changed.notify_all()
+        return requests
+
+    def _admit(self, requests: Sequence[EngineRequest]) -> None:
+        count, tokens = len(requests), sum(request.tokens for request in requests)
+        limits = (
+            ("prompts", len(self._queue), count, self._config.max_num_queued_reqs),
+            ("tokens", self._queue.tokens, tokens, self._config.max_num_queued_tokens),
+        )
+        for what, waiting, more, limit in limits:
+            if limit is not None and waiting + more > limit:
+                raise QueueFull(f"{waiting} {what} wait and {more} more were sent; at most {limit} may wait.")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed("The engine was shut down.")
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                while not self._closed and (self._paused or not self._queue):
+                    self._changed.wait()
+                if self._closed:
+                    return
+                taken = self._queue.take(self._budget, self._config.max_num_seqs)
+                batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
+                self._running = len(batch)
+            if batch:
+                self._run(batch)
+
+    def _run(self, batch: list[EngineRequest]) -> None:
+        forwards = answer(self.model, batch, self._device)
+        with self._changed:
+            self._forwards += forwards
+            self._tokens += sum(request.tokens for request in batch)
+            self._requests += len(batch)
+            self._running = 0
+            self._changed.notify_all()
+
+    def stats(self) -> EngineStats:
+        """Return a snapshot of the counters."""
+        with self._changed:
+            return EngineStats(
+                self._forwards, self._tokens, self._requests, self._running, len(self._queue), self._queue.tokens
+            )
+
+    @property
+    def is_healthy(self) -> bool:
+        """Tell whether requests are answered."""
+        return not self._closed and self._thread.is_alive()
+
+    def pause(self) -> None:
+        """Form no new batches; requests wait. The batch under way goes on."""
+        with self._changed:
+            self._paused = True
+
+    def resume(self) -> None:
+        """Form batches again."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    def shutdown(self, drain_seconds: float = 0.0) -> None:
+        """Stop: wait at most so long for what is queued, then fail the rest with `EngineClosed`. Idempotent."""
+        with self._changed:
+            if not self._paused:
+                self._changed.wait_for(lambda: not self._queue and not self._running, timeout=drain_seconds)
+            self._closed = True
+            abandoned = self._queue.drain()
+            self._changed.notify_all()
+        for request in abandoned:
+            if request.future.set_running_or_notify_cancel():
+                request.future.set_exception(EngineClosed("The engine was shut down before this request ran."))
+        self._renderers.shutdown(wait=False, cancel_futures=True)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=30)

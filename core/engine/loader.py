@@ -1,0 +1,110 @@
+"""From options to a loaded model: find the checkpoint, choose the adapter, load."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from cenote.adapters.base import LoadOptions, PoolingModel
+from cenote.checkpoints import default_model, open_checkpoint
+from cenote.config import EngineConfig
+from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
+
+__all__ = ["LoadedModel", "choose_device", "load_model"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory and how it came there.
+
+    Attributes:
+        name: as served and as named in messages.
+        model: the model.
+        adapter: what the registry chose.
+        device: torch device string.
+    """
+
+    name: str
+    model: PoolingModel
+    adapter: ResolvedAdapter
+    device: str
+
+    def report(self) -> dict[str, str]:
+        """Say what was resolved, and from where."""
+        spec = self.adapter.spec
+        return {
+            "model": self.name,
+            "architecture": self.adapter.architecture,
+            "adapter": f"{spec.name} ({self.adapter.distribution} {self.adapter.version}): {self.adapter.reason}",
+            "device": self.device,
+            **self.model.report(),
+        }
+
+
+def choose_device(wanted: str) -> str:
+    """Return a torch device string; `auto` takes a GPU where there is one."""
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _served_name(config: EngineConfig, fallback: str) -> str:
+    names = config.served_model_name
+    if isinstance(names, list):
+        return names[0] if names else fallback
+    return names or fallback
+
+
+def load_model(config: EngineConfig) -> LoadedModel:
+    """Load what the options name.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, broken or incomplete.
+        UnknownArchitecture: no adapter fits.
+        PluginError: the chosen adapter cannot be imported.
+    """
+    source, name = config.model, config.model
+    if source is None:
+        chosen = default_model()
+        source, name = chosen.source, chosen.name
+    checkpoint = open_checkpoint(
+        source,
+        revision=config.revision,
+        hf_overrides=config.hf_overrides,
+        hf_token=config.hf_token,
+        trust_remote_code=config.trust_remote_code,
+    )
+    adapter = resolve_adapter(
+        checkpoint,
+        architectures=checkpoint.architectures,
+        model_type=checkpoint.model_type,
+        runner=config.runner,
+        convert=config.convert,
+        adapter=config.adapter,
+    )
+    if adapter.spec.config_repair is not None:
+        repair = load_object(adapter.spec.config_repair)
+        checkpoint = checkpoint.with_config(repair(dict(checkpoint.config)))
+    device = choose_device(config.device)
+    options = LoadOptions(
+        pooler_config=config.pooler_config,
+        dtype=config.dtype,
+        device=device,
+        max_model_len=config.max_model_len,
+        convert=adapter.convert,
+        trust_remote_code=config.trust_remote_code,
+        tokenizer=config.tokenizer,
+        execution=config.execution,
+    )
+    adapter_class: Any = load_adapter(adapter)
+    loaded = LoadedModel(
+        _served_name(config, name or source), adapter_class.load(checkpoint, options), adapter, device
+    )
+    for key, value in loaded.report().items():
+        _log.info("%s: %s", key, value)
+    return loaded

@@ -1,0 +1,61 @@
+"""One prompt on its way through the engine."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cenote.types import PoolingParams, PoolingRow, PreparedInput, Role, TokenizationOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["EngineRequest", "RequestOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOptions:
+    """What is asked of a prompt.
+
+    Attributes:
+        task: the task, checked already.
+        params: its parameters, checked already.
+        tokenization: how text becomes tokens.
+        role: what the input is for.
+        priority: lower runs sooner.
+    """
+
+    task: str
+    params: PoolingParams = PoolingParams()
+    tokenization: TokenizationOptions = TokenizationOptions()
+    role: Role | None = None
+    priority: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class EngineRequest:
+    """A tokenised prompt and the future of its result: task name to tensor."""
+
+    prompt: PreparedInput
+    options: RequestOptions
+    future: Future[dict[str, Tensor]] = field(default_factory=Future)
+    #: Order of arrival, set by the queue.
+    arrival: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Return the length in tokens."""
+        return len(self.prompt)
+
+    def row(self) -> PoolingRow:
+        """Return what the pooler must know."""
+        return PoolingRow(
+            length=self.tokens,
+            tasks=(self.options.task,),
+            params=self.options.params,
+            pooling_skip=self.prompt.pooling_skip,
+            role=self.options.role,
+        )
+
+
