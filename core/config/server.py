@@ -1,0 +1,120 @@
+"""Every option of the HTTP server. Environment variables `CENOTE_<NAME>` fill what the caller leaves unset."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cenote.errors import InvalidRequest
+
+__all__ = ["LOG_LEVELS", "ServerConfig"]
+
+LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+
+
+class ServerConfig(BaseSettings):
+    """Options of the HTTP server. Lists may come from the environment as JSON or separated by commas.
+
+    Attributes:
+        host: address to listen on; None is every interface.
+        port: TCP port; 0 takes a free one.
+        uds: path of a Unix socket, which replaces host and port.
+        api_keys: any of these opens the inference routes; none means no authentication.
+        root_path: prefix under which a proxy publishes this server.
+        error_format: `nested` is `{"error": {...}}` as OpenAI's; `flat` is the older body without that level.
+        disable_fastapi_docs: no /docs, /redoc and /openapi.json.
+        allowed_origins: origins of browsers that may call across sites; none disables it.
+        allowed_methods: methods that such browsers may use.
+        allowed_headers: headers that such browsers may send.
+        allow_credentials: let such browsers send cookies.
+        max_body_bytes: longest request body, in bytes; longer is 413.
+        max_items_per_request: most inputs in one request; more is 400.
+        request_timeout: seconds from the first byte of the body to the result; beyond is 408 while reading, then 504.
+        h11_max_incomplete_event_size: bytes of request line and headers together; more is 431.
+        h11_max_header_count: headers in one request; more is 431.
+        header_timeout: seconds in which the request line and headers must arrive.
+        timeout_keep_alive: seconds that an idle connection is kept.
+        shutdown_grace: seconds that running requests get after SIGTERM or SIGINT.
+        uvicorn_log_level: level of the server's log.
+        disable_uvicorn_access_log: no line per request.
+        disable_access_log_for_endpoints: paths without a line per request.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CENOTE_", frozen=True, extra="forbid")
+
+    host: str | None = None
+    port: int = Field(default=8000, ge=0, le=65535)
+    uds: str | None = None
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(default=(), repr=False)
+    root_path: str = ""
+    error_format: Literal["nested", "flat"] = "nested"
+    disable_fastapi_docs: bool = False
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_methods: Annotated[tuple[str, ...], NoDecode] = ("*",)
+    allowed_headers: Annotated[tuple[str, ...], NoDecode] = ("*",)
+    allow_credentials: bool = False
+    max_body_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    max_items_per_request: int = Field(default=8192, ge=1)
+    request_timeout: float = Field(default=600.0, gt=0)
+    # The contract's default is 4 MiB, but only a request line and its headers are ever incomplete events.
+    h11_max_incomplete_event_size: int = Field(default=64 * 1024, ge=1024)
+    h11_max_header_count: int = Field(default=256, ge=1)
+    header_timeout: float = Field(default=30.0, gt=0)
+    timeout_keep_alive: int = Field(default=5, ge=0)
+    shutdown_grace: float = Field(default=10.0, ge=0)
+    uvicorn_log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+    disable_uvicorn_access_log: bool = False
+    disable_access_log_for_endpoints: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator(
+        "api_keys",
+        "allowed_origins",
+        "allowed_methods",
+        "allowed_headers",
+        "disable_access_log_for_endpoints",
+        mode="before",
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Read a list written as JSON or with commas, and drop empty entries: an empty key must not open anything."""
+        if isinstance(value, str):
+            value = _parse_list(value)
+        if isinstance(value, (list, tuple)):
+            return tuple(item.strip() if isinstance(item, str) else item for item in value if item not in ("", None))
+        return value
+
+    @field_validator("root_path", mode="after")
+    @classmethod
+    def _slashes(cls, value: str) -> str:
+        stripped = value.strip("/")
+        return f"/{stripped}" if stripped else ""
+
+    @classmethod
+    def from_options(cls, **options: Any) -> Self:
+        """Build from keyword arguments (and the environment), with errors that a person can act on.
+
+        Raises:
+            InvalidRequest: an option is unknown, or its value does not fit.
+        """
+        try:
+            return cls(**options)
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            given = "" if where == "api_keys" else f" (given: {first['input']!r})"
+            raise InvalidRequest(f"{where}: {first['msg']}{given}", param=where) from exc
+
+
+def _parse_list(text: str) -> list[Any]:
+    if text.lstrip().startswith("["):
+        import json
+
+        try:
+            parsed = json.loads(text)
+        except json.JSONDecodeError as exc:
+            raise ValueError(f"neither a JSON list nor words separated by commas: {exc.msg}") from exc
+        if isinstance(parsed, list):
+            return parsed
+    return text.split(",")

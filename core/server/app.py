@@ -1,0 +1,108 @@
+"""Build the ASGI app: state, middleware in order, one router per concern or dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+import cenote
+from cenote.config.server import ServerConfig
+from cenote.server.auth import RequireApiKey
+from cenote.server.errors import CatchAll, add_error_handlers
+from cenote.server.gate import Gate
+from cenote.server.health import health_router
+from cenote.server.limits import LimitBody, LimitHeaders
+from cenote.server.metrics import MeasureRequests, Metrics, metrics_router
+from cenote.server.models import ModelTable, ServedModel, models_router
+from cenote.server.openai import openai_router
+from cenote.server.request_ids import RequestIds
+from cenote.server.state import ServerState
+
+if TYPE_CHECKING:
+    from cenote.engine import AsyncLLM
+
+__all__ = ["build_app"]
+
+#: Dialects: each gives a router with what the served models can answer.
+_DIALECTS = (openai_router,)
+
+
+def build_app(
+    models: AsyncLLM | Mapping[str, AsyncLLM],
+    config: ServerConfig | None = None,
+    *,
+    served_names: Sequence[str] = (),
+    unlisted_names: Mapping[str, str] | None = None,
+) -> FastAPI:
+    """Build the app that serves one or several engines.
+
+    Args:
+        models: an engine, or engines by served name, the default one first. Two names may share an engine.
+        config: options of the server.
+        served_names: names of a single engine, the one that answers carry first; none is the engine's own name.
+        unlisted_names: further names that are accepted but not listed, each with the name that it stands for.
+
+    Returns:
+        The app; its state is at `app.state.cenote`.
+
+    Raises:
+        InvalidRequest: no model, or one name for two models.
+    """
+    config = config or ServerConfig()
+    table = ModelTable(_served_models(models, served_names), unlisted=unlisted_names)
+    state = ServerState(config=config, models=table, metrics=Metrics(table))
+    docs = not config.disable_fastapi_docs
+    app = FastAPI(
+        title="cenote",
+        version=cenote.__version__,
+        summary="Embeddings, scores and labels from pooling models",
+        root_path=config.root_path,
+        openapi_url="/openapi.json" if docs else None,
+        docs_url="/docs" if docs else None,
+        redoc_url="/redoc" if docs else None,
+        redirect_slashes=False,
+        middleware=_middleware(state),
+    )
+    app.state.cenote = state
+    add_error_handlers(app, config)
+    for router in (models_router(), health_router(), metrics_router(), *(dialect(state) for dialect in _DIALECTS)):
+        app.include_router(router)
+    return app
+
+
+def _served_models(models: AsyncLLM | Mapping[str, AsyncLLM], names: Sequence[str]) -> list[ServedModel]:
+    if not isinstance(models, Mapping):
+        aliases = tuple(dict.fromkeys(names)) or (models.model,)
+        return [ServedModel(aliases[0], aliases, models)]
+    by_engine: dict[int, list[str]] = {}
+    for name, engine in models.items():
+        by_engine.setdefault(id(engine), []).append(name)
+    return [ServedModel(names[0], tuple(names), models[names[0]]) for names in by_engine.values()]
+
+
+def _middleware(state: ServerState) -> list[Middleware]:
+    """Return the middleware, outermost first: what measures and names sees also what the inner ones refuse."""
+    config = state.config
+    stack = [
+        Middleware(MeasureRequests, metrics=state.metrics),
+        Middleware(RequestIds),
+        Middleware(CatchAll, config=config),
+        Middleware(LimitHeaders, config=config),
+    ]
+    if config.allowed_origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=config.allowed_origins,
+            allow_methods=config.allowed_methods,
+            allow_headers=config.allowed_headers,
+            allow_credentials=config.allow_credentials,
+            expose_headers=["X-Request-Id", "metadata"],
+        )
+        stack.append(cors)
+    if config.api_keys:
+        stack.append(Middleware(RequireApiKey, config=config))
+    return [*stack, Middleware(Gate, state=state), Middleware(LimitBody, config=config)]

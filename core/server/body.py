@@ -1,0 +1,102 @@
+"""Read a JSON body into a pydantic model: content type, then JSON, then schema, each with its own 400."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from cenote.errors import InvalidRequest
+from cenote.server.errors import ApiError, ClientGone
+from cenote.server.state import state_of
+from cenote.server.text import shorten, show
+
+__all__ = ["json_body_schema", "read_body"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_MAX_ENTRIES = 10
+_MAX_ENTRY = 1000
+
+
+async def read_body(request: Request, model: type[M]) -> M:
+    """Read and validate the body of a request.
+
+    A field that is JSON null counts as absent, as in every dialect offered here.
+
+    Raises:
+        InvalidRequest: a field has a value that is refused for a reason of its own.
+        ApiError: 400 for a wrong content type, JSON that cannot be parsed or does not fit the model; 408 where
+            the body does not arrive in time; 413 where it is too long.
+        ClientGone: the connection was lost before the body's end.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        found = f"{show(kind)}" if kind else "no content type"
+        raise ApiError(400, "Bad Request", f"The body must be sent as 'Content-Type: application/json', not {found}.")
+    raw = await _read_bytes(request)
+    data = _parse(raw)
+    if not isinstance(data, dict):
+        raise ApiError(400, "Bad Request", f"The body must be a JSON object, not {show(data)}.", param="body")
+    try:
+        return model.model_validate({name: value for name, value in data.items() if value is not None})
+    except ValidationError as exc:
+        raise _first_refusal(exc) or _schema_error(exc, model.__name__) from exc
+
+
+async def _read_bytes(request: Request) -> bytes:
+    timeout = state_of(request).config.request_timeout
+    chunks: list[bytes] = []
+    try:
+        async with asyncio.timeout(timeout):
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                chunks.append(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError as exc:
+        text = f"The request body did not arrive within {timeout:g} s."
+        raise ApiError(408, "Request Timeout", text, headers={"Connection": "close"}) from exc
+    return b"".join(chunks)
+
+
+def _parse(raw: bytes) -> Any:
+    # orjson refuses NaN, Infinity, invalid UTF-8, lone surrogates and nesting beyond 1024 levels by itself, and reads
+    # integers beyond 64 bits as floats, which strict models then refuse.
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as exc:
+        reason = shorten(str(exc))
+        raise ApiError(400, "Bad Request", f"The body is not valid JSON: {reason}.", param="body") from exc
+
+
+def _first_refusal(exc: ValidationError) -> InvalidRequest | None:
+    """Return what a model's own validator raised: it names its field itself."""
+    causes = (item.get("ctx", {}).get("error") for item in exc.errors(include_url=False, include_input=False))
+    return next((cause for cause in causes if isinstance(cause, InvalidRequest)), None)
+
+
+def _schema_error(exc: ValidationError, name: str) -> ApiError:
+    errors = exc.errors(include_url=False, include_context=False)
+    entries = []
+    for item in errors[:_MAX_ENTRIES]:
+        where = shorten(".".join(str(part) for part in item["loc"])) or "body"
+        given = "" if item["type"] == "missing" else f" (given: {show(item['input'])})"
+        text = item["msg"].removeprefix("Value error, ")
+        entries.append(shorten(f"{where}: {text}{given}", _MAX_ENTRY))
+    if len(errors) > _MAX_ENTRIES:
+        entries.append(f"and {len(errors) - _MAX_ENTRIES} more")
+    first = ".".join(str(part) for part in errors[0]["loc"])
+    param = f"body.{name}.{first}" if first else f"body.{name}"
+    return ApiError(400, "Bad Request", "; ".join(entries), param=shorten(param))
+
+
+def json_body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI entry of a route that reads its body with `read_body`."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -1,0 +1,158 @@
+"""Errors on the wire: one table from error classes to statuses, one envelope, one place that catches the rest."""
+
+from __future__ import annotations
+
+import http
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cenote.config.server import ServerConfig
+from cenote.errors import (
+    CenoteError,
+    EngineClosed,
+    InvalidRequest,
+    ModelNotFound,
+    NonFiniteResult,
+    QueueFull,
+)
+from cenote.server.text import shorten
+
+__all__ = ["ApiError", "CatchAll", "ClientGone", "add_error_handlers", "error_response", "to_api_error"]
+
+_log = logging.getLogger(__name__)
+
+#: First match wins. Other errors, ours included, are 500 with a generic text: their messages may name server paths.
+_TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
+    (ModelNotFound, 404, "NotFoundError"),
+    (InvalidRequest, 400, "BadRequestError"),
+    (QueueFull, 429, "TooManyRequestsError"),
+    (EngineClosed, 503, "ServiceUnavailableError"),
+    (NonFiniteResult, 500, "NonFiniteResultError"),
+)
+_GENERIC = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
+_MAX_MESSAGE = 10_000
+
+
+class ApiError(HTTPException):
+    """An answer other than success, ready for the wire.
+
+    Attributes:
+        type: the envelope's `type`.
+        param: the offending field, or None.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        type_: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, dict(headers or {}))
+        self.type = type_
+        self.param = param
+
+
+class ClientGone(Exception):
+    """The client closed its connection; nobody waits for the answer."""
+
+
+def to_api_error(exc: Exception) -> ApiError:
+    """Translate any exception; what is not in the table becomes a 500 that says nothing of its cause."""
+    if isinstance(exc, ApiError):
+        return exc
+    if isinstance(exc, HTTPException):
+        return ApiError(exc.status_code, _phrase(exc.status_code), str(exc.detail), headers=exc.headers)
+    if isinstance(exc, RequestValidationError):
+        return ApiError(400, "Bad Request", _framework_message(exc))
+    for kind, status, name in _TABLE:
+        if isinstance(exc, kind):
+            headers = {"Retry-After": str(max(1, math.ceil(exc.retry_after)))} if isinstance(exc, QueueFull) else None
+            return ApiError(status, name, str(exc), param=getattr(exc, "param", None), headers=headers)
+    return ApiError(500, "InternalServerError", _GENERIC)
+
+
+def error_response(error: ApiError, config: ServerConfig) -> Response:
+    """Encode an error in the configured envelope."""
+    body: dict[str, Any] = {
+        "message": str(error.detail)[:_MAX_MESSAGE].encode(errors="replace").decode(),
+        "type": error.type,
+        "param": error.param,
+        "code": error.status_code,
+    }
+    whole = {"object": "error", **body} if config.error_format == "flat" else {"error": body}
+    return Response(orjson.dumps(whole), error.status_code, dict(error.headers or {}), "application/json")
+
+
+def add_error_handlers(app: FastAPI, config: ServerConfig) -> None:
+    """Answer every error that a route raises on purpose in the envelope."""
+
+    async def handle(request: Request, exc: Exception) -> Response:
+        error = to_api_error(exc)
+        if error.status_code == 404 and isinstance(exc, HTTPException) and not isinstance(exc, ApiError):
+            path = shorten(request.url.path)
+            error = ApiError(404, "Not Found", f"There is no route {request.method} {path}.")
+        if error.status_code >= 500:
+            _log.error("request %s: %s", _request_id(request.scope), exc, exc_info=exc)
+        return error_response(error, config)
+
+    for kind in (HTTPException, RequestValidationError, CenoteError):
+        app.add_exception_handler(kind, handle)
+
+
+class CatchAll:
+    """Turn an unexpected exception into a 500 envelope, and log it with its stack."""
+
+    def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
+        self._app = app
+        self._config = config
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_start)
+        except ClientGone:
+            _log.info("request %s: the client left", _request_id(scope))
+        except Exception as exc:
+            _log.error("request %s failed", _request_id(scope), exc_info=exc)
+            if started:
+                raise
+            await error_response(to_api_error(exc), self._config)(scope, receive, send)
+
+
+def _request_id(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", "-"))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def _framework_message(exc: RequestValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {shorten(str(item['msg']))}" for item in exc.errors()[:10]
+    )

@@ -1,0 +1,39 @@
+"""Count the requests in flight, and let no new one in while the server drains."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cenote.server.errors import ApiError, error_response
+from cenote.server.paths import OPEN_PATHS, route_path
+from cenote.server.state import ServerState
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """Pass inference requests one by one; 503 while draining."""
+
+    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+        self._app = app
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or route_path(scope) in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        if self._state.draining:
+            error = ApiError(
+                503,
+                "ServiceUnavailableError",
+                "The server is shutting down and takes no new requests.",
+                headers={"Retry-After": "1", "Connection": "close"},
+            )
+            await error_response(error, self._state.config)(scope, receive, send)
+            return
+        self._state.in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._state.in_flight -= 1

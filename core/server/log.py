@@ -1,0 +1,44 @@
+"""Logging of the server process: one line per event, on the error stream."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from cenote.config.server import ServerConfig
+
+__all__ = ["SkipPaths", "log_config"]
+
+
+class SkipPaths(logging.Filter):
+    """Drop access-log lines of some paths."""
+
+    def __init__(self, paths: Collection[str]) -> None:
+        super().__init__()
+        self._paths = frozenset(paths)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to keep the line; uvicorn's third argument is the path with its query."""
+        arguments = record.args
+        path = arguments[2] if isinstance(arguments, tuple) and len(arguments) > 2 else ""
+        return str(path).partition("?")[0] not in self._paths
+
+
+def log_config(config: ServerConfig) -> dict[str, Any]:
+    """Return a configuration for `logging.config.dictConfig`."""
+    level = config.uvicorn_log_level.upper()
+    logger = {"handlers": ["stderr"], "level": level, "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "filters": {"skip": {"()": SkipPaths, "paths": config.disable_access_log_for_endpoints}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "loggers": {
+            "uvicorn": logger,
+            "uvicorn.error": {"level": level},
+            "uvicorn.access": {**logger, "filters": ["skip"]},
+            "cenote": logger,
+        },
+    }

@@ -1,0 +1,121 @@
+"""The served models and their names, and `/v1/models`."""
+
+from __future__ import annotations
+
+import difflib
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from cenote.errors import InvalidRequest, ModelNotFound
+from cenote.server.text import show
+
+if TYPE_CHECKING:
+    from cenote.engine import AsyncLLM
+
+__all__ = ["ModelTable", "ServedModel", "models_router"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One engine and how clients call it.
+
+    Attributes:
+        name: the first of its names, which answers carry.
+        aliases: every name that `/v1/models` lists, `name` first.
+        engine: what runs it.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    engine: AsyncLLM
+
+
+class ModelTable:
+    """Find models by the names that requests carry; the first one answers requests that name none."""
+
+    def __init__(self, models: Sequence[ServedModel], *, unlisted: Mapping[str, str] | None = None) -> None:
+        """Build the table.
+
+        Args:
+            models: at least one.
+            unlisted: further names, each with the name that it stands for; accepted, never shown.
+
+        Raises:
+            InvalidRequest: nothing to serve, or two models claim one name.
+        """
+        if not models:
+            raise InvalidRequest("A server needs at least one model.")
+        self._models = tuple(models)
+        self._by_name: dict[str, ServedModel] = {}
+        for model in models:
+            for alias in model.aliases:
+                if self._by_name.setdefault(alias, model) is not model:
+                    raise InvalidRequest(f"Two models are called {alias!r}; give them different served names.")
+        self.created = int(time.time())
+        self.names = tuple(self._by_name)
+        for alias, name in (unlisted or {}).items():
+            self._by_name.setdefault(alias, self._by_name[name])
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._models)
+
+    def resolve(self, name: str | None) -> ServedModel:
+        """Return the model of this name; None or an empty name is the first model.
+
+        Raises:
+            ModelNotFound: nothing has this name.
+        """
+        if not name:
+            return self._models[0]
+        found = self._by_name.get(name)
+        if found is None:
+            near = difflib.get_close_matches(name[:200], self.names, n=3) or self.names[:3]
+            raise ModelNotFound(f"The model {show(name)} does not exist. Served: {', '.join(near)}.")
+        return found
+
+
+def models_router() -> APIRouter:
+    """Return the route that lists models."""
+    router = APIRouter(tags=["models"])
+
+    @router.get("/v1/models", summary="List the served models")
+    async def list_models(request: Request) -> Response:
+        table: ModelTable = request.app.state.cenote.models
+        cards = [_card(alias, model, table.created) for model in table for alias in model.aliases]
+        return Response(orjson.dumps({"object": "list", "data": cards}), media_type="application/json")
+
+    return router
+
+
+def _card(alias: str, model: ServedModel, created: int) -> dict[str, Any]:
+    permission = {
+        "id": f"modelperm-{uuid.uuid4().hex}",
+        "object": "model_permission",
+        "created": created,
+        "allow_create_engine": False,
+        "allow_sampling": True,
+        "allow_logprobs": True,
+        "allow_search_indices": False,
+        "allow_view": True,
+        "allow_fine_tuning": False,
+        "organization": "*",
+        "group": None,
+        "is_blocking": False,
+    }
+    return {
+        "id": alias,
+        "object": "model",
+        "created": created,
+        "owned_by": "cenote",
+        "root": model.name,
+        "parent": None,
+        "max_model_len": model.engine.limits.max_tokens,
+        "permission": [permission],
+    }

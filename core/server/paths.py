@@ -1,0 +1,19 @@
+"""Which paths are open to everybody, and the path of a request without the proxy's prefix."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+__all__ = ["OPEN_PATHS", "route_path"]
+
+#: Never authenticated, never refused while draining, not counted as load.
+OPEN_PATHS = frozenset(
+    {"/health", "/ping", "/version", "/metrics", "/load", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+)
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path as the routes know it, whether or not the proxy has cut `root_path` off."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root + "/") else path

@@ -1,0 +1,67 @@
+"""The four shapes of `input`: a text, texts, a list of token ids, lists of token ids. Nothing in between."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from cenote.server.text import show
+from cenote.types import Prompt
+
+__all__ = ["PromptInput", "parse_input"]
+
+_SHAPES = "a string, a list of strings, a list of token ids or a list of lists of token ids"
+
+
+def parse_input(value: object) -> tuple[Prompt, ...]:
+    """Parse `input`, checking every element: booleans are no token ids, and lists are not mixed.
+
+    Raises:
+        ValueError: any other shape; names the first element that does not fit.
+    """
+    if isinstance(value, str):
+        return (Prompt(text=value),)
+    if not isinstance(value, list):
+        raise ValueError(f"input must be {_SHAPES}")
+    if not value:
+        raise ValueError(f"input is an empty list; it must be {_SHAPES}")
+    first = value[0]
+    if isinstance(first, str):
+        _check(value, str, "a string, as the first is")
+        return tuple(Prompt(text=text) for text in value)
+    if type(first) is int:
+        return (_token_prompt(value, ""),)
+    if isinstance(first, list):
+        _check(value, list, "a list of token ids, as the first is")
+        return tuple(_token_prompt(ids, f" of list {index}") for index, ids in enumerate(value))
+    raise ValueError(f"element 0 is {show(first)}; input must be {_SHAPES}")
+
+
+def _token_prompt(ids: list[Any], where: str) -> Prompt:
+    _check(ids, int, f"an integer token id{where}")
+    return Prompt(token_ids=tuple(ids))
+
+
+def _check(items: list[Any], kind: type, wanted: str) -> None:
+    for index, item in enumerate(items):
+        if type(item) is not kind:
+            raise ValueError(f"element {index} is {show(item)}, but must be {wanted}")
+
+
+_TOKEN_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+#: A body field that holds parsed prompts.
+PromptInput: TypeAlias = Annotated[
+    tuple[Prompt, ...],
+    PlainValidator(parse_input),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                _TOKEN_IDS,
+                {"type": "array", "items": _TOKEN_IDS, "minItems": 1},
+            ]
+        }
+    ),
+]

@@ -1,0 +1,47 @@
+"""What the routes of one app share; passed along explicitly, never global."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from cenote.config.server import ServerConfig
+from cenote.server.metrics import Metrics
+from cenote.server.models import ModelTable
+
+__all__ = ["ServerState", "state_of"]
+
+
+@dataclass(slots=True)
+class ServerState:
+    """State of one server.
+
+    Attributes:
+        config: its options.
+        models: what it serves.
+        metrics: its counters.
+        in_flight: inference requests that are being answered.
+        draining: no new inference request is accepted.
+        abort: set when the running ones must end as well.
+    """
+
+    config: ServerConfig
+    models: ModelTable
+    metrics: Metrics
+    in_flight: int = 0
+    draining: bool = False
+    abort: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether new requests are accepted and every engine can answer them."""
+        return not self.draining and all(model.engine.is_healthy for model in self.models)
+
+
+def state_of(request: Request) -> ServerState:
+    """Return the state of the app that handles this request."""
+    state = request.app.state.cenote
+    assert isinstance(state, ServerState)
+    return state
