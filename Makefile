@@ -3,8 +3,10 @@
 PORT ?= 8000
 ARGS ?=
 # The first interpreter that is new enough. Continuous integration runs 3.11.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done; echo python3)
+endif
 BIN := .venv/bin
 
 .PHONY: help setup serve demo test check bench bench-check docs lock clean
