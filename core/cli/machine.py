@@ -1,0 +1,59 @@
+"""What the machine is, as `cenote env` shows it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+__all__ = ["machine_facts", "torch_facts"]
+
+_INTERESTING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "asimd")
+
+
+def machine_facts() -> dict[str, str]:
+    """Return operating system, processor, usable threads and memory; imports no torch."""
+    cpu = _proc_fields(Path("/proc/cpuinfo"))
+    flags = (cpu.get("flags") or cpu.get("Features") or "").split()
+    facts = {
+        "system": platform.platform(),
+        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
+        "cpu features": ", ".join(flag for flag in _INTERESTING_FLAGS if flag in flags) or "unknown",
+        "threads": f"{_usable_threads()} usable of {os.cpu_count() or 0}",
+    }
+    total = _proc_fields(Path("/proc/meminfo")).get("MemTotal", "").split()
+    if total:
+        facts["memory"] = f"{int(total[0]) / 2**20:.1f} GiB"
+    return facts
+
+
+def torch_facts() -> dict[str, str]:
+    """Import torch and return its threads and devices."""
+    import torch
+
+    facts = {
+        "threads": str(torch.get_num_threads()),
+        "cpu capability": torch.backends.cpu.get_cpu_capability(),
+        "cuda": torch.version.cuda or "not built in",
+    }
+    for index in range(torch.cuda.device_count()):
+        facts[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    return facts
+
+
+def _usable_threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _proc_fields(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    fields: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    return fields

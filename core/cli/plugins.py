@@ -1,0 +1,49 @@
+"""`cenote plugins`: what is installed and whether it works."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cenote.cli.group import COMMANDS
+from cenote.cli.table import BUILT_IN
+from cenote.registry import PluginRow, list_plugins
+
+__all__ = ["plugins"]
+
+_COLOURS = {"ok": "green", "disabled": "dim", "incompatible": "yellow", "error": "red"}
+
+
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
+) -> None:
+    """List every spec and other plugin: name, kind, distribution, version, tasks and state.
+
+    Specs and convert rules are imported to be listed; the code of all other kinds is not.
+    """
+    rows = list_plugins(reserved={COMMANDS: frozenset(BUILT_IN)})
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: list[PluginRow]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("name", "kind", "distribution", "version", "tasks", "state"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        state = row.state if row.state == "ok" else f"{row.state}: {row.detail}"
+        cells = (row.name, row.kind, row.distribution, row.version, ", ".join(row.tasks))
+        table.add_row(*(Text(cell) for cell in cells), Text(state, style=_COLOURS[row.state]))
+    console = Console()
+    console.print(table)
+    offers = sum(len(row.architectures) for row in rows if row.state == "ok")
+    console.print(Text(f"\n{len(rows)} plugins; {offers} architecture names have a spec.", style="dim"))

@@ -1,0 +1,14 @@
+"""The built-in commands: where each is, and the line that `cenote --help` shows for it."""
+
+from __future__ import annotations
+
+__all__ = ["BUILT_IN"]
+
+#: Name of the command: target that is imported when the command is called, and help.
+BUILT_IN: dict[str, tuple[str, str]] = {
+    "serve": ("cenote.cli.serve:app", "Serve a model over HTTP."),
+    "embed": ("cenote.cli.embed:embed", "Embed texts from arguments, a file or standard input."),
+    "plugins": ("cenote.cli.plugins:plugins", "List what is installed and whether it works."),
+    "env": ("cenote.cli.env:env", "Show versions, machine and settings, for bug reports."),
+    "bench": ("cenote.cli.bench:app", "Measure throughput."),
+}

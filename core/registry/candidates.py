@@ -1,0 +1,149 @@
+"""Choosing among the specs that claim one architecture string."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cenote.errors import PluginError, PluginIncompatible, UnknownPlugin
+from cenote.registry.entry import Entry, canonical_name
+from cenote.registry.markers import check_marker, marker_holds
+from cenote.registry.names import nearest
+from cenote.registry.problems import conflict
+from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts
+from cenote.registry.store import Registry
+
+__all__ = ["GROUP", "Candidate", "best_candidate", "check_api_version", "check_spec", "named_candidate"]
+
+_log = logging.getLogger(__name__)
+
+GROUP = "cenote.architectures"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A spec and who offers it."""
+
+    spec: ArchitectureSpec
+    entry: Entry
+
+
+def check_spec(value: Any) -> None:
+    """Raise TypeError or ValueError unless the value is a spec that can be used."""
+    if not isinstance(value, ArchitectureSpec):
+        raise TypeError(f"expected an ArchitectureSpec, found {type(value).__name__}")
+    for field in ("architectures", "tasks", "modalities", "markers", "examples"):
+        if not isinstance(getattr(value, field), tuple):
+            raise TypeError(f"{field} of spec {value.name!r} must be a tuple of strings")
+    if not value.name or not all(value.adapter.partition(":")):
+        raise ValueError(f"spec {value.name!r} needs a name and an adapter of the form 'package.module:Class'")
+    for marker in value.markers:
+        check_marker(marker)
+
+
+def check_api_version(candidate: Candidate) -> None:
+    """Refuse a spec that was made for another adapter interface, before its code is imported.
+
+    Raises:
+        PluginIncompatible: naming both versions and what to upgrade.
+    """
+    made_for, entry = candidate.spec.api_version, candidate.entry
+    if made_for == API_VERSION:
+        return
+    package = "cenote" if made_for > API_VERSION else entry.distribution
+    text = (
+        f"{entry.source} was made for version {made_for} of the adapter interface, this cenote offers {API_VERSION}. "
+        f"Upgrade {package}: pip install -U {package}."
+    )
+    raise PluginIncompatible(text, plugin=candidate.spec.name, distribution=entry.distribution)
+
+
+def best_candidate(registry: Registry, name: str, facts: CheckpointFacts) -> Candidate | None:
+    """Return the spec of this architecture name whose markers all hold and are most, or None.
+
+    Raises:
+        PluginConflict: two specs fit equally well.
+        PluginError: the name is known, but everything that offers it is broken.
+    """
+    loadable, failures = _load(registry, registry.entries(GROUP).get(name, ()))
+    if failures and not loadable:
+        raise failures[0]
+    fitting = [candidate for candidate in loadable if _fits(candidate.spec, facts)]
+    for candidate in loadable:
+        verdict = "fits" if candidate in fitting else "markers do not match"
+        registry.trace(f"{name!r}: {candidate.spec.name} of {candidate.entry.source}: {verdict}")
+    return _most_specific(repr(name), fitting)
+
+
+def named_candidate(registry: Registry, adapter: str, names: Sequence[str], facts: CheckpointFacts) -> Candidate:
+    """Return the spec that the user chose by spec or distribution name; its markers need not hold.
+
+    What claims one of the architecture `names` is looked at first, then every installed spec.
+
+    Raises:
+        UnknownPlugin: nothing enabled has that name.
+        PluginConflict: the name leaves several specs.
+        PluginError: what was chosen is broken.
+    """
+    offers = registry.entries(GROUP)
+    near = [entry for name in names for entry in offers.get(name, ())]
+    for entries in (near, [entry for group in offers.values() for entry in group]):
+        loadable, _ = _load(registry, entries)
+        chosen = [candidate for candidate in loadable if _is_called(candidate, adapter)]
+        if chosen:
+            fitting = [candidate for candidate in chosen if _fits(candidate.spec, facts)]
+            best = _most_specific(f"adapter {adapter!r}", fitting or chosen)
+            if best is not None:
+                return best
+        for entry in entries:
+            if adapter == entry.name or canonical_name(adapter) == canonical_name(entry.distribution):
+                registry.load(entry, check_spec)
+    raise _unknown_adapter(registry, adapter)
+
+
+def _load(registry: Registry, entries: Iterable[Entry]) -> tuple[list[Candidate], list[PluginError]]:
+    found: dict[tuple[ArchitectureSpec, str], Candidate] = {}
+    failures = []
+    for entry in entries:
+        try:
+            spec = registry.load(entry, check_spec)
+        except PluginError as exc:
+            failures.append(exc)
+        else:
+            found.setdefault((spec, entry.distribution), Candidate(spec, entry))
+    return list(found.values()), failures
+
+
+def _fits(spec: ArchitectureSpec, facts: CheckpointFacts) -> bool:
+    return all(marker_holds(marker, facts) for marker in spec.markers)
+
+
+def _most_specific(what: str, candidates: Sequence[Candidate]) -> Candidate | None:
+    if not candidates:
+        return None
+    most = max(len(candidate.spec.markers) for candidate in candidates)
+    best = [candidate for candidate in candidates if len(candidate.spec.markers) == most]
+    # A spec for another interface version could not be used anyway: it must not block one that can.
+    best = [candidate for candidate in best if candidate.spec.api_version == API_VERSION] or best
+    if len(best) > 1:
+        specs = ", ".join(candidate.spec.name for candidate in best)
+        advice = f"Choose one with --adapter {{}}, by distribution or by spec name ({specs})"
+        raise conflict(what, [candidate.entry for candidate in best], advice)
+    return best[0]
+
+
+def _is_called(candidate: Candidate, name: str) -> bool:
+    return name == candidate.spec.name or canonical_name(name) == canonical_name(candidate.entry.distribution)
+
+
+def _unknown_adapter(registry: Registry, adapter: str) -> UnknownPlugin:
+    for entry, why in registry.blocked():
+        if entry.group == GROUP and canonical_name(adapter) == canonical_name(entry.distribution):
+            return UnknownPlugin(
+                f"Adapter {adapter!r} is disabled: {why}.", plugin=adapter, distribution=entry.distribution
+            )
+    entries = [entry for group in registry.entries(GROUP).values() for entry in group]
+    known = {candidate.spec.name for candidate in _load(registry, entries)[0]} | {e.distribution for e in entries}
+    return UnknownPlugin(f"No adapter is called {adapter!r}. Installed: {nearest(adapter, known)}.", plugin=adapter)

@@ -1,0 +1,28 @@
+"""Architectures that need more than a conversion, and the distribution that serves each. Data only."""
+
+from __future__ import annotations
+
+__all__ = ["KNOWN_PLUGINS"]
+
+#: Architecture string of config.json: distribution to install.
+KNOWN_PLUGINS: dict[str, str] = {
+    "BgeM3EmbeddingModel": "cenote-bge-m3",
+    "ColBERTJinaRobertaModel": "cenote-colbert",
+    "ColBERTLfm2Model": "cenote-colbert",
+    "ColBERTModernBertModel": "cenote-colbert",
+    "HF_ColBERT": "cenote-colbert",
+    "ColModernVBertForRetrieval": "cenote-colpali",
+    "ColPaliForRetrieval": "cenote-colpali",
+    "ColQwen3": "cenote-colqwen",
+    "ColQwen3_5": "cenote-colqwen",
+    "OpsColQwen3Model": "cenote-colqwen",
+    "Qwen3VLNemotronEmbedModel": "cenote-colqwen",
+    "JinaEmbeddingsV4Model": "cenote-jina",
+    "JinaForRanking": "cenote-jina",
+    "JinaVLForRanking": "cenote-jina",
+    "LlamaNemotronVLForSequenceClassification": "cenote-nemotron-vl",
+    "LlamaNemotronVLModel": "cenote-nemotron-vl",
+    "InternLM2ForRewardModel": "cenote-reward",
+    "Qwen2ForProcessRewardModel": "cenote-reward",
+    "Qwen2ForRewardModel": "cenote-reward",
+}

@@ -1,0 +1,33 @@
+"""The errors that several parts of the registry raise, worded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cenote.errors import PluginConflict, PluginError
+from cenote.registry.entry import Entry
+
+__all__ = ["broken", "conflict"]
+
+
+def conflict(what: str, offers: Sequence[Entry], advice: str) -> PluginConflict:
+    """Build the error for something that several plugins offer with the same right.
+
+    Args:
+        what: the thing, as the sentence names it.
+        offers: who offers it, at least two.
+        advice: what to do, with `{}` where one of the distributions goes.
+    """
+    entries = sorted(offers, key=lambda entry: (entry.distribution, entry.version))
+    sources = list(dict.fromkeys(entry.source for entry in entries))
+    subject = "Two installed distributions offer" if len(sources) == 2 else "Several installed plugins offer"
+    text = f"{subject} {what}: {' and '.join(sources)}. {advice.format(entries[0].distribution)}."
+    return PluginConflict(text, plugin=entries[0].name, distribution=entries[0].distribution)
+
+
+def broken(entry: Entry, cause: BaseException) -> PluginError:
+    """Build the error for a plugin whose import or check raised `cause`."""
+    text = f"Plugin {entry.name!r} ({entry.group}) of {entry.source} is broken: {type(cause).__name__}: {cause}"
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        text += f". Install what offers the module {cause.name!r}, or reinstall {entry.distribution}"
+    return PluginError(f"{text}.", plugin=entry.name, distribution=entry.distribution)
