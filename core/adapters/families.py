@@ -23,14 +23,12 @@ class Family:
         packs: it may run packed (the self-check at load has the last word).
         reason: why it does not pack.
         positions: position ids count from 0, or start after the padding id (RoBERTa's way).
-        pooling: sequence method where no file says one.
     """
 
     title: str
     packs: bool = True
     reason: str = ""
     positions: Literal["from_zero", "after_padding"] = "from_zero"
-    pooling: str = "MEAN"
 
 
 _BIAS = "its relative position bias is computed for one padded sequence and ignores sequence borders"
@@ -48,16 +46,16 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "nomic_bert": Family(title="Nomic BERT"),
         "gte": Family(title="GTE (new-impl)"),
         "eurobert": Family(title="EuroBERT"),
-        "qwen2": Family(title="Qwen2", pooling="LAST"),
-        "qwen3": Family(title="Qwen3", pooling="LAST"),
-        "llama": Family(title="Llama", pooling="LAST"),
-        "mistral": Family(title="Mistral", pooling="LAST"),
-        "gemma": Family(title="Gemma", pooling="LAST"),
-        "gemma2": Family(title="Gemma 2", pooling="LAST"),
-        "gemma3_text": Family(title="Gemma 3 (text)", pooling="LAST"),
+        "qwen2": Family(title="Qwen2"),
+        "qwen3": Family(title="Qwen3"),
+        "llama": Family(title="Llama"),
+        "mistral": Family(title="Mistral"),
+        "gemma": Family(title="Gemma"),
+        "gemma2": Family(title="Gemma 2"),
+        "gemma3_text": Family(title="Gemma 3 (text)"),
         "mpnet": Family(title="MPNet", packs=False, reason=_BIAS, positions="after_padding"),
         "deberta-v2": Family(title="DeBERTa v2 and v3", packs=False, reason=_BIAS),
-        "lfm2": Family(title="LFM2", packs=False, reason=_CONV, pooling="LAST"),
+        "lfm2": Family(title="LFM2", packs=False, reason=_CONV),
     }
 )
 

@@ -1,0 +1,163 @@
+"""Build the pooler of an embedder: the user's settings over Sentence-Transformers files over the model's default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cenote.checkpoints import (
+    Checkpoint,
+    DenseModule,
+    LayerNormModule,
+    NormalizeModule,
+    PoolingModule,
+    SentenceTransformersFiles,
+    TransformerModule,
+)
+from cenote.config import PoolerConfig, Resolved, first_set
+from cenote.errors import CheckpointError
+from cenote.kernels import get_kernel
+from cenote.poolers import Dense, EmbeddingHead, LayerNorm, SequencePooler, TaskPooler, TokenPooler
+from cenote.poolers.heads import Step
+from cenote.poolers.sequence import get_method
+
+__all__ = ["EmbeddingPooler", "build_pooler"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingPooler:
+    """A pooler and how it was decided.
+
+    Attributes:
+        pooler: answers `embed` and `token_embed`.
+        method: sequence pooling method.
+        normalize: L2 normalisation by default.
+        embedding_size: components of an `embed` vector before any cut.
+        include_prompt: tokens of a stored prompt take part in pooling.
+    """
+
+    pooler: TaskPooler
+    method: Resolved[str]
+    normalize: Resolved[bool]
+    embedding_size: int
+    include_prompt: bool
+
+
+def build_pooler(
+    checkpoint: Checkpoint, wanted: PoolerConfig, *, default_method: str, hidden_size: int, device: str
+) -> EmbeddingPooler:
+    """Resolve every pooling setting and build the pooler.
+
+    Args:
+        checkpoint: for its Sentence-Transformers files and the weights of their modules.
+        wanted: the user's settings.
+        default_method: sequence method where neither the user nor a file says one.
+        hidden_size: width of the backbone.
+        device: where the head's weights go.
+
+    Raises:
+        CheckpointError: a module of the files cannot be built, or sizes do not fit.
+    """
+    files = checkpoint.sentence_transformers
+    pooling = files.pooling if files else None
+    method = first_set(
+        user=wanted.seq_pooling_type,
+        sentence_transformers="+".join(pooling.methods) if pooling else None,
+        default=default_method,
+    )
+    normalize = first_set(
+        user=wanted.use_activation,
+        sentence_transformers=files.has_normalize if files and pooling else None,
+        default=True,
+    )
+    steps, size = _steps(checkpoint, files, hidden_size * len(method.value.split("+")), device)
+    head = EmbeddingHead(
+        steps=steps,
+        normalize=normalize.value,
+        dimensions=wanted.dimensions,
+        final_cut=files.truncate_dim if files else None,
+    )
+    token_head = head if len(method.value.split("+")) == 1 else EmbeddingHead(normalize=normalize.value)
+    pooler = TaskPooler(
+        {"embed": SequencePooler(get_method(method.value), head), "token_embed": TokenPooler(token_head)}
+    )
+    return EmbeddingPooler(
+        pooler=pooler,
+        method=method,
+        normalize=normalize,
+        embedding_size=min(size, head.final_cut or size),
+        include_prompt=pooling.include_prompt if pooling else True,
+    )
+
+
+def _steps(
+    checkpoint: Checkpoint, files: SentenceTransformersFiles | None, size: int, device: str
+) -> tuple[tuple[Step, ...], int]:
+    """Return the steps after pooling, and the width they end in. A last normalisation is the head's own."""
+    steps: list[Step] = []
+    modules = [] if files is None else [item for item in files.modules if not isinstance(item, TransformerModule)]
+    if modules and not isinstance(modules[0], PoolingModule):
+        raise CheckpointError(
+            f"modules.json starts pooling with {modules[0].type!r}, a late-interaction or custom pipeline. "
+            "Install the plugin of this model (pip install cenote-colbert for ColBERT models)."
+        )
+    rest = modules[1:]
+    if rest and isinstance(rest[-1], NormalizeModule):
+        rest = rest[:-1]
+    for module in rest:
+        if isinstance(module, DenseModule) and not module.on_tokens:
+            steps.append(_dense(checkpoint, module, size, device))
+            size = module.out_features
+        elif isinstance(module, LayerNormModule):
+            steps.append(_layer_norm(checkpoint, module, size, device))
+        elif isinstance(module, NormalizeModule):
+            steps.append(get_kernel("l2_normalize", device.split(":")[0]))
+        else:
+            raise CheckpointError(f"modules.json has {module.type!r} after pooling, which cenote cannot build there.")
+    return tuple(steps), size
+
+
+def _tensor(tensors: Mapping[str, Tensor], names: tuple[str, ...], shape: tuple[int, ...], where: str) -> Tensor:
+    for name in names:
+        if name in tensors:
+            if tuple(tensors[name].shape) != shape:
+                raise CheckpointError(f"{where}: {name} has shape {list(tensors[name].shape)}, needed {list(shape)}.")
+            return tensors[name].float()
+    raise CheckpointError(f"{where} has no tensor {names[0]!r}; it has {', '.join(sorted(tensors)) or 'none'}.")
+
+
+def _dense(checkpoint: Checkpoint, module: DenseModule, size: int, device: str) -> Step:
+    if module.in_features != size:
+        raise CheckpointError(f"{module.path}: in_features is {module.in_features}, what comes before gives {size}.")
+    tensors = checkpoint.read_tensors(module.path)
+    shape = (module.out_features, module.in_features)
+    weight = _tensor(tensors, ("linear.weight", "weight", "dense.weight"), shape, module.path)
+    bias = _tensor(tensors, ("linear.bias", "bias", "dense.bias"), shape[:1], module.path) if module.bias else None
+    dense = Dense(weight.to(device), None if bias is None else bias.to(device), _activation(module.activation))
+    if not module.use_residual:
+        return dense
+    if shape[0] == shape[1]:
+        return lambda rows: dense(rows) + rows
+    residual = _tensor(tensors, ("residual.weight",), shape, module.path).to(device)
+    return lambda rows: dense(rows) + rows @ residual.T
+
+
+def _layer_norm(checkpoint: Checkpoint, module: LayerNormModule, size: int, device: str) -> Step:
+    tensors = checkpoint.read_tensors(module.path)
+    weight, bias = (_tensor(tensors, (f"norm.{name}",), (size,), module.path) for name in ("weight", "bias"))
+    return LayerNorm(weight.to(device), bias.to(device))
+
+
+def _activation(dotted: str) -> Callable[[Tensor], Tensor]:
+    """Build a torch activation from its dotted class name; only classes of torch.nn are looked up."""
+    found = getattr(nn, dotted.rsplit(".", 1)[-1], None)
+    if not isinstance(found, type) or not issubclass(found, nn.Module):
+        raise CheckpointError(f"Unknown activation {dotted!r}; only classes of torch.nn are built.")
+    try:
+        module = found()
+    except TypeError as exc:
+        raise CheckpointError(f"Activation {dotted!r} cannot be built without arguments.") from exc
+    return torch.no_grad()(module)

@@ -1,0 +1,83 @@
+"""The waiting queue: budget, fairness, order."""
+
+from __future__ import annotations
+
+import random
+
+from cenote.engine.queue import WaitingQueue
+from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.types import PreparedInput
+
+
+def _request(tokens: int, priority: int = 0) -> EngineRequest:
+    return EngineRequest(PreparedInput(token_ids=(1,) * tokens), RequestOptions(task="embed", priority=priority))
+
+
+def _filled(*lengths: int) -> WaitingQueue:
+    queue = WaitingQueue()
+    for length in lengths:
+        queue.add(_request(length))
+    return queue
+
+
+def _lengths(batch: list[EngineRequest]) -> list[int]:
+    return [request.tokens for request in batch]
+
+
+def test_an_empty_queue_gives_an_empty_batch() -> None:
+    assert WaitingQueue().take(100, 10) == []
+
+
+def test_the_oldest_request_is_always_in_the_batch() -> None:
+    assert 500 in _lengths(_filled(500, 3, 3, 3).take(510, 10))
+
+
+def test_a_request_over_the_budget_runs_alone() -> None:
+    queue = _filled(500, 3, 3)
+    assert _lengths(queue.take(100, 10)) == [500]
+    assert _lengths(queue.take(100, 10)) == [3, 3]
+
+
+def test_neighbours_in_length_fill_the_budget() -> None:
+    assert _lengths(_filled(10, 100, 11, 9, 100).take(30, 10)) == [9, 10, 11]
+
+
+def test_a_shorter_neighbour_fits_where_the_nearer_longer_one_does_not() -> None:
+    assert _lengths(_filled(10, 12, 5).take(16, 10)) == [5, 10]
+
+
+def test_the_number_of_requests_is_bounded() -> None:
+    queue = _filled(*[4] * 10)
+    assert len(queue.take(1000, 3)) == 3
+    assert len(queue) == 7
+
+
+def test_lower_priority_numbers_run_first() -> None:
+    queue = _filled(5, 5)
+    queue.add(_request(50, priority=-1))
+    assert _lengths(queue.take(50, 10)) == [50]
+
+
+def test_every_request_leaves_once_and_tokens_are_counted() -> None:
+    lengths = [random.Random(7).randint(1, 90) for _ in range(500)]
+    queue = _filled(*lengths)
+    assert queue.tokens == sum(lengths)
+    taken: list[int] = []
+    while queue:
+        batch = queue.take(128, 16)
+        assert sum(_lengths(batch)) <= 128
+        assert _lengths(batch) == sorted(_lengths(batch))
+        taken += _lengths(batch)
+    assert sorted(taken) == sorted(lengths)
+    assert queue.tokens == 0
+
+
+def test_requests_leave_within_bounded_time_while_others_keep_coming() -> None:
+    queue = _filled(90)
+    for round_ in range(3):
+        for _ in range(5):
+            queue.add(_request(4))
+        if any(request.tokens == 90 for request in queue.take(100, 50)):
+            assert round_ == 0
+            return
+    raise AssertionError("the long request starved")
