@@ -1,0 +1,92 @@
+"""Inputs for comparing kernels with their reference: explicit sizes, odd ones among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["CASES", "KernelCase"]
+
+#: Sequence lengths: single tokens, an empty one, runs of equal neighbours, sizes around powers of two.
+_LENGTHS: Mapping[str, tuple[int, ...]] = {
+    "one_token": (1,),
+    "63_60_1": (63, 60, 1),
+    "with_an_empty_one": (5, 0, 7),
+    "equal_neighbours": (16, 16, 16, 9, 9),
+    "around_64": (65, 64, 63, 2, 1),
+}
+
+
+@dataclass(frozen=True)
+class KernelCase:
+    """One call of an operator.
+
+    Attributes:
+        name: readable id.
+        build: from a dtype and a generator to the tensor arguments by name.
+        options: the other arguments.
+    """
+
+    name: str
+    build: Callable[[torch.dtype, torch.Generator], dict[str, Tensor]]
+    options: Mapping[str, Any]
+
+    def inputs(self, dtype: torch.dtype, device: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return fresh tensors, the same on every call, and the options."""
+        generator = torch.Generator().manual_seed(len(self.name))
+        tensors = self.build(dtype, generator)
+        return {name: value.to(device) for name, value in tensors.items()}, dict(self.options)
+
+
+def _attention(
+    name: str, lengths: tuple[int, ...], heads: tuple[int, int, int] = (4, 4, 16), **options: Any
+) -> KernelCase:
+    """Return a case with (heads, key heads, head size)."""
+    count, key_count, size = heads
+
+    def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
+        shapes = {"query": (count, size), "key": (key_count, size), "value": (key_count, size)}
+        total = sum(lengths)
+        return {key: torch.randn(total, *shape, generator=generator).to(dtype) for key, shape in shapes.items()}
+
+    options = {"lengths": lengths, "key_lengths": lengths, "scale": size**-0.5} | options
+    return KernelCase(name, build, options)
+
+
+def _rows(name: str, shape: tuple[int, int], **options: Any) -> KernelCase:
+    def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"rows": torch.randn(*shape, generator=generator).to(dtype)}
+
+    return KernelCase(name, build, options)
+
+
+_ATTENTION = (
+    *(_attention(name, lengths) for name, lengths in _LENGTHS.items()),
+    *(_attention(f"{name}-causal", lengths, causal=True) for name, lengths in _LENGTHS.items()),
+    _attention("window_7", (63, 60, 8, 7, 6, 1), window=7),
+    _attention("window_7-causal", (63, 60, 8, 7, 6, 1), window=7, causal=True),
+    _attention("grouped_heads", (33, 33, 5), heads=(6, 2, 8)),
+    _attention("one_key_head-causal", (33, 5), heads=(4, 1, 24), causal=True),
+    _attention("softcap", (21, 4), softcap=1.5),
+    _attention("softcap-window_5", (21, 4), softcap=1.5, window=5),
+    _attention("keys_end_early", (12, 12, 9), key_lengths=(12, 5, 1)),
+    _attention("keys_end_early-causal", (12, 12, 9), key_lengths=(12, 5, 1), causal=True),
+    _attention("keys_end_early-window_3", (12, 9), key_lengths=(5, 1), window=3),
+)
+_SEGMENTS = tuple(
+    _rows(f"{name}-{reduce}", (sum(lengths), 24), lengths=lengths, reduce=reduce)
+    for name, lengths in _LENGTHS.items()
+    for reduce in ("sum", "mean", "max")
+)
+_NORMS = (_rows("7x63", (7, 63)), _rows("1x1", (1, 1)), _rows("0x60", (0, 60)), _rows("130x384", (130, 384)))
+
+#: Cases by operator.
+CASES: Mapping[str, tuple[KernelCase, ...]] = {
+    "varlen_attention": _ATTENTION,
+    "segment_pool": _SEGMENTS,
+    "l2_normalize": _NORMS,
+}
