@@ -1,0 +1,130 @@
+"""Loading a backbone's weights strictly: every tensor is read from the files, or loading fails."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+from cenote.checkpoints.checkpoint import Checkpoint
+from cenote.checkpoints.configs import is_remote
+from cenote.checkpoints.quiet import quiet_transformers
+from cenote.checkpoints.weights import tensor_header, weight_files
+from cenote.errors import CheckpointError, UnknownArchitecture
+
+__all__ = ["load_backbone"]
+
+_log = logging.getLogger(__name__)
+
+
+def load_backbone(
+    checkpoint: Checkpoint,
+    config: PreTrainedConfig,
+    *,
+    dtype: torch.dtype,
+    device: str | torch.device,
+    attn_implementation: str | None,
+    model_class: type[PreTrainedModel] | None = None,
+    allowed_missing: Sequence[str] = ("pooler.",),
+    keep_pooler: bool = False,
+) -> PreTrainedModel:
+    """Load the base model of a checkpoint, in evaluation mode and without gradients.
+
+    Args:
+        checkpoint: the opened checkpoint.
+        config: as `build_config` gives, possibly changed since.
+        dtype: of the weights, whatever the files hold.
+        device: where the model goes.
+        attn_implementation: name registered with transformers; None is transformers' choice.
+        model_class: instead of the base class of `config`.
+        allowed_missing: prefixes of tensors that the files may lack.
+        keep_pooler: build the base class's own pooling layer (BERT's tanh) where it has one.
+
+    Raises:
+        CheckpointError: tensors are missing or of other shapes, or a file is broken.
+        UnknownArchitecture: transformers has no base model for this config.
+    """
+    for file in weight_files(checkpoint.backbone_path):
+        if file.suffix == ".safetensors":
+            tensor_header(file)
+    chosen = model_class or _base_class(checkpoint, config)
+    extra: dict[str, Any] = {}
+    if not keep_pooler and chosen is not None and "add_pooling_layer" in inspect.signature(chosen.__init__).parameters:
+        extra["add_pooling_layer"] = False
+    model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
+    _check_complete(checkpoint, model, info, tuple(allowed_missing))
+    return model.to(device).eval().requires_grad_(False)
+
+
+def _base_class(checkpoint: Checkpoint, config: PreTrainedConfig) -> type[PreTrainedModel] | None:
+    """Return transformers' base class for a config; None where the checkpoint's own code decides."""
+    if is_remote(config):
+        return None
+    found = MODEL_MAPPING.get(type(config), None)
+    if found is None:
+        raise UnknownArchitecture(
+            f"{checkpoint.name!r}: transformers has no base model for model_type {config.model_type!r}.",
+            architecture=next(iter(checkpoint.architectures), ""),
+        )
+    if isinstance(found, list | tuple):
+        by_name = {cls.__name__: cls for cls in found}
+        return next((by_name[name] for name in checkpoint.architectures if name in by_name), found[0])
+    return found
+
+
+def _from_files(
+    checkpoint: Checkpoint,
+    config: PreTrainedConfig,
+    model_class: Any,
+    dtype: torch.dtype,
+    attn_implementation: str | None,
+    extra: dict[str, Any],
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    if attn_implementation is not None:
+        extra["attn_implementation"] = attn_implementation
+    if model_class is AutoModel:
+        extra["trust_remote_code"] = checkpoint.trust_remote_code
+    try:
+        with quiet_transformers():
+            model, info = model_class.from_pretrained(
+                checkpoint.backbone_path,
+                config=config,
+                dtype=dtype,
+                local_files_only=True,
+                output_loading_info=True,
+                weights_only=True,
+                ignore_mismatched_sizes=True,  # reported below, with names and both shapes
+                **extra,
+            )
+    except Exception as exc:  # transformers raises many kinds for broken files and impossible sizes
+        reason = " ".join((str(exc).strip() or type(exc).__name__).split())[:400]
+        raise CheckpointError(f"The weights of {checkpoint.name!r} could not be loaded: {reason}") from exc
+    return model, info
+
+
+def _check_complete(
+    checkpoint: Checkpoint, model: PreTrainedModel, info: dict[str, Any], allowed: tuple[str, ...]
+) -> None:
+    what = f"{checkpoint.name!r} as {type(model).__name__}"
+    mismatched = sorted(info["mismatched_keys"])
+    if mismatched:
+        shown = "; ".join(f"{name}: file {tuple(a)}, config {tuple(b)}" for name, a, b in mismatched[:5])
+        raise CheckpointError(
+            f"{what}: {len(mismatched)} tensors do not have the shape that config.json asks for: {shown}. "
+            "The config belongs to another model, or needs a repair."
+        )
+    missing = sorted(name for name in info["missing_keys"] if not name.startswith(allowed))
+    if missing:
+        total = len(model.state_dict())
+        raise CheckpointError(
+            f"{what}: {len(missing)} of {total} tensors are not in the weight files: {', '.join(missing[:5])}"
+            f"{', …' if len(missing) > 5 else ''}. The files are incomplete or belong to another architecture."
+        )
+    unused = sorted(info["unexpected_keys"])
+    if unused:
+        _log.info("%s: %d stored tensors are not used: %s", what, len(unused), ", ".join(unused[:5]))

@@ -1,0 +1,35 @@
+"""Keeping transformers off the terminal while it loads, and leaving its settings as they were."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import utils as hub_utils
+from transformers.utils import logging as transformers_logging
+
+__all__ = ["quiet_transformers"]
+
+#: The settings are global to the process; without the lock two loads would restore each other's values.
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence progress bars and messages below ERROR of transformers inside the block, then restore both."""
+    with _LOCK:
+        level = transformers_logging.get_verbosity()
+        bars = transformers_logging.is_progress_bar_enabled()
+        hub_bars = not hub_utils.are_progress_bars_disabled()
+        transformers_logging.set_verbosity_error()
+        if bars:
+            transformers_logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(level)
+            if bars:
+                transformers_logging.enable_progress_bar()
+            if not hub_bars:
+                hub_utils.disable_progress_bars()

@@ -1,0 +1,62 @@
+"""Reading weights into torch: safetensors, or pickle restricted to tensors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cenote.checkpoints.weights import weight_files
+from cenote.errors import CheckpointError
+
+__all__ = ["read_file", "read_folder", "read_pickle"]
+
+
+def read_folder(folder: Path) -> dict[str, Tensor]:
+    """Read all tensors of a folder's weight files onto the CPU, in their stored dtype.
+
+    Raises:
+        CheckpointError: there are none, or a file is broken.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} does not exist, although the checkpoint's files name it.")
+    tensors: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        tensors.update(read_file(file))
+    return tensors
+
+
+def read_file(file: Path) -> dict[str, Tensor]:
+    """Read one weight file, by its suffix."""
+    return _read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as exc:
+        raise CheckpointError(f"{file} is not a whole safetensors file: {exc}. Download it again.") from exc
+
+
+def read_pickle(file: Path) -> dict[str, Tensor]:
+    """Read a pickled state dict; anything but tensors and plain containers in it is refused.
+
+    Raises:
+        CheckpointError: the file is broken, holds other objects, or is not a mapping of tensors.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as exc:
+        raise CheckpointError(
+            f"{file} holds Python objects other than tensors, or is broken; it was not loaded. Use a checkpoint with "
+            "safetensors weights."
+        ) from exc
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as exc:
+        raise CheckpointError(f"{file} is not a whole torch file: {exc}. Download it again.") from exc
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{file} must hold a mapping from names to tensors, found {type(state).__name__}.")
+    return state
