@@ -35,6 +35,7 @@ check: setup ## formatting, lint, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/mypy scripts benchmarks examples
 	$(BIN)/lint-imports
+	@$(BIN)/python scripts/sizes.py
 
 bench: setup ## measure embedding against sentence-transformers and padded transformers, in one run
 	@$(BIN)/python benchmarks/embed.py $(ARGS)

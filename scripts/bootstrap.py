@@ -113,4 +113,6 @@ if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"Setting up .venv failed: {' '.join(map(str, error.cmd))!r} ended with {error.returncode}.") from None
+        raise SystemExit(
+            f"Setting up .venv failed: {' '.join(map(str, error.cmd))!r} ended with {error.returncode}."
+        ) from None

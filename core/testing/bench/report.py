@@ -30,11 +30,18 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out as a Markdown table, the first column to the left and the others to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
+    """Lay rows out as a Markdown table.
+
+    Args:
+        header: titles of the columns.
+        rows: as many cells each.
+        align: one letter per column, `l` or `r`; left out, the first column is left and the others right.
+    """
+    sides = align or "l" + "r" * (len(header) - 1)
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_line(row, widths) for row in (header, rule, *rows))
+    rule = ["-" * width if side == "l" else "-" * (width - 1) + ":" for width, side in zip(widths, sides, strict=True)]
+    return "\n".join(_line(row, widths, sides) for row in (header, rule, *rows))
 
 
 def described(facts: Mapping[str, str | int]) -> str:
@@ -45,8 +52,11 @@ def described(facts: Mapping[str, str | int]) -> str:
     )
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+def _line(row: Sequence[str], widths: Sequence[int], sides: str) -> str:
+    cells = [
+        cell.ljust(width) if side == "l" else cell.rjust(width)
+        for cell, width, side in zip(row, widths, sides, strict=True)
+    ]
     return f"| {' | '.join(cells)} |"
 
 

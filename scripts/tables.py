@@ -1,0 +1,107 @@
+"""Write the generated tables of README.md and docs/ from specs, the family table and the server's settings.
+
+Run by `make docs`; tests/test_docs.py fails when a file is not in step.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cenote.adapters.families import FAMILIES
+from cenote.config.server import ServerConfig
+from cenote.registry import list_plugins
+from cenote.testing.bench import table
+
+__all__ = ["documents", "main"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def documents() -> dict[Path, str]:
+    """Return what each file with generated parts must hold."""
+    blocks = {
+        "specs": _specs(),
+        "packed": _packed(),
+        "padded": _padded(),
+        "architectures": _architectures(),
+        "server": _server_variables(),
+    }
+    pages = [ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "environment.md"]
+    return {page: _filled(page.read_text(), blocks) for page in pages}
+
+
+def main() -> None:
+    """Write the files that differ."""
+    for path, text in documents().items():
+        if path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+def _filled(text: str, blocks: dict[str, str]) -> str:
+    """Replace what stands between `<!-- generated: NAME -->` and `<!-- end -->`."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"<!-- generated: {match[1]} -->\n{blocks[match[1]]}\n<!-- end -->"
+
+    return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
+
+
+def _specs() -> str:
+    rows = [
+        [f"`{row.name}`", row.distribution, ", ".join(f"`{task}`" for task in row.tasks), row.detail]
+        for row in list_plugins()
+        if row.kind == "architecture"
+    ]
+    return _table(["spec", "distribution", "tasks", "what it runs"], rows)
+
+
+def _architectures() -> str:
+    rows = [
+        [f"`{name}`", f"`{row.name}`", row.distribution]
+        for row in list_plugins()
+        if row.kind == "architecture"
+        for name in row.architectures
+        if not name.startswith("convert:")
+    ]
+    return _table(["architecture", "spec", "distribution"], sorted(rows))
+
+
+def _packed() -> str:
+    rows = [
+        [family.title, f"`{name}`", _POSITIONS[family.positions]] for name, family in FAMILIES.items() if family.packs
+    ]
+    return _table(["family", "`model_type`", "positions"], rows)
+
+
+def _padded() -> str:
+    rows = [[family.title, f"`{name}`", family.reason] for name, family in FAMILIES.items() if not family.packs]
+    return _table(["family", "`model_type`", "why not packed"], rows)
+
+
+def _server_variables() -> str:
+    meanings = dict(re.findall(r"^ {8}(\w+): (.+)$", ServerConfig.__doc__ or "", flags=re.MULTILINE))
+    rows = [
+        [
+            f"`CENOTE_{name.upper()}`",
+            f"`{json.dumps(field.default)}`" if field.default is not None else "unset",
+            meanings[name],
+        ]
+        for name, field in ServerConfig.model_fields.items()
+    ]
+    return _table(["variable", "default", "effect"], rows)
+
+
+_POSITIONS = {"from_zero": "from 0", "after_padding": "after the padding id"}
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a Markdown table whose columns are all text."""
+    return table(header, rows, align="l" * len(header))
+
+
+if __name__ == "__main__":
+    main()
