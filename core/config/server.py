@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cenote.errors import InvalidRequest
@@ -47,7 +49,9 @@ class ServerConfig(BaseSettings):
     host: str | None = None
     port: int = Field(default=8000, ge=0, le=65535)
     uds: str | None = None
-    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(default=(), repr=False)
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), repr=False, validation_alias=AliasChoices("api_keys", "CENOTE_API_KEYS", "CENOTE_API_KEY")
+    )
     root_path: str = ""
     error_format: Literal["nested", "flat"] = "nested"
     disable_fastapi_docs: bool = False
@@ -68,22 +72,24 @@ class ServerConfig(BaseSettings):
     disable_uvicorn_access_log: bool = False
     disable_access_log_for_endpoints: Annotated[tuple[str, ...], NoDecode] = ()
 
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _read_keys(cls, value: Any) -> Any:
+        """Drop empty entries: an empty key must not open anything."""
+        keys = _parse_list(value) if isinstance(value, str) else value
+        return _without_blanks(keys) if isinstance(keys, (list, tuple)) else keys
+
     @field_validator(
-        "api_keys",
-        "allowed_origins",
-        "allowed_methods",
-        "allowed_headers",
-        "disable_access_log_for_endpoints",
-        mode="before",
+        "allowed_origins", "allowed_methods", "allowed_headers", "disable_access_log_for_endpoints", mode="before"
     )
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Read a list written as JSON or with commas, and drop empty entries: an empty key must not open anything."""
-        if isinstance(value, str):
-            value = _parse_list(value)
-        if isinstance(value, (list, tuple)):
-            return tuple(item.strip() if isinstance(item, str) else item for item in value if item not in ("", None))
-        return value
+    def _read_list(cls, value: Any) -> Any:
+        """Read one text or several, each a JSON list or words separated by commas."""
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            return value
+        parts = [_parse_list(item) if isinstance(item, str) else [item] for item in items]
+        return _without_blanks([part for parsed in parts for part in parsed])
 
     @field_validator("root_path", mode="after")
     @classmethod
@@ -103,14 +109,17 @@ class ServerConfig(BaseSettings):
         except ValidationError as exc:
             first = exc.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            given = "" if where == "api_keys" else f" (given: {first['input']!r})"
+            given = "" if "key" in where.lower() else f" (given: {first['input']!r})"
             raise InvalidRequest(f"{where}: {first['msg']}{given}", param=where) from exc
+
+
+def _without_blanks(items: Sequence[Any]) -> tuple[Any, ...]:
+    stripped = (item.strip() if isinstance(item, str) else item for item in items)
+    return tuple(item for item in stripped if item != "")
 
 
 def _parse_list(text: str) -> list[Any]:
     if text.lstrip().startswith("["):
-        import json
-
         try:
             parsed = json.loads(text)
         except json.JSONDecodeError as exc:

@@ -68,7 +68,7 @@ class _BoundedProtocol(H11Protocol):
         headers = [*response.raw_headers, (b"connection", b"close")]
         events = (
             h11.Response(status_code=response.status_code, headers=headers),
-            h11.Data(data=response.body),
+            h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         )
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):

@@ -1,0 +1,123 @@
+"""`cenote serve`: load a model and answer over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from cenote.cli.options import given_options, with_flags
+from cenote.config.engine import EngineConfig
+from cenote.config.server import ServerConfig
+from cenote.errors import CenoteError, CheckpointError, InvalidRequest
+
+__all__ = ["app", "serve"]
+
+_log = logging.getLogger(__name__)
+_JSON_OPTIONS = ("pooler_config", "hf_overrides")
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("serve")
+@with_flags(EngineConfig, ServerConfig, skip=("model",), names={"api_keys": "--api-key"})
+def serve(
+    model: Annotated[str | None, typer.Argument(help="Folder or hub id; none is the demonstration model.")] = None,
+    examples: Annotated[bool, typer.Option("--examples", help="Print three curl lines to try.")] = False,
+    **options: Any,
+) -> None:
+    """Load a model and serve it over HTTP until SIGINT or SIGTERM; either ends it with exit code 0.
+
+    Running requests get --shutdown-grace seconds to finish; a second signal stops at once.
+    """
+    config = ServerConfig.from_options(**given_options(ServerConfig, options))
+    engine_options = given_options(EngineConfig, _parse_json(options))
+    _serve(model, config, engine_options, examples)
+
+
+def _parse_json(options: dict[str, Any]) -> dict[str, Any]:
+    parsed = dict(options)
+    for name in _JSON_OPTIONS:
+        text = parsed.get(name)
+        if text is not None:
+            parsed[name] = _json_object(text, "--" + name.replace("_", "-"))
+    return parsed
+
+
+def _json_object(text: str, flag: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise InvalidRequest(f"{flag} is not valid JSON: {exc}. Given: {text!r}", param=flag) from exc
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{flag} must be a JSON object, not {text!r}.", param=flag)
+    return value
+
+
+def _serve(model: str | None, config: ServerConfig, engine_options: dict[str, Any], examples: bool) -> None:
+    from cenote.server.banner import address_warning, ready_text
+    from cenote.server.log import log_config
+    from cenote.server.run import bind_sockets, run_server
+
+    logging.config.dictConfig(log_config(config))
+    EngineConfig.from_options(model=model, **engine_options)  # complain before the slow part
+    sockets = bind_sockets(config)
+    if warning := address_warning(config):
+        _log.warning(warning)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    names, unlisted = _names(model, engine_options.get("served_model_name"))
+    engine = _load(model, {**engine_options, "served_model_name": names})
+
+    from cenote.server.app import build_app
+
+    asgi = build_app(engine, config, served_names=names, unlisted_names=unlisted)
+    run_server(
+        asgi,
+        config,
+        sockets,
+        on_ready=lambda: typer.echo(ready_text(asgi.state.cenote, sockets, examples=examples)),
+    )
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End the process while no request can be running yet."""
+    sys.exit(0)
+
+
+def _names(model: str | None, served: list[str] | None) -> tuple[list[str], dict[str, str]]:
+    """Return the names to list, and those that are accepted besides.
+
+    A folder is listed by its last part: answers do not tell where on the server it lies. Whoever knows the whole
+    path may use it, as in other servers.
+    """
+    if served:
+        return served, {}
+    if model is None:
+        from cenote.checkpoints.default import DEFAULT_MODEL_ID, DEFAULT_MODEL_NAME
+
+        return [DEFAULT_MODEL_NAME], {DEFAULT_MODEL_ID: DEFAULT_MODEL_NAME}
+    path = Path(model)
+    if path.is_dir():
+        return [path.resolve().name], {model: path.resolve().name}
+    return [model], {}
+
+
+def _load(model: str | None, options: dict[str, Any]) -> Any:
+    from cenote.engine import AsyncLLM
+
+    try:
+        return AsyncLLM(model, **options)
+    except CenoteError:
+        raise
+    except Exception as exc:  # transformers and safetensors raise many kinds
+        _log.debug("loading failed", exc_info=exc)
+        reason = (str(exc).strip().splitlines() or [""])[0]
+        raise CheckpointError(f"Could not load {model or 'the demonstration model'}: {reason or repr(exc)}") from exc

@@ -1,0 +1,77 @@
+"""What the server says once it is ready."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import socket
+from collections.abc import Sequence
+
+from cenote.config.server import ServerConfig
+from cenote.server.models import ServedModel
+from cenote.server.state import ServerState
+
+__all__ = ["address_warning", "ready_text", "server_url"]
+
+
+def server_url(config: ServerConfig, sockets: Sequence[socket.socket]) -> str:
+    """Return a URL that reaches the server from its own machine; `http://localhost` for a Unix socket."""
+    if config.uds is not None:
+        return "http://localhost"
+    host = config.host or "127.0.0.1"
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+    port = sockets[0].getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def ready_text(state: ServerState, sockets: Sequence[socket.socket], *, examples: bool) -> str:
+    """Return the banner: what is served, where, and with `examples` three commands to try."""
+    url = server_url(state.config, sockets)
+    lines = ["", f"cenote is ready at {url}" + (f" ({state.config.uds})" if state.config.uds else "")]
+    for model in state.models:
+        lines += _describe(model)
+    lines.append("  stop      Ctrl+C")
+    if examples:
+        lines += ["", "Try:", *_examples(next(iter(state.models)), state.config, url)]
+    return "\n".join(lines) + "\n"
+
+
+def address_warning(config: ServerConfig) -> str | None:
+    """Return a warning where everybody who reaches the machine may use the server, else None."""
+    if config.api_keys or config.uds is not None or _is_loopback(config.host):
+        return None
+    where = "every interface" if config.host is None else config.host
+    return f"Listening on {where} without an API key: set --api-key, or --host 127.0.0.1 for this machine only."
+
+
+def _describe(model: ServedModel) -> list[str]:
+    engine, limits = model.engine, model.engine.limits
+    report = engine.report()
+    return [
+        f"  model     {', '.join(model.aliases)}",
+        f"  tasks     {', '.join(engine.supported_tasks)} (default: {engine.default_task})",
+        f"  pooling   {report.get('pooling', 'see the log')}",
+        f"  size      {limits.embedding_size} components, at most {limits.max_tokens} tokens per input",
+        f"  runs on   {report.get('device', 'cpu')}, {report.get('execution', 'packed')}",
+    ]
+
+
+def _examples(model: ServedModel, config: ServerConfig, url: str) -> list[str]:
+    curl = "curl -s"
+    if config.uds is not None:
+        curl += f" --unix-socket {shlex.quote(config.uds)}"
+    if config.api_keys:
+        curl += ' -H "Authorization: Bearer $CENOTE_API_KEY"'
+    post = f"{curl} {url}/v1/embeddings -H 'Content-Type: application/json' -d"
+    two = f'{{"model": "{model.name}", "input": ["a sinkhole", "a well"], "encoding_format": "base64"}}'
+    return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'""", f"  {post} '{two}'"]
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host is None:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
