@@ -58,23 +58,25 @@ def load_backbone(
         extra["add_pooling_layer"] = False
     model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
     _check_complete(checkpoint, model, info, tuple(allowed_missing))
-    return model.to(device).eval().requires_grad_(False)
+    model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps the method without its types
+    model.requires_grad_(False)
+    model.train(False)
+    return model
 
 
 def _base_class(checkpoint: Checkpoint, config: PreTrainedConfig) -> type[PreTrainedModel] | None:
     """Return transformers' base class for a config; None where the checkpoint's own code decides."""
     if is_remote(config):
         return None
-    found = MODEL_MAPPING.get(type(config), None)
+    found: Any = MODEL_MAPPING.get(type(config), None)
     if found is None:
         raise UnknownArchitecture(
             f"{checkpoint.name!r}: transformers has no base model for model_type {config.model_type!r}.",
             architecture=next(iter(checkpoint.architectures), ""),
         )
-    if isinstance(found, list | tuple):
-        by_name = {cls.__name__: cls for cls in found}
-        return next((by_name[name] for name in checkpoint.architectures if name in by_name), found[0])
-    return found
+    classes: list[type[PreTrainedModel]] = list(found) if isinstance(found, list | tuple) else [found]
+    by_name = {cls.__name__: cls for cls in classes}
+    return next((by_name[name] for name in checkpoint.architectures if name in by_name), classes[0])
 
 
 def _from_files(

@@ -50,13 +50,9 @@ def is_remote(config: PreTrainedConfig) -> bool:
 
 def _remote_config(checkpoint: Checkpoint) -> PreTrainedConfig:
     model_type, auto_map = checkpoint.model_type, checkpoint.config.get("auto_map")
-    asked = (
-        f"{checkpoint.name!r} has model_type {model_type!r}" if model_type else f"{checkpoint.name!r} has no model_type"
-    )
+    asked = f"{checkpoint.name!r} has " + (f"model_type {model_type!r}" if model_type else "no model_type")
     if not isinstance(auto_map, dict) or "AutoConfig" not in auto_map:
-        raise UnknownArchitecture(
-            f"{asked}, which transformers does not know{_near(model_type)}", architecture=model_type or ""
-        )
+        raise UnknownArchitecture(f"{asked}{_near(model_type)}", architecture=model_type or "")
     if not checkpoint.trust_remote_code:
         raise RemoteCodeRefused(
             f"{asked}; only code that comes with it ({auto_map['AutoConfig']}) can load it, and that does not run by "
@@ -66,7 +62,8 @@ def _remote_config(checkpoint: Checkpoint) -> PreTrainedConfig:
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(checkpoint.backbone_path, trust_remote_code=True)
-            return type(config).from_dict(checkpoint.config)
+            remote: PreTrainedConfig = type(config).from_dict(checkpoint.config)
+            return remote
     except Exception as exc:  # the checkpoint's code may raise anything
         raise CheckpointError(f"The code that comes with {checkpoint.name!r} failed: {_first_line(exc)}") from exc
 
@@ -75,7 +72,8 @@ def _near(model_type: str | None) -> str:
     if model_type is None:
         return ". Add one to config.json, or give hf_overrides={'model_type': ...}."
     near = difflib.get_close_matches(model_type, list(CONFIG_MAPPING.keys()), n=3)
-    return f" (near: {', '.join(near)})." if near else ". Upgrade transformers, or install a plugin for this model."
+    hint = f"Near: {', '.join(near)}." if near else "Upgrade transformers, or install a plugin for this model."
+    return f", which transformers does not know. {hint}"
 
 
 def _check_sizes(checkpoint: Checkpoint, config: PreTrainedConfig) -> None:

@@ -83,9 +83,7 @@ def _explain(model: str, revision: str | None, exc: Exception) -> str:
 
     asked = f"{model!r}" if revision is None else f"{model!r} at revision {revision!r}"
     if isinstance(exc, errors.GatedRepoError):
-        return (
-            f"{asked} is gated on the hub. Accept its terms there, then log in with 'hf auth login' or give hf_token."
-        )
+        return f"{asked} is gated on the hub. Accept its terms there, then use 'hf auth login' or hf_token."
     if isinstance(exc, errors.RevisionNotFoundError):
         return f"{asked}: the hub has the model but not this revision."
     if isinstance(exc, errors.RepositoryNotFoundError):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from huggingface_hub import utils as hub_utils
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
 from transformers.utils import logging as transformers_logging
 
 __all__ = ["quiet_transformers"]
@@ -21,15 +21,15 @@ def quiet_transformers() -> Iterator[None]:
     with _LOCK:
         level = transformers_logging.get_verbosity()
         bars = transformers_logging.is_progress_bar_enabled()
-        hub_bars = not hub_utils.are_progress_bars_disabled()
-        transformers_logging.set_verbosity_error()
+        hub_bars = not are_progress_bars_disabled()
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         if bars:
-            transformers_logging.disable_progress_bar()
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             yield
         finally:
             transformers_logging.set_verbosity(level)
             if bars:
-                transformers_logging.enable_progress_bar()
+                transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
             if not hub_bars:
-                hub_utils.disable_progress_bars()
+                disable_progress_bars()

@@ -37,9 +37,7 @@ def load_tokenizer(checkpoint: Checkpoint, path: str | Path | None = None) -> Pr
             "Convert it with transformers and save it beside the model."
         )
     if len(tokenizer) == 0:
-        raise CheckpointError(
-            f"The tokenizer of {checkpoint.name!r} has an empty vocabulary. Download its files again."
-        )
+        raise CheckpointError(f"The tokenizer of {checkpoint.name!r} has an empty vocabulary. Download it again.")
     return tokenizer
 
 
@@ -59,9 +57,11 @@ def _load(checkpoint: Checkpoint, folder: Path) -> PreTrainedTokenizerBase:
 
 def _from_json(checkpoint: Checkpoint, folder: Path, first: Exception) -> PreTrainedTokenizerBase:
     try:
-        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception:
+        # The first failure says more: it is about the class that the files ask for.
         raise CheckpointError(f"The tokenizer of {checkpoint.name!r} could not be loaded: {_brief(first)}") from first
+    return tokenizer
 
 
 def _needs(checkpoint: Checkpoint, exc: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cenote.adapters.base import LoadOptions, PoolingModel
-from cenote.checkpoints import default_model, open_checkpoint
+from cenote.checkpoints import find_default_model, open_checkpoint
 from cenote.config import EngineConfig
 from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
 
@@ -70,7 +70,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
     """
     source, name = config.model, config.model
     if source is None:
-        chosen = default_model()
+        chosen = find_default_model()
         source, name = chosen.source, chosen.name
     checkpoint = open_checkpoint(
         source,

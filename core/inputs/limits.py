@@ -89,7 +89,8 @@ def position_capacity(config: Any) -> int | None:
 
     RoPE variants that stretch count `factor` times their original length.
     """
-    found = next((value for key in _LENGTH_KEYS if _is_length(value := getattr(config, key, None))), None)
+    values = (_length(getattr(config, key, None)) for key in _LENGTH_KEYS)
+    found = next((value for value in values if value is not None), None)
     if found is None:
         return None
     if getattr(config, "model_type", None) in _OFFSET_FAMILIES:
@@ -106,8 +107,8 @@ def _stretched(length: int, rope: dict[str, Any]) -> int:
     factor = rope.get("factor")
     if rope.get("rope_type", rope.get("type")) not in _STRETCHING_ROPE or not isinstance(factor, int | float):
         return length
-    original = rope.get("original_max_position_embeddings")
-    return max(length, int((original if _is_length(original) else length) * factor))
+    original = _length(rope.get("original_max_position_embeddings")) or length
+    return max(length, int(original * factor))
 
 
 def _rope(config: Any) -> dict[str, Any]:
@@ -120,5 +121,5 @@ def _is_rotary(config: Any) -> bool:
     return kind == "rotary" or bool(_rope(config)) or getattr(config, "rope_theta", None) is not None
 
 
-def _is_length(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _length(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

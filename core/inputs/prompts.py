@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from operator import index
 from typing import Any
 
@@ -68,9 +69,7 @@ def _from_mapping(prompt: Mapping[str, Any]) -> Prompt:
         if text is None:
             raise InvalidRequest("A prompt mapping needs 'prompt' or 'prompt_token_ids'.", param="input")
         if prompt.get("token_type_ids") is not None:
-            raise InvalidRequest(
-                "'token_type_ids' goes with 'prompt_token_ids', not with text.", param="token_type_ids"
-            )
+            raise InvalidRequest("'token_type_ids' goes with 'prompt_token_ids' only.", param="token_type_ids")
         return Prompt(text=text)
     # As in vLLM, the ids win where both are given: the text then only says what they stand for.
     token_ids = _token_ids(_required_list(ids, "prompt_token_ids"), "prompt_token_ids")
@@ -87,7 +86,7 @@ def _type_ids(value: Any, length: int) -> tuple[int, ...]:
         raise InvalidRequest(
             f"token_type_ids has {len(types)} entries, prompt_token_ids has {length}.", param="token_type_ids"
         )
-    if any(a > b for a, b in zip(types, types[1:], strict=False)) or not set(types) <= {0, 1}:
+    if any(a > b for a, b in pairwise(types)) or not set(types) <= {0, 1}:
         raise InvalidRequest("token_type_ids must be zeros followed by ones.", param="token_type_ids")
     return types
 
