@@ -16,7 +16,7 @@ from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, a
 from cenote.adapters.families import Family
 from cenote.errors import CheckpointError
 
-__all__ = ["choose_execution", "padding_id", "packed_difference"]
+__all__ = ["choose_execution", "packed_difference", "padding_id"]
 
 _log = logging.getLogger(__name__)
 

@@ -71,9 +71,15 @@ class EncoderAdapter:
         """
         config = build_config(checkpoint)
         dtype = resolve_dtype(options.dtype, checkpoint, options.device)
-        model = load_backbone(checkpoint, config, dtype=dtype.value, device=options.device)
+        model = load_backbone(checkpoint, config, dtype=dtype.value, device=options.device, attn_implementation=None)
         tokenizer = load_tokenizer(checkpoint, options.tokenizer)
-        max_tokens = resolve_max_tokens(checkpoint, config, tokenizer, options.max_model_len)
+        files = checkpoint.sentence_transformers
+        max_tokens = resolve_max_tokens(
+            config,
+            user=options.max_model_len,
+            max_seq_length=files.max_seq_length if files else None,
+            model_max_length=tokenizer.model_max_length,
+        )
         backbone, reason = choose_execution(model, family_of(config.model_type), options.execution, max_tokens.value)
         pooling = build_pooler(
             checkpoint,
@@ -82,7 +88,6 @@ class EncoderAdapter:
             hidden_size=config.hidden_size,
             device=options.device,
         )
-        files = checkpoint.sentence_transformers
         encoder = TextEncoder(
             tokenizer,
             max_tokens=max_tokens.value,

@@ -50,9 +50,7 @@ class Engine:
             return self._renderers.submit(self._prepare, prompts, options)
 
     def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions) -> list[PreparedInput]:
-        return [
-            self.model.prepare(prompt, options.role, options.params, options.tokenization) for prompt in prompts
-        ]
+        return [self.model.prepare(prompt, options.role, options.params, options.tokenization) for prompt in prompts]
 
     def submit(
         self, prompts: Sequence[PreparedInput], options: RequestOptions, *, bounded: bool = True

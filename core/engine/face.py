@@ -101,9 +101,7 @@ class EngineFace:
         params = params or PoolingParams()
         checked = get_task(task, self.supported_tasks)
         check_params(checked, params, self.limits, self.model)
-        return RequestOptions(
-            task=checked.name, params=params, tokenization=tokenization, role=role, priority=priority
-        )
+        return RequestOptions(task=checked.name, params=params, tokenization=tokenization, role=role, priority=priority)
 
 
 def tokenization_options(given: Mapping[str, Any] | None) -> TokenizationOptions:

@@ -129,9 +129,7 @@ def _per_prompt(params: Params, count: int) -> list[PoolingParams]:
     if params is None or isinstance(params, PoolingParams):
         return [params or PoolingParams()] * count
     if len(params) != count:
-        raise InvalidRequest(
-            f"pooling_params has {len(params)} entries for {count} prompts.", param="pooling_params"
-        )
+        raise InvalidRequest(f"pooling_params has {len(params)} entries for {count} prompts.", param="pooling_params")
     return list(params)
 
 

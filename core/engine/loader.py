@@ -102,9 +102,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
         execution=config.execution,
     )
     adapter_class: Any = load_adapter(adapter)
-    loaded = LoadedModel(
-        _served_name(config, name or source), adapter_class.load(checkpoint, options), adapter, device
-    )
+    loaded = LoadedModel(_served_name(config, name or source), adapter_class.load(checkpoint, options), adapter, device)
     for key, value in loaded.report().items():
         _log.info("%s: %s", key, value)
     return loaded

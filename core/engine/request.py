@@ -57,5 +57,3 @@ class EngineRequest:
             pooling_skip=self.prompt.pooling_skip,
             role=self.options.role,
         )
-
-

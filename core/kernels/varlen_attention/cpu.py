@@ -72,8 +72,6 @@ def varlen_attention(
         v = value[rows].unflatten(0, (count, length))[:, :key_length].transpose(1, 2)
         mask = _mask(length, key_length, causal=causal, window=window, device=query.device)
         flag = causal and mask is None
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=flag, scale=scale, enable_gqa=grouped
-        )
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=flag, scale=scale, enable_gqa=grouped)
         out[rows].unflatten(0, (count, length)).copy_(mixed.transpose(1, 2))
     return out

@@ -1,0 +1,146 @@
+"""The engine: batching, isolation, cancelling, limits, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from cenote.config import EngineConfig
+from cenote.engine import Engine
+from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.errors import EngineClosed, NonFiniteResult, QueueFull
+from cenote.types import PreparedInput
+
+OPTIONS = RequestOptions(task="embed")
+
+
+def _inputs(*prompts: tuple[int, ...]) -> list[PreparedInput]:
+    return [PreparedInput(token_ids=ids) for ids in prompts]
+
+
+def _value(request: EngineRequest) -> list[float]:
+    return request.future.result(timeout=30)["embed"].tolist()  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def engine(model: Any) -> Iterator[Engine]:
+    made = Engine(model, EngineConfig(max_num_batched_tokens=50), "cpu")
+    yield made
+    model.release.set()
+    made.shutdown()
+
+
+def test_results_belong_to_their_prompts_and_tokens_are_counted(engine: Engine) -> None:
+    prompts = [(n, n + 2) if n % 3 else (n,) for n in range(1, 200)]
+    requests = engine.submit(_inputs(*prompts), OPTIONS)
+    assert [_value(request)[0] for request in requests] == [sum(ids) / len(ids) for ids in prompts]
+    stats = engine.stats()
+    assert (stats.tokens, stats.requests) == (sum(map(len, prompts)), len(prompts))
+
+
+def test_requests_that_arrive_during_a_forward_share_the_next_one(
+    engine: Engine, model: Any, plain: ModuleType
+) -> None:
+    first = engine.submit(_inputs((plain.BLOCK,)), OPTIONS)[0]
+    assert model.entered.wait(30)
+    later = [engine.submit(_inputs((n,)), OPTIONS)[0] for n in (1, 2, 3)]
+    model.release.set()
+    assert [_value(request)[0] for request in later] == [1.0, 2.0, 3.0]
+    assert _value(first)[0] == plain.BLOCK
+    assert model.batches == [(1,), (1, 1, 1)]
+
+
+def test_a_pause_holds_requests_back_and_resuming_runs_them_together(engine: Engine, model: Any) -> None:
+    engine.pause()
+    requests = [engine.submit(_inputs((n,)), OPTIONS)[0] for n in (5, 6)]
+    assert engine.stats().waiting == 2
+    engine.resume()
+    assert [_value(request)[0] for request in requests] == [5.0, 6.0]
+    assert model.batches == [(1, 1)]
+
+
+@pytest.mark.parametrize("poison", ["NAN", "CRASH"])
+def test_a_bad_request_fails_alone(engine: Engine, plain: ModuleType, poison: str) -> None:
+    engine.pause()
+    requests = engine.submit(_inputs((1,), (getattr(plain, poison),), (2,)), OPTIONS)
+    engine.resume()
+    assert _value(requests[0])[0] == 1.0
+    assert _value(requests[2])[0] == 2.0
+    with pytest.raises(NonFiniteResult if poison == "NAN" else RuntimeError):
+        _value(requests[1])
+
+
+def test_a_cancelled_request_never_runs(engine: Engine, model: Any) -> None:
+    engine.pause()
+    gone, kept = engine.submit(_inputs((1, 1, 1), (2,)), OPTIONS)
+    assert gone.future.cancel()
+    engine.resume()
+    assert _value(kept)[0] == 2.0
+    with pytest.raises(CancelledError):
+        gone.future.result()
+    assert model.batches == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [({"max_num_queued_reqs": 2}, "at most 2 may wait"), ({"max_num_queued_tokens": 5}, "at most 5 may wait")],
+)
+def test_a_full_queue_refuses_and_keeps_what_it_has(model: Any, limits: dict[str, int], message: str) -> None:
+    engine = Engine(model, EngineConfig(**limits), "cpu")  # type: ignore[arg-type]
+    engine.pause()
+    kept = engine.submit(_inputs((1, 1), (2, 2)), OPTIONS)
+    with pytest.raises(QueueFull, match=message):
+        engine.submit(_inputs((3, 3)), OPTIONS)
+    engine.resume()
+    assert [_value(request)[0] for request in kept] == [1.0, 2.0]
+    engine.shutdown()
+
+
+def test_shutdown_fails_what_waits_and_refuses_what_comes(model: Any) -> None:
+    engine = Engine(model, EngineConfig(), "cpu")
+    engine.pause()
+    waiting = engine.submit(_inputs((1,)), OPTIONS)[0]
+    engine.shutdown()
+    engine.shutdown()
+    with pytest.raises(EngineClosed):
+        _value(waiting)
+    with pytest.raises(EngineClosed):
+        engine.submit(_inputs((1,)), OPTIONS)
+    assert not engine.is_healthy
+
+
+def test_shutdown_can_wait_for_what_is_queued(engine: Engine, model: Any, plain: ModuleType) -> None:
+    blocked = engine.submit(_inputs((plain.BLOCK,)), OPTIONS)[0]
+    assert model.entered.wait(30)
+    queued = engine.submit(_inputs((7,)), OPTIONS)[0]
+    closing = threading.Thread(target=engine.shutdown, args=(30,))
+    closing.start()
+    model.release.set()
+    assert _value(queued)[0] == 7.0
+    assert _value(blocked)[0] == plain.BLOCK
+    closing.join(30)
+
+
+def test_cancelling_an_awaiting_call_cancels_its_waiting_requests(
+    engine: Engine, model: Any, plain: ModuleType
+) -> None:
+    async def give_up() -> None:
+        requests = engine.submit(_inputs((3,)), OPTIONS)
+        waiter = asyncio.ensure_future(asyncio.wrap_future(requests[0].future))
+        await asyncio.sleep(0)
+        waiter.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiter
+
+    engine.submit(_inputs((plain.BLOCK,)), OPTIONS)
+    assert model.entered.wait(30)
+    asyncio.run(give_up())
+    model.release.set()
+    assert _value(engine.submit(_inputs((4,)), OPTIONS)[0])[0] == 4.0
+    assert model.batches == [(1,), (1,)]
