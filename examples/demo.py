@@ -52,7 +52,11 @@ def running_server(console: Console) -> Iterator[httpx.Client]:
             yield client
     finally:
         server.send_signal(signal.SIGTERM)
-        code = server.wait(STOP_SECONDS)
+        try:
+            code = server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            code = server.wait()
     if code != 0:
         raise SystemExit(f"The server ended with {code}.")
     console.print("The server stopped cleanly.")
@@ -80,7 +84,7 @@ def show_embeddings(console: Console, client: httpx.Client) -> None:
     """Print the first numbers of a few vectors."""
     table = Table("text", "dimensions", "length", "first numbers", title="POST /v1/embeddings")
     for text, vector in zip(TEXTS, embed(client, TEXTS), strict=True):
-        first = " ".join(f"{value:+.4f}" for value in vector[:4])
+        first = " ".join(f"{value:+.4f}" for value in vector[:3])
         table.add_row(text, str(len(vector)), f"{math.hypot(*vector):.4f}", first)
     console.print(table)
 

@@ -116,6 +116,7 @@ def compare_embedding(
         ArithmeticError: a peer's vectors differ by more than `tolerance`.
     """
     from cenote.checkpoints import default_model, open_checkpoint
+    from cenote.checkpoints.quiet import quiet_transformers
     from cenote.engine import LLM
 
     unknown = sorted(set(against) - set(PEERS))
@@ -125,12 +126,13 @@ def compare_embedding(
         )
     name = model or default_model()
     checkpoint = open_checkpoint(name)
-    with LLM(name, dtype="float32") as llm:
+    with LLM(model, dtype="float32") as llm:
         own = cenote_contestant(llm, max_tokens)
-        peers = _peers(checkpoint.path, against, max_tokens, texts)
+        with quiet_transformers():
+            peers = _peers(checkpoint.path, against, max_tokens, texts)
         timings = take_turns([own, *peers], texts, rounds)
     tokens = _count_tokens(checkpoint, texts, max_tokens)
-    report = EmbedReport(Path(name).name, len(texts), tokens, max_tokens, tuple(timings), machine())
+    report = EmbedReport(llm.model, len(texts), tokens, max_tokens, tuple(timings), machine())
     for row in report.rows():
         if not row["max_difference"] <= tolerance:
             raise ArithmeticError(
