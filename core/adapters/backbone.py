@@ -127,8 +127,8 @@ class PaddedBackbone:
 
     def __call__(self, batch: PackedBatch) -> Tensor:
         """Return [T, hidden]."""
-        rows = batch.input_ids.split(list(batch.lengths))
-        types = None if batch.token_type_ids is None else batch.token_type_ids.split(list(batch.lengths))
+        rows = batch.input_ids.split_with_sizes(list(batch.lengths))
+        types = None if batch.token_type_ids is None else batch.token_type_ids.split_with_sizes(list(batch.lengths))
         results: list[Tensor | None] = [None] * len(rows)
         for bucket in self.buckets(batch.lengths):
             hidden = self._run([rows[i] for i in bucket], None if types is None else [types[i] for i in bucket])

@@ -45,19 +45,16 @@ class WaitingQueue:
         first = last = self._by_length.index(anchor)
         total = anchor.tokens
         while last - first + 1 < max_requests:
-            below = self._by_length[first - 1] if first > 0 else None
-            above = self._by_length[last + 1] if last + 1 < len(self._by_length) else None
-            nearest = _nearest(anchor, below, above)
-            if nearest is None or total + nearest.tokens > token_budget:
-                # A shorter neighbour may still fit where the longer one does not.
-                if below is None or nearest is below or total + below.tokens > token_budget:
-                    break
-                nearest = below
-            if nearest is below:
+            below = self._fitting(first - 1, token_budget - total)
+            above = self._fitting(last + 1, token_budget - total)
+            chosen = _nearest(anchor, below, above)
+            if chosen is None:
+                break
+            if chosen is below:
                 first -= 1
             else:
                 last += 1
-            total += nearest.tokens
+            total += chosen.tokens
         batch = list(self._by_length[first : last + 1])
         self._remove(batch, first, last)
         return batch
@@ -69,6 +66,13 @@ class WaitingQueue:
         self._by_length.clear()
         self.tokens = 0
         return waiting
+
+    def _fitting(self, place: int, room: int) -> EngineRequest | None:
+        """Return the request at a place in length order, where there is one of at most so many tokens."""
+        if not 0 <= place < len(self._by_length):
+            return None
+        request: EngineRequest = self._by_length[place]
+        return request if request.tokens <= room else None
 
     def _remove(self, batch: list[EngineRequest], first: int, last: int) -> None:
         del self._by_length[first : last + 1]

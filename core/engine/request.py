@@ -27,8 +27,8 @@ class RequestOptions:
     """
 
     task: str
-    params: PoolingParams = PoolingParams()
-    tokenization: TokenizationOptions = TokenizationOptions()
+    params: PoolingParams = field(default_factory=PoolingParams)
+    tokenization: TokenizationOptions = field(default_factory=TokenizationOptions)
     role: Role | None = None
     priority: int = 0
 

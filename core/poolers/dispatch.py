@@ -45,6 +45,6 @@ def _gather(hidden: Tensor, batch: PoolingBatch, indices: list[int]) -> tuple[Te
     """Take the rows of some prompts only, where not all ask for the task."""
     if len(indices) == len(batch.rows):
         return hidden, batch
-    parts = hidden.split(list(batch.lengths))
+    parts = hidden.split_with_sizes(list(batch.lengths))
     rows = tuple(batch.rows[index] for index in indices)
     return torch.cat([parts[index] for index in indices]), replace(batch, rows=rows)

@@ -34,7 +34,7 @@ class TokenPooler:
         for step in self.head.steps:
             rows = step(rows)
         results = []
-        for row, part in zip(batch.rows, rows.split(list(batch.lengths)), strict=True):
+        for row, part in zip(batch.rows, rows.split_with_sizes(list(batch.lengths)), strict=True):
             vectors = self.head.finish(part, row.params.dimensions, row.params.use_activation)
             results.append({self.task: vectors.cpu().clone()})
         return results

@@ -31,12 +31,12 @@ def test_free_text_wins_over_everything_and_may_be_empty() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InvalidRequest, match="'nope'.*passage, query, sts"):
+    with pytest.raises(InvalidRequest, match=r"'nope'.*passage, query, sts"):
         STORED.prefix(TEXT, None, PoolingParams(prompt_name="nope"))
 
 
 def test_token_prompts_take_no_prompt() -> None:
     tokens = Prompt(token_ids=(1, 2))
     assert STORED.prefix(tokens, "query", PoolingParams()) == ""
-    with pytest.raises(InvalidRequest, match="not of token ids"):
+    with pytest.raises(InvalidRequest, match=r"not of token ids"):
         STORED.prefix(tokens, None, PoolingParams(prompt_name="sts"))

@@ -22,17 +22,17 @@ def test_the_default_task_is_embed_and_can_be_chosen() -> None:
 
 
 def test_an_unsupported_task_names_what_is_possible() -> None:
-    with pytest.raises(UnsupportedTask, match="cannot do task 'classify'.*embed, token_embed"):
+    with pytest.raises(UnsupportedTask, match=r"cannot do task 'classify'.*embed, token_embed"):
         get_task("classify", SUPPORTED)
 
 
 def test_no_task_lists_the_alternatives() -> None:
-    with pytest.raises(UnsupportedTask, match="No task was named.*embed, token_embed"):
+    with pytest.raises(UnsupportedTask, match=r"No task was named.*embed, token_embed"):
         get_task(None, SUPPORTED)
 
 
 def test_a_removed_task_names_its_successor() -> None:
-    with pytest.raises(UnsupportedTask, match="removed; use token_embed"):
+    with pytest.raises(UnsupportedTask, match=r"removed; use token_embed"):
         get_task("encode", SUPPORTED)
 
 
@@ -48,7 +48,7 @@ def test_dimensions_on_a_plain_model_give_the_contract_message() -> None:
 
 @pytest.mark.parametrize(("limits", "size"), [(MATRYOSHKA, 3), (ANY_SIZE, 0), (ANY_SIZE, 5), (ANY_SIZE, -1)])
 def test_sizes_that_the_model_does_not_offer_are_refused(limits: ModelLimits, size: int) -> None:
-    with pytest.raises(InvalidRequest, match="dimensions must be"):
+    with pytest.raises(InvalidRequest, match=r"dimensions must be"):
         check_params(get_task("embed", SUPPORTED), PoolingParams(dimensions=size), limits, "m")
 
 
@@ -58,10 +58,10 @@ def test_offered_sizes_pass(limits: ModelLimits, size: int) -> None:
 
 
 def test_parameters_for_another_task_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match="for task 'token_embed'"):
+    with pytest.raises(InvalidRequest, match=r"for task 'token_embed'"):
         check_params(get_task("embed", SUPPORTED), PoolingParams(task="token_embed"), PLAIN, "m")
 
 
 def test_two_prompts_contradict() -> None:
-    with pytest.raises(InvalidRequest, match="not both"):
+    with pytest.raises(InvalidRequest, match=r"not both"):
         check_params(get_task("embed", SUPPORTED), PoolingParams(prompt="a", prompt_name="b"), PLAIN, "m")

@@ -67,11 +67,11 @@ def varlen_attention(
     grouped = query.shape[1] != key.shape[1]
     for start, count, length, key_length in _groups(tuple(lengths), tuple(key_lengths)):
         rows = slice(start, start + count * length)
-        q = query[rows].unflatten(0, (count, length)).transpose(1, 2)  # [n, heads, l, d]
-        k = key[rows].unflatten(0, (count, length))[:, :key_length].transpose(1, 2)
-        v = value[rows].unflatten(0, (count, length))[:, :key_length].transpose(1, 2)
+        q = query[rows].view(count, length, *query.shape[1:]).transpose(1, 2)  # [n, heads, l, d]
+        k = key[rows].view(count, length, *key.shape[1:])[:, :key_length].transpose(1, 2)
+        v = value[rows].view(count, length, *value.shape[1:])[:, :key_length].transpose(1, 2)
         mask = _mask(length, key_length, causal=causal, window=window, device=query.device)
         flag = causal and mask is None
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=flag, scale=scale, enable_gqa=grouped)
-        out[rows].unflatten(0, (count, length)).copy_(mixed.transpose(1, 2))
+        out[rows].view(count, length, *out.shape[1:]).copy_(mixed.transpose(1, 2))
     return out
