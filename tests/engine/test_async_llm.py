@@ -1,0 +1,77 @@
+"""`AsyncLLM` on the real all-MiniLM-L6-v2."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from cenote import AsyncLLM, PoolingParams
+from cenote.checkpoints import find_default_model
+from cenote.errors import InvalidRequest
+from cenote.types import Prompt
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[AsyncLLM]:
+    made = AsyncLLM(find_default_model().source)
+    yield made
+    asyncio.run(made.shutdown())
+
+
+def _prompts(*texts: str) -> list[Prompt]:
+    return [Prompt(text=text) for text in texts]
+
+
+def test_two_callers_share_one_forward_and_no_token_is_padding(llm: AsyncLLM) -> None:
+    async def both() -> int:
+        llm.pause()
+        first = asyncio.ensure_future(llm.run(_prompts("one", "a longer text of several words"), task="embed"))
+        second = asyncio.ensure_future(llm.run(_prompts("another"), task="token_embed"))
+        while llm.stats().waiting < 3:
+            await asyncio.sleep(0.001)
+        llm.resume()
+        return sum(len(output.prompt_token_ids) for output in [*await first, *await second])
+
+    before = llm.stats()
+    tokens = asyncio.run(both())
+    after = llm.stats()
+    assert after.forwards - before.forwards == 1
+    assert after.tokens - before.tokens == tokens
+
+
+def test_results_are_named_after_the_request(llm: AsyncLLM) -> None:
+    outputs = asyncio.run(llm.run(_prompts("a", "b"), task="embed", request_id="embd-7"))
+    assert [output.request_id for output in outputs] == ["embd-7-0", "embd-7-1"]
+
+
+def test_encode_yields_one_result_of_the_default_task(llm: AsyncLLM) -> None:
+    async def collect() -> list[int]:
+        return [len(output.outputs.data) async for output in llm.encode("text", PoolingParams(), "id")]
+
+    assert asyncio.run(collect()) == [384]
+
+
+def test_an_invalid_prompt_runs_nothing(llm: AsyncLLM) -> None:
+    before = llm.stats().requests
+    with pytest.raises(InvalidRequest):
+        asyncio.run(llm.run([Prompt(text="good"), Prompt(token_ids=(99999,))], task="embed"))
+    assert llm.stats().requests == before
+
+
+def test_cancelling_a_call_takes_its_prompts_out_of_the_queue(llm: AsyncLLM) -> None:
+    async def give_up() -> None:
+        llm.pause()
+        call = asyncio.ensure_future(llm.run(_prompts("never", "run"), task="embed"))
+        while llm.stats().waiting < 2:
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        llm.resume()
+        await llm.run(_prompts("other"), task="embed")
+
+    before = llm.stats().requests
+    asyncio.run(give_up())
+    assert llm.stats().requests == before + 1
