@@ -46,6 +46,11 @@ def assert_close(found: Any, expected: Any, *, tolerance: float, name: str = "re
         )
 
 
+def _by_name(values: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
+    pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
+    return {str(key): value for key, value in pairs}
+
+
 def assert_all_close(
     found: Sequence[Any] | Mapping[str, Any],
     expected: Sequence[Any] | Mapping[str, Any],
@@ -54,8 +59,7 @@ def assert_all_close(
     name: str = "result",
 ) -> None:
     """Compare two sequences, or two mappings with the same keys, entry by entry with `assert_close`."""
-    a = dict(found) if isinstance(found, Mapping) else dict(enumerate(found))
-    b = dict(expected) if isinstance(expected, Mapping) else dict(enumerate(expected))
-    assert a.keys() == b.keys(), f"{name}: has {sorted(map(str, a))}, expected {sorted(map(str, b))}"
+    a, b = _by_name(found), _by_name(expected)
+    assert a.keys() == b.keys(), f"{name}: has {sorted(a)}, expected {sorted(b)}"
     for key, value in a.items():
-        assert_close(value, b[key], tolerance=tolerance, name=f"{name}[{key!r}]")
+        assert_close(value, b[key], tolerance=tolerance, name=f"{name}[{key}]")

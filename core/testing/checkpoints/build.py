@@ -195,4 +195,5 @@ def _scale_rotary(model: PreTrainedModel, factor: float) -> None:
     exponent = torch.arange(0, size, 2, dtype=torch.float32) / size
     for module in model.modules():
         if hasattr(module, "inv_freq"):
-            module.inv_freq.copy_(base**-exponent / factor ** (2 / size))
+            rotary: Any = module
+            rotary.inv_freq.copy_(base**-exponent / factor ** (2 / size))

@@ -69,11 +69,13 @@ def write_weights(tensors: Mapping[str, Tensor], folder: Path, *, sharded: bool,
         _write(tensors, folder / f"{stem}.{ending}", safetensors=safetensors)
         return
     names = sorted(tensors)
-    index = {"metadata": {"total_size": sum(t.numel() * t.element_size() for t in tensors.values())}, "weight_map": {}}
+    weight_map: dict[str, str] = {}
     for part, chosen in enumerate((names[::2], names[1::2]), start=1):
         file = f"{stem}-{part:05}-of-00002.{ending}"
         _write({name: tensors[name] for name in chosen}, folder / file, safetensors=safetensors)
-        index["weight_map"].update(dict.fromkeys(chosen, file))
+        weight_map.update(dict.fromkeys(chosen, file))
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
     (folder / f"{stem}.{ending}.index.json").write_text(json.dumps(index, indent=2))
 
 
