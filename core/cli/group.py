@@ -18,6 +18,8 @@ __all__ = ["COMMANDS", "CommandGroup"]
 #: Entry-point group of commands that plugins add.
 COMMANDS = "cenote.commands"
 
+_COMPLETION_OPTIONS = frozenset({"install_completion", "show_completion"})
+
 
 class CommandGroup(typer.core.TyperGroup):
     """Holds a placeholder per command; dispatch replaces the one that is called by the real command."""
@@ -55,7 +57,7 @@ class CommandGroup(typer.core.TyperGroup):
         for name, entries in sorted(default_registry().entries(COMMANDS).items()):
             # A built-in keeps its name; `cenote plugins` shows the plugin's claim as an error.
             if name not in BUILT_IN:
-                self._plugins[name] = f"from {' and '.join(entry.source for entry in entries)}"
+                self._plugins[name] = f"from {' and '.join(sorted(entry.source for entry in entries))}"
                 self.commands[name] = typer.core.TyperCommand(
                     name, help=self._plugins[name], rich_help_panel="Commands of plugins"
                 )
@@ -80,4 +82,7 @@ def _as_command(target: typer.Typer | Callable[..., Any], name: str) -> Any:
         app = typer.Typer(add_completion=False)
         app.command(name)(target)
         target = app
-    return typer.main.get_command(target)
+    command = typer.main.get_command(target)
+    # A typer app brings options that install shell completion for itself; this one is part of another program.
+    command.params = [option for option in command.params if option.name not in _COMPLETION_OPTIONS]
+    return command

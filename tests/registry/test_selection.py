@@ -1,0 +1,69 @@
+"""CENOTE_PLUGINS, CENOTE_DISABLE_PLUGINS and CENOTE_TRACE_PLUGINS."""
+
+from __future__ import annotations
+
+import pytest
+
+from cenote.errors import UnknownPlugin
+from cenote.registry import Entry, Registry
+
+GROUP = "cenote.poolers"
+INSTALLED = [
+    Entry(GROUP, "mean", "math:sqrt", "cenote", "0.1.0"),
+    Entry(GROUP, "late", "math:sqrt", "cenote-colbert", "0.4.0"),
+    Entry(GROUP, "other", "math:sqrt", "rival", "1.0"),
+]
+
+
+def names(**variables: str) -> tuple[str, ...]:
+    return Registry(INSTALLED, environment=variables).names(GROUP)
+
+
+def test_without_variables_everything_takes_part():
+    assert names() == ("late", "mean", "other")
+
+
+@pytest.mark.parametrize("word", ["late", "cenote-colbert", "Cenote_Colbert", " late , nothing "])
+def test_the_allow_list_takes_names_and_distributions_and_trims_them(word):
+    assert names(CENOTE_PLUGINS=word) == ("late", "mean")
+
+
+def test_an_empty_allow_list_leaves_the_built_ins():
+    assert names(CENOTE_PLUGINS="") == ("mean",)
+
+
+@pytest.mark.parametrize("word", ["late", "cenote-colbert", " CENOTE.colbert ,"])
+def test_the_deny_list_takes_names_and_distributions(word):
+    assert names(CENOTE_DISABLE_PLUGINS=word) == ("mean", "other")
+
+
+def test_deny_wins_over_allow():
+    assert names(CENOTE_PLUGINS="late,other", CENOTE_DISABLE_PLUGINS="late") == ("mean", "other")
+
+
+def test_one_built_in_can_be_switched_off_by_name_but_not_all_by_distribution():
+    assert names(CENOTE_DISABLE_PLUGINS="mean") == ("late", "other")
+    assert names(CENOTE_DISABLE_PLUGINS="cenote") == ("late", "mean", "other")
+
+
+def test_a_disabled_plugin_is_never_imported_and_asking_for_it_says_why(make_module):
+    make_module("must_not_run", "raise AssertionError('imported')")
+    installed = [Entry(GROUP, "a", "must_not_run:A", "cenote-x", "1.0")]
+    registry = Registry(installed, environment={"CENOTE_DISABLE_PLUGINS": "cenote-x"})
+    with pytest.raises(UnknownPlugin, match=r"of cenote-x 1\.0 is disabled: CENOTE_DISABLE_PLUGINS names it"):
+        registry.get(GROUP, "a")
+    assert registry.blocked() == ((installed[0], "CENOTE_DISABLE_PLUGINS names it"),)
+
+
+def test_tracing_prints_decisions_to_standard_error(capsys):
+    variables = {"CENOTE_TRACE_PLUGINS": "1", "CENOTE_DISABLE_PLUGINS": "other"}
+    Registry(INSTALLED, environment=variables).get(GROUP, "late")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "'other' of rival 1.0: left out, CENOTE_DISABLE_PLUGINS names it" in printed.err
+    assert "'late' of cenote-colbert 0.4.0: importing math:sqrt" in printed.err
+
+
+def test_without_tracing_nothing_is_printed(capsys):
+    Registry(INSTALLED, environment={"CENOTE_TRACE_PLUGINS": "0"}).get(GROUP, "late")
+    assert capsys.readouterr() == ("", "")
