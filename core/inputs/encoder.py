@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias, TypeVar
 
 from transformers import PreTrainedTokenizerBase
 
 from cenote.errors import InvalidRequest, PromptTooLong
-from cenote.inputs.content import ContentTokenizer, Piece
+from cenote.inputs.content import ContentTokenizer
 from cenote.inputs.specials import SpecialTokens, find_special_tokens
 from cenote.types import PreparedInput, Prompt, TokenizationOptions
 
 __all__ = ["TextEncoder"]
 
-Side = Literal["left", "right"]
+Side: TypeAlias = Literal["left", "right"]
+IdsT = TypeVar("IdsT", list[int], tuple[int, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,6 @@ class TextEncoder:
             skip = min(self._prefix_tokens(prefix, options.add_special_tokens), len(cut.ids))
         return PreparedInput(
             token_ids=cut.ids,
-            token_type_ids=self._type_ids(cut, specials),
             pooling_skip=skip,
             truncated_tokens=cut.removed,
         )
@@ -108,34 +108,19 @@ class TextEncoder:
 
     def _encode_text(self, text: str, specials: SpecialTokens, keep: int | None, side: Side | None) -> _Cut:
         limit = self.max_tokens if keep is None else keep
-        if keep is not None and (side or self._own_side) == "left":
-            return self._keep_end(text, specials, limit, specials_stay=side is None)
-        # One id more than fits tells whether the text is too long; an explicit side slices the final ids, so that
-        # the special tokens at the end have no claim on room.
-        room = limit - len(specials.head) - (0 if side == "right" and keep is not None else len(specials.tail))
-        piece = self._content.first(text, max(room, 0) + 1)
+        from_end = keep is not None and (side or self._own_side) == "left"
+        # One id more than can fit tells whether the text is too long.
+        piece = (self._content.last if from_end else self._content.first)(text, limit + 1)
         total = piece.seen + specials.count
         if total <= limit:
             return _Cut((*specials.head, *piece.ids, *specials.tail))
         if keep is None:
             raise self._too_long(total, piece.exact)
-        ids = (*specials.head, *piece.ids[: max(room, 0)], *(specials.tail if side is None else ()))[:limit]
-        if side == "right" and len(ids) < limit:
-            ids = (*ids, *specials.tail)[:limit]
-        return _Cut(ids, total - len(ids))
-
-    def _keep_end(self, text: str, specials: SpecialTokens, limit: int, *, specials_stay: bool) -> _Cut:
-        room = max(0, limit - (specials.count if specials_stay else len(specials.tail)))
-        piece: Piece = self._content.last(text, room + 1)
-        total = piece.seen + specials.count
-        if total <= limit:
-            return _Cut((*specials.head, *piece.ids, *specials.tail))
-        kept = piece.ids[max(0, len(piece.ids) - room) :] if room else []
-        whole = (
-            (*specials.head, *kept, *specials.tail) if specials_stay or len(kept) < room else (*kept, *specials.tail)
-        )
-        ids = whole[max(0, len(whole) - limit) :] if limit else ()
-        return _Cut(ids, total - len(ids))
+        content = piece.ids
+        if side is None:  # as the tokenizer's own truncation: the text makes room for the special tokens
+            content = _keep(content, max(0, limit - specials.count), from_end)
+        ids = _keep([*specials.head, *content, *specials.tail], limit, from_end)
+        return _Cut(tuple(ids), total - len(ids))
 
     def _encode_ids(
         self, ids: tuple[int, ...], types: tuple[int, ...] | None, keep: int | None, side: Side | None
@@ -143,14 +128,13 @@ class TextEncoder:
         self._check(ids, trusted=False)
         if keep is None and len(ids) > self.max_tokens:
             raise self._too_long(len(ids), exact=True)
-        window = slice(None)
-        if keep is not None and len(ids) > keep:
-            window = slice(len(ids) - keep, None) if (side or self._own_side) == "left" else slice(keep)
-        kept = ids[window]
+        from_end = (side or self._own_side) == "left"
+        count = len(ids) if keep is None else keep
+        kept = _keep(ids, count, from_end)
         self._check(kept, trusted=True)
         return PreparedInput(
             token_ids=kept,
-            token_type_ids=None if types is None else types[window],
+            token_type_ids=None if types is None else _keep(types, count, from_end),
             truncated_tokens=len(ids) - len(kept),
         )
 
@@ -171,9 +155,6 @@ class TextEncoder:
             param="input_tokens",
         )
 
-    def _type_ids(self, cut: _Cut, specials: SpecialTokens) -> tuple[int, ...] | None:
-        return None
-
     def _count_prefix_tokens(self, prefix: str, add_special_tokens: bool) -> int:
         """Count as sentence-transformers 6.2 (`Transformer._get_prompt_length`).
 
@@ -183,6 +164,10 @@ class TextEncoder:
         specials = self._specials if add_special_tokens else SpecialTokens()
         ids = self._encode_text(prefix, specials, self.max_tokens, None).ids
         return len(ids) - 1 if ids and ids[-1] in self._all_special_ids else len(ids)
+
+
+def _keep(ids: IdsT, count: int, from_end: bool) -> IdsT:
+    return ids[max(0, len(ids) - count) :] if from_end else ids[:count]
 
 
 def _check_unicode(text: str) -> None:
