@@ -29,8 +29,9 @@ _OFFSET_FAMILIES = frozenset(
         "xmod",
     }
 )
-#: RoPE variants that reach `factor` times the length that they were trained on.
-_STRETCHING_ROPE = frozenset({"linear", "dynamic", "yarn"})
+#: RoPE variants that reach `factor` times `max_position_embeddings`. With `linear` the files mostly give the
+#: stretched length there already, so only an explicit original length counts.
+_STRETCHING_ROPE = frozenset({"dynamic", "yarn"})
 #: tokenizers say 1e30 where they know no limit.
 _NO_LIMIT = 10**9
 
@@ -104,10 +105,12 @@ def _pad_offset(config: Any) -> int:
 
 
 def _stretched(length: int, rope: dict[str, Any]) -> int:
-    factor = rope.get("factor")
-    if rope.get("rope_type", rope.get("type")) not in _STRETCHING_ROPE or not isinstance(factor, int | float):
+    kind, factor = rope.get("rope_type", rope.get("type")), rope.get("factor")
+    original = _length(rope.get("original_max_position_embeddings"))
+    if kind in _STRETCHING_ROPE:
+        original = original or length
+    if kind not in (*_STRETCHING_ROPE, "linear") or original is None or not isinstance(factor, int | float):
         return length
-    original = _length(rope.get("original_max_position_embeddings")) or length
     return max(length, int(original * factor))
 
 
