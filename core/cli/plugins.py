@@ -36,14 +36,20 @@ def _print_table(rows: list[PluginRow]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    # Names are what people copy from here: other columns wrap first.
+    widest = min(max((len(row.name) for row in rows), default=0), 40)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for heading in ("name", "kind", "distribution", "version", "tasks", "state"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", min_width=widest if heading == "name" else None)
     for row in rows:
-        state = row.state if row.state == "ok" else f"{row.state}: {row.detail}"
         cells = (row.name, row.kind, row.distribution, row.version, ", ".join(row.tasks))
-        table.add_row(*(Text(cell) for cell in cells), Text(state, style=_COLOURS[row.state]))
+        table.add_row(*(Text(cell) for cell in cells), Text(row.state, style=_COLOURS[row.state]))
     console = Console()
     console.print(table)
     offers = sum(len(row.architectures) for row in rows if row.state == "ok")
     console.print(Text(f"\n{len(rows)} plugins; {offers} architecture names have a spec.", style="dim"))
+    for row in rows:
+        if row.state != "ok":
+            source = f"{row.distribution} {row.version}".rstrip()
+            line = f"{row.state}: {row.name} ({row.kind}) of {source}: {row.detail}"
+            console.print(Text(line, style=_COLOURS[row.state]), soft_wrap=True)

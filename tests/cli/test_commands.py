@@ -80,8 +80,8 @@ def test_plugins_prints_a_table_and_json(site):
     table = site.cenote("plugins")
     assert table.returncode == 0
     [line] = [line for line in table.stdout.splitlines() if line.startswith("Odd")]
-    assert "cenote-broken" in line
-    assert "error: ModuleNotFoundError" in line
+    assert line.split() == ["Odd", "architecture", "cenote-broken", "0.3", "error"]
+    assert "error: Odd (architecture) of cenote-broken 0.3: ModuleNotFoundError" in table.stdout
     rows = json.loads(site.cenote("plugins", "--json").stdout)
     assert {"name": "suffixes", "kind": "convert rule", "distribution": "cenote", "state": "ok"}.items() <= next(
         row for row in rows if row["name"] == "suffixes"
