@@ -24,6 +24,7 @@ _INERT = frozenset(
     {
         "cache_position",
         "cu_seq_lens_k",
+        "deterministic",
         "max_length_k",
         "max_length_q",
         "output_attentions",

@@ -35,10 +35,10 @@ def _probe(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
     longest = min(max_tokens, window + 7 if 0 < window <= 512 else 23)
     generator = torch.Generator().manual_seed(20)
-    low = padding_id(config) + 1
-    high = max(low + 1, int(config.vocab_size) - 1)
+    # The padding id would change the positions that RoBERTa computes for itself.
+    ordinary = torch.tensor([token for token in range(int(config.vocab_size)) if token != padding_id(config)])
     return [
-        tuple(torch.randint(low, high, (min(size, max_tokens),), generator=generator).tolist())
+        tuple(ordinary[torch.randint(len(ordinary), (min(size, max_tokens),), generator=generator)].tolist())
         for size in (9, longest, 1, 14)
     ]
 

@@ -1,0 +1,91 @@
+"""Packed execution is used only where it is exact, whatever a table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cenote import LLM
+from cenote.adapters.attention import packed_attention
+from cenote.adapters.families import FAMILIES, Family
+from cenote.adapters.selfcheck import choose_execution
+from cenote.checkpoints import build_config, load_backbone, open_checkpoint
+from cenote.errors import CheckpointError, ShapeError
+from cenote.testing.checkpoints import build_checkpoint
+
+
+def _backbone(name: str, folder: Path) -> object:
+    checkpoint = open_checkpoint(str(build_checkpoint(name, folder / name)))
+    return load_backbone(
+        checkpoint, build_config(checkpoint), dtype=torch.float32, device="cpu", attn_implementation=None
+    )
+
+
+@pytest.mark.parametrize("name", ["mpnet", "deberta_v2"])
+def test_a_model_that_leaks_silently_is_found_by_its_numbers(name: str, tmp_path: Path) -> None:
+    trusting = Family(title=name, packs=True, positions="after_padding" if name == "mpnet" else "from_zero")
+    backbone, reason = choose_execution(_backbone(name, tmp_path), trusting, "auto", 64)
+    assert backbone.execution == "padded"
+    assert reason
+
+
+@pytest.mark.parametrize("name", ["bert", "modernbert", "qwen3"])
+def test_a_model_that_packs_is_packed(name: str, tmp_path: Path) -> None:
+    backbone, _ = choose_execution(_backbone(name, tmp_path), Family(title=name), "auto", 64)
+    assert backbone.execution == "packed"
+
+
+def test_wrong_position_ids_are_found(tmp_path: Path) -> None:
+    backbone, reason = choose_execution(_backbone("roberta", tmp_path), Family(title="RoBERTa"), "auto", 64)
+    assert backbone.execution == "padded"
+    assert "differ" in reason
+
+
+def test_forcing_packed_on_a_model_that_cannot_is_an_error(tmp_path: Path) -> None:
+    folder = build_checkpoint("mpnet", tmp_path / "m")
+    with pytest.raises(CheckpointError, match="Packed execution was asked for"):
+        LLM(str(folder), execution="packed")
+
+
+def test_padded_execution_can_be_asked_for_and_gives_the_same_vectors(tmp_path: Path) -> None:
+    folder = str(build_checkpoint("bert", tmp_path / "m"))
+    texts = ["one", "two words", "a text of five words", "x y z"]
+    vectors = []
+    for execution in ("packed", "padded"):
+        with LLM(folder, execution=execution) as llm:
+            assert llm.report()["execution"].startswith(execution)
+            vectors.append(torch.tensor([output.outputs.embedding for output in llm.embed(texts, use_tqdm=False)]))
+    torch.testing.assert_close(vectors[0], vectors[1], atol=2e-6, rtol=0)
+
+
+def test_broken_weights_are_an_error_at_load(tmp_path: Path) -> None:
+    model = _backbone("bert", tmp_path)
+    with torch.no_grad():
+        model.embeddings.word_embeddings.weight.fill_(float("nan"))  # type: ignore[attr-defined]
+    with pytest.raises(CheckpointError, match="NaN or infinity"):
+        choose_execution(model, FAMILIES["bert"], "auto", 64)
+
+
+def _call(**changes: object) -> None:
+    rows = torch.zeros(1, 2, 4, 8)
+    arguments: dict[str, object] = {
+        "attention_mask": None,
+        "cu_seq_lens_q": torch.tensor([0, 4]),
+        "packed_lengths": (4,),
+        "packed_key_lengths": (4,),
+        "is_causal": False,
+    }
+    packed_attention(nn.Identity(), rows, rows, rows, **{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def test_the_attention_function_fails_closed() -> None:
+    _call()
+    with pytest.raises(ShapeError, match="without sequence lengths"):
+        _call(cu_seq_lens_q=None)
+    with pytest.raises(ShapeError, match="does not know s_aux"):
+        _call(s_aux=torch.zeros(2))
+    with pytest.raises(ShapeError, match="attention masks"):
+        _call(attention_mask=torch.zeros(1))
