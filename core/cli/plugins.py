@@ -36,11 +36,12 @@ def _print_table(rows: list[PluginRow]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    # Names are what people copy from here: other columns wrap first.
-    widest = min(max((len(row.name) for row in rows), default=0), 40)
+    # Names are what people copy from here: tasks wrap first, and only very long names do.
+    long_names = any(len(row.name) > 40 for row in rows)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for heading in ("name", "kind", "distribution", "version", "tasks", "state"):
-        table.add_column(heading, overflow="fold", min_width=widest if heading == "name" else None)
+        keep_whole = heading != "tasks" and not (long_names and heading == "name")
+        table.add_column(heading, overflow="fold", no_wrap=keep_whole)
     for row in rows:
         cells = (row.name, row.kind, row.distribution, row.version, ", ".join(row.tasks))
         table.add_row(*(Text(cell) for cell in cells), Text(row.state, style=_COLOURS[row.state]))
