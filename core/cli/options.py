@@ -17,6 +17,7 @@ __all__ = ["given_options", "with_flags"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PANELS = {"EngineConfig": "Model and engine", "ServerConfig": "Server"}
 _ENTRY = re.compile(r"^ {4,8}(\w+): (.+?)(?=^ {4,8}\w+: |^\s*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -58,7 +59,8 @@ def _flag(model: type[BaseModel], name: str, flag: str | None) -> inspect.Parame
     kind, metavar = _command_line_type(field.annotation)
     flag = flag or "--" + name.replace("_", "-")
     declarations = [f"{flag}/--no-{flag.removeprefix('--')}"] if kind is bool else [flag]
-    option = typer.Option(*declarations, help=_help(model, name), metavar=metavar, rich_help_panel=model.__name__)
+    panel = _PANELS.get(model.__name__, model.__name__)
+    option = typer.Option(*declarations, help=_help(model, name), metavar=metavar, rich_help_panel=panel)
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -86,7 +88,7 @@ def _command_line_type(annotation: Any) -> tuple[Any, str | None]:
 def _help(model: type[BaseModel], name: str) -> str:
     section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:")[2]
     found = {entry[1]: " ".join(entry[2].split()) for entry in _ENTRY.finditer(section)}
-    text = found.get(name, "")
+    text = found.get(name, "").replace("`", "")
     text = text[:1].upper() + text[1:]
     default = model.model_fields[name].default
     shown = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""

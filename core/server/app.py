@@ -19,6 +19,7 @@ from cenote.server.limits import LimitBody, LimitHeaders
 from cenote.server.metrics import MeasureRequests, Metrics, metrics_router
 from cenote.server.models import ModelTable, ServedModel, models_router
 from cenote.server.openai import openai_router
+from cenote.server.paths import UnderRootPath
 from cenote.server.request_ids import RequestIds
 from cenote.server.state import ServerState
 
@@ -60,7 +61,6 @@ def build_app(
         title="cenote",
         version=cenote.__version__,
         summary="Embeddings, scores and labels from pooling models",
-        root_path=config.root_path,
         openapi_url="/openapi.json" if docs else None,
         docs_url="/docs" if docs else None,
         redoc_url="/redoc" if docs else None,
@@ -88,6 +88,7 @@ def _middleware(state: ServerState) -> list[Middleware]:
     """Return the middleware, outermost first: what measures and names sees also what the inner ones refuse."""
     config = state.config
     stack = [
+        Middleware(UnderRootPath, root_path=config.root_path),
         Middleware(MeasureRequests, metrics=state.metrics),
         Middleware(RequestIds),
         Middleware(CatchAll, config=config),

@@ -20,6 +20,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _MAX_ENTRIES = 10
 _MAX_ENTRY = 1000
+#: Bytes from which on a body is read in a thread, so that others are answered meanwhile.
+_LARGE = 1 << 20
 
 
 async def read_body(request: Request, model: type[M]) -> M:
@@ -38,6 +40,10 @@ async def read_body(request: Request, model: type[M]) -> M:
         found = f"{show(kind)}" if kind else "no content type"
         raise ApiError(400, "Bad Request", f"The body must be sent as 'Content-Type: application/json', not {found}.")
     raw = await _read_bytes(request)
+    return await asyncio.to_thread(_validate, raw, model) if len(raw) > _LARGE else _validate(raw, model)
+
+
+def _validate(raw: bytes, model: type[M]) -> M:
     data = _parse(raw)
     if not isinstance(data, dict):
         raise ApiError(400, "Bad Request", f"The body must be a JSON object, not {show(data)}.", param="body")

@@ -104,7 +104,9 @@ def add_error_handlers(app: FastAPI, config: ServerConfig) -> None:
             path = shorten(request.url.path)
             error = ApiError(404, "Not Found", f"There is no route {request.method} {path}.")
         if error.status_code >= 500:
-            _log.error("request %s: %s", _request_id(request.scope), exc, exc_info=exc)
+            # Only the unexpected needs a stack; the others say all that there is to say.
+            cause = exc if error.detail == _GENERIC else None
+            _log.error("request %s: %d %s", _request_id(request.scope), error.status_code, exc, exc_info=cause)
         return error_response(error, config)
 
     for kind in (HTTPException, RequestValidationError, CenoteError):

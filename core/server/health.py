@@ -15,12 +15,12 @@ def health_router() -> APIRouter:
     """Return the routes for watchers."""
     router = APIRouter(tags=["health"])
 
-    @router.api_route("/health", methods=["GET", "HEAD"], summary="200 while ready, 503 while draining or broken")
+    @router.get("/health", summary="200 while ready, 503 while draining or broken")
+    @router.head("/health", include_in_schema=False)
+    @router.get("/ping", summary="The same as /health")
+    @router.head("/ping", include_in_schema=False)
+    @router.post("/ping", summary="The same as /health")
     async def health(request: Request) -> Response:
-        return Response(status_code=200 if state_of(request).is_ready else 503)
-
-    @router.api_route("/ping", methods=["GET", "HEAD", "POST"], summary="The same as /health")
-    async def ping(request: Request) -> Response:
         return Response(status_code=200 if state_of(request).is_ready else 503)
 
     @router.get("/version", summary="Version of cenote")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,11 +9,6 @@ from cenote.config.server import ServerConfig
 from cenote.server.errors import ApiError, error_response
 
 __all__ = ["LimitBody", "LimitHeaders"]
-
-#: How long, and for how many times the limit, a too long body is still read, so that clients which send it
-#: whole before they listen get the answer instead of a broken connection.
-_DISCARD_SECONDS = 5.0
-_DISCARD_FACTOR = 4
 
 
 class LimitHeaders:
@@ -31,7 +24,7 @@ class LimitHeaders:
         if message is None:
             await self._app(scope, receive, send)
             return
-        error = ApiError(431, "Request Header Fields Too Large", message, headers={"Connection": "close"})
+        error = ApiError(431, "Request Header Fields Too Large", message)
         await error_response(error, self._config)(scope, receive, send)
 
     def _problem(self, scope: Scope) -> str | None:
@@ -45,7 +38,11 @@ class LimitHeaders:
 
 
 class LimitBody:
-    """Refuse bodies longer than the limit, by their declared length or, without one, as they stream in."""
+    """Refuse bodies longer than the limit, by their declared length or, without one, as they stream in.
+
+    The connection stays open and the rest is thrown away, within the protocol's time limit: clients that send all
+    before they listen get the answer, not a broken connection.
+    """
 
     def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
         self._app = app
@@ -62,28 +59,17 @@ class LimitBody:
 
         async def count() -> Message:
             nonlocal seen
-            if too_long and seen == 0:
-                await self._refuse(receive, f"{declared[:20]} bytes")
+            if too_long:
+                raise self._error(declared[:20])
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._limit:
-                await self._refuse(receive, f"more than {seen - 1} bytes", message)
+                raise self._error("more")
             return message
 
         await self._app(scope, count, send)
 
-    async def _refuse(self, receive: Receive, size: str, last: Message | None = None) -> None:
-        await _discard(receive, self._limit * _DISCARD_FACTOR, last)
-        text = f"The request body has {size}; at most {self._limit} are allowed."
-        raise ApiError(413, "Payload Too Large", text, headers={"Connection": "close"})
-
-
-async def _discard(receive: Receive, most: int, last: Message | None) -> None:
-    """Read on without keeping anything, until the body's end, `most` bytes or a few seconds."""
-    try:
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            while most > 0 and (last is None or last.get("more_body", False)):
-                last = await receive()
-                most -= len(last.get("body", b""))
-    except TimeoutError:
-        return
+    def _error(self, size: str) -> ApiError:
+        return ApiError(
+            413, "Payload Too Large", f"At most {self._limit} bytes of body are allowed; the request has {size}."
+        )

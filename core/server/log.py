@@ -32,7 +32,7 @@ def log_config(config: ServerConfig) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
         "filters": {"skip": {"()": SkipPaths, "paths": config.disable_access_log_for_endpoints}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["OPEN_PATHS", "route_path"]
+__all__ = ["OPEN_PATHS", "UnderRootPath", "route_path"]
 
 #: Never authenticated, never refused while draining, not counted as load.
 OPEN_PATHS = frozenset(
@@ -17,3 +17,17 @@ def route_path(scope: Scope) -> str:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(root + "/") else path
+
+
+class UnderRootPath:
+    """Tell the routes and the documentation under which prefix a proxy publishes them."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if self._root_path:
+            scope["root_path"] = self._root_path
+        await self._app(scope, receive, send)

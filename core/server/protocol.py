@@ -13,6 +13,9 @@ from cenote.server.errors import ApiError, error_response
 
 __all__ = ["make_protocol"]
 
+#: Seconds for which a client that was refused may go on sending.
+_LINGER_SECONDS = 2.0
+
 
 def make_protocol(config: ServerConfig) -> type[asyncio.Protocol]:
     """Return a protocol class for `uvicorn.Config(http=...)`, bound to these options."""
@@ -20,58 +23,66 @@ def make_protocol(config: ServerConfig) -> type[asyncio.Protocol]:
 
 
 class _BoundedProtocol(H11Protocol):
-    """Close connections whose request line and headers do not arrive in time; answer garbage in the envelope."""
+    """Bound the time in which a client must finish what it sends while no answer is being made.
+
+    That is the request line with its headers, and what is left of a body after the answer (413, say) has gone out.
+    """
 
     server_config: ServerConfig
-    _header_timer: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch_headers()
+        self._watch()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_headers()
+        if not self._refused:
+            super().data_received(data)
+            self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
         super().connection_lost(exc)
 
-    def _watch_headers(self) -> None:
-        # IDLE: h11 waits for a request. The timer of idle kept-alive connections is uvicorn's own, and the first
-        # byte of the next request stops it; from there on this one counts.
-        if self.conn.their_state is not h11.IDLE:
+    def _watch(self) -> None:
+        # The timer of idle kept-alive connections is uvicorn's own; the next byte stops it, and starts this one.
+        answered = self.cycle is not None and self.cycle.response_complete
+        if self.conn.their_state is h11.IDLE or (answered and self.conn.their_state is h11.SEND_BODY):
+            if self._patience is None:
+                self._patience = self.loop.call_later(self.server_config.header_timeout, self._give_up)
+        else:
             self._stop_watching()
-        elif self._header_timer is None:
-            self._header_timer = self.loop.call_later(self.server_config.header_timeout, self._give_up)
 
     def _stop_watching(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _give_up(self) -> None:
-        self._header_timer = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not a request. Called by uvicorn while it handles h11's error."""
-        error = sys.exc_info()[1]
-        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        if status == 431:
-            limit = self.server_config.h11_max_incomplete_event_size
-            api_error = ApiError(431, "Request Header Fields Too Large", f"Headers may have at most {limit} bytes.")
-        else:
-            api_error = ApiError(400, "Bad Request", msg)
-        response = error_response(api_error, self.server_config)
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE) or (self.cycle and self.cycle.response_started):
+            self.transport.close()
+            return
+        response = error_response(self._error(sys.exc_info()[1], msg), self.server_config)
         headers = [*response.raw_headers, (b"connection", b"close")]
-        events = (
+        for event in (
             h11.Response(status_code=response.status_code, headers=headers),
             h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
-        )
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            for event in events:
-                self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        # To close with bytes unread would reset the connection, and the client might lose the answer.
+        self._refused = True
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self._give_up)
+
+    def _error(self, cause: BaseException | None, message: str) -> ApiError:
+        if isinstance(cause, h11.RemoteProtocolError) and cause.error_status_hint == 431:
+            limit = self.server_config.h11_max_incomplete_event_size
+            return ApiError(431, "Request Header Fields Too Large", f"Headers may have at most {limit} bytes.")
+        return ApiError(400, "Bad Request", message)

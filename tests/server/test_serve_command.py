@@ -1,0 +1,181 @@
+"""`cenote serve` as a process: what it prints, how it refuses, how it ends."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+COMMAND = [sys.executable, "-c", "from cenote.cli import main; main()", "serve"]
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
+
+
+def run_to_end(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=120, env={**ENVIRONMENT, **environment}
+    )
+
+
+@contextlib.contextmanager
+def served(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Start a server on a free port; give the process, its URL and its banner. The error stream goes to `log`."""
+    with log.open("w") as errors:
+        command = [*COMMAND, "--host", "127.0.0.1", "--port", "0", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT)
+    assert process.stdout is not None
+    try:
+        banner = ""
+        while "stop      Ctrl+C" not in banner:
+            line = process.stdout.readline()
+            assert line, log.read_text()
+            banner += line
+        found = re.search(r"ready at (http://\S+)", banner)
+        assert found
+        yield process, found[1], banner
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_idle_server_with_status_0_and_without_a_traceback(
+    tmp_path: Path, model_folder: Path, number: signal.Signals
+) -> None:
+    log = tmp_path / "log"
+    with served(log, str(model_folder), "--served-model-name", "one", "--served-model-name", "two") as (
+        process, url, banner
+    ):  # fmt: skip
+        assert "one, two" in banner
+        assert "embed" in banner
+        assert "MEAN" in banner
+        assert "256 tokens" in banner
+        assert [card["id"] for card in httpx.get(url + "/v1/models").json()["data"]] == ["one", "two"]
+        assert httpx.post(url + "/v1/embeddings", json={"input": "x"}).status_code == 200
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    assert "Traceback" not in log.read_text()
+    assert "Error" not in log.read_text()
+
+
+def test_requests_in_flight_finish_after_sigterm(tmp_path: Path, model_folder: Path) -> None:
+    log, texts = tmp_path / "log", ["many words " * 100] * 100
+    with (
+        served(log, str(model_folder), "--shutdown-grace", "100") as (process, url, _),
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        answer = pool.submit(httpx.post, url + "/v1/embeddings", json={"input": texts}, timeout=100)
+        while httpx.get(url + "/load").json()["server_load"] == 0:
+            assert not answer.done()
+        process.send_signal(signal.SIGTERM)
+        assert answer.result().status_code == 200
+        assert len(answer.result().json()["data"]) == 100
+        assert process.wait(30) == 0
+    assert "Traceback" not in log.read_text()
+
+
+def test_two_signals_end_a_busy_server_at_once_and_without_a_traceback(tmp_path: Path, model_folder: Path) -> None:
+    log, texts = tmp_path / "log", ["many words " * 100] * 1000
+    with (
+        served(log, str(model_folder), "--shutdown-grace", "600") as (process, url, _),
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        answer = pool.submit(httpx.post, url + "/v1/embeddings", json={"input": texts}, timeout=100)
+        while httpx.get(url + "/load").json()["server_load"] == 0:
+            assert not answer.done()
+        process.send_signal(signal.SIGINT)
+        while httpx.get(url + "/health").status_code != 503:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert answer.result().status_code == 503
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(tmp_path: Path, model_folder: Path) -> None:
+    arguments = (str(model_folder), "--examples", "--api-key", "first", "--api-key", "secret")
+    with served(tmp_path / "log", *arguments) as (process, url, _):
+        assert process.stdout is not None
+        printed = [line for line in (process.stdout.readline() for _ in range(5)) if "curl" in line]
+        assert len(printed) == 3
+        for line in printed:
+            done = subprocess.run(
+                line, shell=True, capture_output=True, text=True, env={**os.environ, "CENOTE_API_KEY": "secret"}
+            )
+            assert '"object":"list"' in done.stdout, (line, done)
+        headers = {"Authorization": "Bearer first"}
+        listed = httpx.get(url + "/v1/models", headers=headers).json()
+        assert [card["id"] for card in listed["data"]] == [model_folder.name]
+        by_path = {"input": "x", "model": str(model_folder)}
+        assert httpx.post(url + "/v1/embeddings", json=by_path, headers=headers).json()["model"] == model_folder.name
+
+
+def test_a_signal_while_loading_ends_the_process_quietly(model_folder: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, str(model_folder), "--host", "0.0.0.0", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert process.stderr is not None
+    first = process.stderr.readline()  # printed before the model is loaded
+    assert "without an API key" in first
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert "ready" not in out
+
+
+def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run_to_end("--host", "127.0.0.1", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "address already in use" in done.stderr
+    assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--pooler-config", "{bad"), "--pooler-config is not valid JSON"),
+        (("--pooler-config", "[1]"), "--pooler-config must be a JSON object"),
+        (("--pooler-config", '{"pooling_type": "mean"}'), "Unknown pooling type 'mean'"),
+        (("--hf-overrides", "nope"), "--hf-overrides is not valid JSON"),
+        (("--port", "99999"), "port"),
+        (("--runner", "generate"), "runner"),
+        (("--error-format", "xml"), "error_format"),
+        (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
+        (("/no/such/model", "--host", "127.0.0.1", "--port", "0"), "/no/such/model"),
+    ],
+)
+def test_wrong_options_are_one_line_and_no_traceback(arguments: tuple[str, ...], text: str) -> None:
+    done = run_to_end(*arguments)
+    assert done.returncode in (1, 2)
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("Error: ")
+
+
+def test_options_come_from_the_environment_unless_a_flag_is_given() -> None:
+    assert "port" in run_to_end(CENOTE_PORT="99999").stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert port in run_to_end("--port", port, CENOTE_PORT="1", CENOTE_HOST="127.0.0.1").stderr
+
+
+def test_every_option_is_a_flag() -> None:
+    done = run_to_end("--help", COLUMNS="300")
+    for flag in ("--max-model-len", "--served-model-name", "--api-key", "--max-body-bytes", "--h11-max-header-count"):
+        assert flag in done.stdout
+    assert done.returncode == 0
