@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cenote.registry import ArchitectureSpec
 
-__all__ = ["DECODER", "ENCODER", "NOMIC"]
+__all__ = ["DECODER", "ENCODER", "GTE", "NOMIC"]
 
 _TASKS = ("embed", "token_embed")
 
@@ -56,4 +56,14 @@ NOMIC = ArchitectureSpec(
     config_repair="cenote.checkpoints.repairs.nomic:repair_nomic",
     summary="Nomic BERT, whose published config uses the names of GPT-2",
     examples=("nomic-ai/nomic-embed-text-v1.5",),
+)
+
+GTE = ArchitectureSpec(
+    name="alibaba-gte",
+    architectures=("NewModel",),
+    adapter="cenote.adapters.text:EncoderAdapter",
+    tasks=_TASKS,
+    config_repair="cenote.checkpoints.repairs.gte:repair_gte",
+    summary="Alibaba's GTE encoders, whose published config has the model type `new`",
+    examples=("Alibaba-NLP/gte-base-en-v1.5", "Alibaba-NLP/gte-multilingual-base"),
 )

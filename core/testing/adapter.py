@@ -13,7 +13,6 @@ The class attributes say what the model is like; a test that does not apply to s
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,8 +51,10 @@ print(",".join(sorted({"torch", "transformers"} & set(sys.modules))))
 @lru_cache
 def _heavy_modules_of(spec_name: str) -> str:
     """Return which heavy modules a fresh process has imported after loading the spec of this name."""
-    command = [sys.executable, "-c", _LIST_SPEC, spec_name]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ).stdout.strip()
+    # -P keeps the working directory off the path: a checkout's own *.egg-info there would hide the installed one.
+    done = subprocess.run([sys.executable, "-P", "-c", _LIST_SPEC, spec_name], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 class AdapterConformance:
