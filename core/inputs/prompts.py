@@ -110,16 +110,21 @@ def _as_list(value: Any) -> Sequence[Any] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) or hasattr(value, "__index__")
+    return isinstance(value, int | float) or _is_id(value)
+
+
+def _is_id(value: Any) -> bool:
+    """Accept ints and the integer scalars of numpy and torch, whose arrays have `__index__` too; refuse booleans."""
+    return hasattr(value, "__index__") and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0
 
 
 def _token_ids(items: Sequence[Any], name: str) -> tuple[int, ...]:
     try:
-        if not any(isinstance(item, bool) for item in items):
+        if all(type(item) is int or _is_id(item) for item in items):
             return tuple(map(index, items))
     except TypeError:
-        pass
-    wrong = next(item for item in items if isinstance(item, bool) or not hasattr(item, "__index__"))
+        pass  # numpy's floats and booleans have the method and refuse the call
+    wrong = next((item for item in items if not isinstance(item, int) or isinstance(item, bool)), items)
     raise InvalidRequest(f"{name} must hold integers only, found {_describe(wrong)}.", param="input")
 
 

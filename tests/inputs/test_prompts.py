@@ -1,0 +1,95 @@
+"""Every accepted form of prompt, and what is said about the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cenote.errors import InvalidRequest
+from cenote.inputs import parse_prompts
+from cenote.types import Prompt
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        ("text", [Prompt(text="text")]),
+        ("", [Prompt(text="")]),
+        (["a", "b"], [Prompt(text="a"), Prompt(text="b")]),
+        (("a", "b"), [Prompt(text="a"), Prompt(text="b")]),
+        ([1, 2], [Prompt(token_ids=(1, 2))]),
+        ([[1, 2], [3]], [Prompt(token_ids=(1, 2)), Prompt(token_ids=(3,))]),
+        ([[]], [Prompt(token_ids=())]),
+        ({"prompt": "a"}, [Prompt(text="a")]),
+        ({"prompt": "a", "cache_salt": "x", "multi_modal_data": None}, [Prompt(text="a")]),
+        ({"prompt_token_ids": [1, 2], "prompt": "a"}, [Prompt(token_ids=(1, 2))]),
+        (
+            {"prompt_token_ids": [1, 2], "token_type_ids": [0, 1]},
+            [Prompt(token_ids=(1, 2), token_type_ids=(0, 1))],
+        ),
+        (["a", [1], {"prompt": "b"}], [Prompt(text="a"), Prompt(token_ids=(1,)), Prompt(text="b")]),
+        (np.array([1, 2]), [Prompt(token_ids=(1, 2))]),
+        ([np.int32(1), np.int64(2)], [Prompt(token_ids=(1, 2))]),
+        (np.array([[1, 2], [3, 4]]), [Prompt(token_ids=(1, 2)), Prompt(token_ids=(3, 4))]),
+        ([np.array([1, 2])], [Prompt(token_ids=(1, 2))]),
+        (torch.tensor([1, 2]), [Prompt(token_ids=(1, 2))]),
+    ],
+    ids=str,
+)
+def test_accepted_forms(given: Any, parsed: list[Prompt]) -> None:
+    assert parse_prompts(given) == parsed
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "NoneType"),
+        (5, "int 5"),
+        (True, "bool"),
+        (1.5, "float"),
+        (b"text", "bytes"),
+        ([], "empty"),
+        ((), "empty"),
+        ([True], "bool True"),
+        ([1, True], "bool True"),
+        ([1, "a"], "str 'a'"),
+        (["a", 1], "str 'a'"),
+        ([1.5], "float 1.5"),
+        ([[1, "a"]], "str 'a'"),
+        ([None], "NoneType"),
+        (["a", None], "NoneType"),
+        ([[[1]]], "list"),
+        (np.array([1.5]), "float"),
+        (np.array(3), "ndarray"),
+        ({}, "'prompt' or 'prompt_token_ids'"),
+        ({"prompt": 3}, "must be a string"),
+        ({"prompt_token_ids": "abc"}, "list of integers"),
+        ({"prompt_token_ids": [1, 2.0]}, "float"),
+        ({"prompt": "a", "token_type_ids": [0]}, "token_type_ids"),
+        ({"prompt_token_ids": [1, 2], "token_type_ids": [0]}, "has 1 entries"),
+        ({"prompt_token_ids": [1, 2], "token_type_ids": [1, 0]}, "zeros followed by ones"),
+        ({"prompt_token_ids": [1, 2], "token_type_ids": [0, 2]}, "zeros followed by ones"),
+        ({"prompt": "a", "multi_modal_data": {"image": 1}}, "multi_modal_data"),
+        ({"prompt_embeds": [1]}, "prompt_embeds"),
+        ({"data": 1}, "'data'"),
+        ({"prompt": "a", "promt": "b"}, "promt"),
+        ({"prompt": "a", 3: "b"}, "Unknown keys"),
+        ([np.bool_(True)], "bool"),
+        ([torch.tensor(True)], "tensor"),
+        ([1, np.float32(1)], "float32"),
+        (object(), "object"),
+    ],
+    ids=str,
+)
+def test_refused_forms(given: Any, message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        parse_prompts(given)
+
+
+def test_a_long_value_is_not_repeated_whole() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_prompts([1, "x" * 10_000])
+    assert len(str(caught.value)) < 200
