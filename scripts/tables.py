@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from cenote.adapters.families import FAMILIES
 from cenote.config.server import ServerConfig
-from cenote.registry import list_plugins
+from cenote.registry import PluginRow, list_plugins
 from cenote.testing.bench import table
 
 __all__ = ["documents", "main"]
@@ -50,11 +51,17 @@ def _filled(text: str, blocks: dict[str, str]) -> str:
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
 
 
+def _spec_rows() -> list[PluginRow]:
+    """Return the specs of this repository's distributions; others may be installed beside them."""
+    files = [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
+    own = {tomllib.loads(path.read_text())["project"]["name"] for path in files}
+    return [row for row in list_plugins() if row.kind == "architecture" and row.distribution in own]
+
+
 def _specs() -> str:
     rows = [
         [f"`{row.name}`", row.distribution, ", ".join(f"`{task}`" for task in row.tasks), row.detail]
-        for row in list_plugins()
-        if row.kind == "architecture"
+        for row in _spec_rows()
     ]
     return _table(["spec", "distribution", "tasks", "what it runs"], rows)
 
@@ -62,8 +69,7 @@ def _specs() -> str:
 def _architectures() -> str:
     rows = [
         [f"`{name}`", f"`{row.name}`", row.distribution]
-        for row in list_plugins()
-        if row.kind == "architecture"
+        for row in _spec_rows()
         for name in row.architectures
         if not name.startswith("convert:")
     ]
