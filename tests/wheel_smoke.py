@@ -11,7 +11,7 @@ import pkgutil
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import entry_points
+from importlib.metadata import distributions
 from pathlib import Path
 
 import cenote
@@ -28,7 +28,7 @@ def main(demo: str) -> None:
     for name in modules:
         if not name.endswith(".triton"):  # needs Triton's interpreter or a GPU from its import on
             importlib.import_module(name)
-    named = [entry for entry in entry_points() if entry.group.startswith("cenote.") and entry.dist is not None]
+    named = [point for found in distributions() for point in found.entry_points if point.group.startswith("cenote.")]
     for entry in named:
         entry.load()
     command = Path(sys.executable).with_name("cenote")
