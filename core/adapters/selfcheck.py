@@ -16,7 +16,7 @@ from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, a
 from cenote.adapters.families import Family
 from cenote.errors import CheckpointError
 
-__all__ = ["choose_execution", "packed_difference", "padding_id"]
+__all__ = ["choose_execution", "packed_difference", "padding_id", "probe"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def padding_id(config: Any) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def _probe(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
+def _sequences(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
     """Return sequences that a leak would show in: unlike neighbours, one longer than a sliding window."""
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
     longest = min(max_tokens, window + 7 if 0 < window <= 512 else 23)
@@ -43,6 +43,12 @@ def _probe(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
     ]
 
 
+def probe(backbone: Backbone, config: Any, max_tokens: int, device: str) -> torch.Tensor:
+    """Return the hidden states [T, hidden] of fixed sequences, to compare two states of a model."""
+    with torch.inference_mode():
+        return backbone(pack(_sequences(config, max_tokens), device=device)).float()
+
+
 def packed_difference(model: Any, packed: PackedBackbone, native: str, max_tokens: int) -> float:
     """Return the largest difference between packed and alone, relative to the largest hidden value.
 
@@ -52,7 +58,7 @@ def packed_difference(model: Any, packed: PackedBackbone, native: str, max_token
         native: name of the model's own attention implementation.
         max_tokens: longest prompt of the model.
     """
-    sequences = _probe(model.config, max_tokens)
+    sequences = _sequences(model.config, max_tokens)
     device = str(next(model.parameters()).device)
     alone = PaddedBackbone(model, padding_id(model.config))
     model.set_attn_implementation(native)

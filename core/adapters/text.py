@@ -12,8 +12,9 @@ from cenote.adapters.base import LoadOptions
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.families import family_of
 from cenote.adapters.head import EmbeddingPooler, build_pooler
+from cenote.adapters.linears import prepare_linears
 from cenote.adapters.prompts import StoredPrompts
-from cenote.adapters.selfcheck import choose_execution
+from cenote.adapters.selfcheck import choose_execution, probe
 from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
 from cenote.inputs import TextEncoder, resolve_max_tokens
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
@@ -81,6 +82,7 @@ class EncoderAdapter:
             model_max_length=tokenizer.model_max_length,
         )
         backbone, reason = choose_execution(model, family_of(config.model_type), options.execution, max_tokens.value)
+        layers = prepare_linears(model, lambda: probe(backbone, config, max_tokens.value, options.device))
         pooling = build_pooler(
             checkpoint,
             options.pooler_config,
@@ -108,7 +110,7 @@ class EncoderAdapter:
                 "dtype": str(dtype),
                 "max tokens": str(max_tokens),
                 "embedding size": str(pooling.embedding_size),
-                "execution": f"{backbone.execution} ({reason})",
+                "execution": f"{backbone.execution} ({reason}); {layers}",
             },
         )
 

@@ -20,7 +20,7 @@ __all__ = ["OPERATORS", "get_kernel"]
 _log = logging.getLogger(__name__)
 
 #: Operators of the core.
-OPERATORS = ("varlen_attention", "segment_pool", "l2_normalize")
+OPERATORS = ("varlen_attention", "linear", "segment_pool", "l2_normalize")
 #: Backends in the order they are tried.
 _ORDER = {"cuda": ("triton", "cpu", "reference"), "cpu": ("cpu", "reference")}
 

@@ -84,9 +84,31 @@ _SEGMENTS = tuple(
 )
 _NORMS = (_rows("7x63", (7, 63)), _rows("1x1", (1, 1)), _rows("0x60", (0, 60)), _rows("130x384", (130, 384)))
 
+
 #: Cases by operator.
+def _linear(name: str, rows: int, size: int, out: int, *, bias: bool) -> KernelCase:
+    def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
+        tensors = {
+            "rows": torch.randn(1, rows, size, generator=generator),
+            "weight": torch.randn(out, size, generator=generator) * size**-0.5,
+        }
+        if bias:
+            tensors["bias"] = torch.randn(out, generator=generator)
+        return {key: value.to(dtype) for key, value in tensors.items()}
+
+    return KernelCase(name, build, {} if bias else {"bias": None})
+
+
+_LINEARS = (
+    _linear("63x384_to_1536", 63, 384, 1536, bias=True),
+    _linear("one_row", 1, 384, 384, bias=True),
+    _linear("without_bias", 60, 256, 129, bias=False),
+    _linear("too_small_to_prepare", 5, 16, 8, bias=True),
+)
+
 CASES: Mapping[str, tuple[KernelCase, ...]] = {
     "varlen_attention": _ATTENTION,
     "segment_pool": _SEGMENTS,
     "l2_normalize": _NORMS,
+    "linear": _LINEARS,
 }

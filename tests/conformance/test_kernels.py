@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
 import pytest
 import torch
 
@@ -24,6 +27,18 @@ class TestCpuSegmentPool(KernelConformance):
     backend = "cpu"
 
 
+class TestCpuLinear(KernelConformance):
+    operator = "linear"
+    backend = "cpu"
+    tolerances: ClassVar[Mapping[str, float]] = {"float32": 1e-5, "bfloat16": 3.2e-2}
+
+    @classmethod
+    def _load(cls, backend: str) -> Callable[..., Any]:
+        """Make one call of the two that this operator takes: prepare the weight, multiply the rows."""
+        prepare = super()._load(backend)
+        return lambda rows, weight, bias: prepare(weight, bias)(rows)
+
+
 def test_every_operator_has_a_reference_and_cases() -> None:
     registry = default_registry()
     for operator in OPERATORS:
@@ -33,7 +48,11 @@ def test_every_operator_has_a_reference_and_cases() -> None:
 
 def test_every_cpu_backend_is_tested_here() -> None:
     names = default_registry().names("cenote.kernels")
-    assert {name for name in names if name.endswith(":cpu")} == {"varlen_attention:cpu", "segment_pool:cpu"}
+    assert {name for name in names if name.endswith(":cpu")} == {
+        "linear:cpu",
+        "segment_pool:cpu",
+        "varlen_attention:cpu",
+    }
 
 
 def test_reference_attention_equals_torch_on_one_sequence() -> None:

@@ -1,0 +1,53 @@
+"""Prepared linear layers: equal results, or none at all."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cenote.adapters.linears import PreparedLinear, prepare_linears
+
+
+class Model(nn.Module):
+    """Two layers, one of which may be read directly."""
+
+    dtype = torch.float32
+
+    def __init__(self, *, reads_weight: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner = nn.Sequential(nn.Linear(256, 256), nn.ReLU())
+        self.outer = nn.Linear(256, 4)
+        self.reads_weight = reads_weight
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if self.reads_weight:
+            rows = rows.to(self.outer.weight.dtype)
+        return self.outer(self.inner(rows))  # type: ignore[no-any-return]
+
+
+ROWS = torch.randn(7, 256, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_layers_are_replaced_and_results_stay_equal() -> None:
+    model = Model()
+    expected = model(ROWS)
+    assert prepare_linears(model, lambda: model(ROWS)) == "2 linear layers in the kernel's layout"
+    assert isinstance(model.inner[0], PreparedLinear)
+    torch.testing.assert_close(model(ROWS), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_a_model_that_reads_its_weights_keeps_them() -> None:
+    model = Model(reads_weight=True)
+    assert prepare_linears(model, lambda: model(ROWS)) == "plain linear layers"
+    assert type(model.inner[0]) is nn.Linear
+    assert torch.isfinite(model(ROWS)).all()
+
+
+@torch.no_grad()
+def test_the_weights_of_replaced_layers_are_freed() -> None:
+    model = Model()
+    prepare_linears(model, lambda: model(ROWS))
+    assert not list(model.parameters())
