@@ -12,6 +12,8 @@ from cenote.errors import CheckpointError, MissingDependency
 
 __all__ = ["load_tokenizer"]
 
+#: Files that hold a vocabulary. Without any, transformers would build a tokenizer that knows special tokens only.
+_VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
 #: Packages that turn a vocabulary of another library into a fast tokenizer.
 _CONVERTERS = ("sentencepiece", "tiktoken", "protobuf")
 
@@ -29,6 +31,8 @@ def load_tokenizer(checkpoint: Checkpoint, path: str | Path | None = None) -> Pr
     folder = checkpoint.backbone_path if path is None else Path(path).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"There is no tokenizer folder {str(path)!r}.")
+    if not any(True for pattern in _VOCABULARIES for _ in folder.glob(pattern)):
+        raise CheckpointError(f"There is no tokenizer of {checkpoint.name!r}: {folder} holds no vocabulary file.")
     with quiet_transformers():
         tokenizer = _load(checkpoint, folder)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):

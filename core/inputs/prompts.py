@@ -115,7 +115,8 @@ def _is_number(value: Any) -> bool:
 
 def _is_id(value: Any) -> bool:
     """Accept ints and the integer scalars of numpy and torch, whose arrays have `__index__` too; refuse booleans."""
-    return hasattr(value, "__index__") and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
+    return hasattr(value, "__index__") and not is_bool and getattr(value, "ndim", 0) == 0
 
 
 def _token_ids(items: Sequence[Any], name: str) -> tuple[int, ...]:
