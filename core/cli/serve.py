@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import os
 import signal
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -66,13 +66,13 @@ def _serve(model: str | None, config: ServerConfig, engine_options: dict[str, An
     from cenote.server.log import log_config
     from cenote.server.run import bind_sockets, run_server
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     logging.config.dictConfig(log_config(config))
     EngineConfig.from_options(model=model, **engine_options)  # complain before the slow part
     sockets = bind_sockets(config)
     if warning := address_warning(config):
         _log.warning(warning)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
     names, unlisted = _names(model, engine_options.get("served_model_name"))
     engine = _load(model, {**engine_options, "served_model_name": names})
 
@@ -88,8 +88,11 @@ def _serve(model: str | None, config: ServerConfig, engine_options: dict[str, An
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End the process while no request can be running yet."""
-    sys.exit(0)
+    """End the process while no request can be running yet.
+
+    At once, not by an exception: that could come up inside any code of the libraries that load the model.
+    """
+    os._exit(0)
 
 
 def _names(model: str | None, served: list[str] | None) -> tuple[list[str], dict[str, str]]:

@@ -54,7 +54,7 @@ class LimitBody:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        too_long = declared.isdigit() and int(declared[:20]) > self._limit
+        too_long = declared.isdecimal() and int(declared[:20]) > self._limit
         seen = 0
 
         async def count() -> Message:

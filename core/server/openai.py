@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from fastapi import APIRouter, Request
 from pydantic import Field, model_validator
 from starlette.responses import Response
@@ -144,11 +144,6 @@ def _binary_response(data: Sequence[Tensor], vectors: VectorFormat, head: dict[s
         entries.append({**entry, "start": start, "end": start + len(part), "shape": list(vector.shape)})
         start += len(part)
     metadata = {**head, "created": int(time.time()), "data": entries}
-    # Headers are latin-1; orjson writes UTF-8, so everything else is escaped by the standard library instead.
-    response.headers["metadata"] = _ascii_json(metadata)
+    # Headers carry ASCII safely; the standard library escapes everything else, orjson cannot.
+    response.headers["metadata"] = json.dumps(metadata, separators=(",", ":"))
     return response
-
-
-def _ascii_json(value: object) -> str:
-    text = orjson.dumps(value).decode()
-    return text if text.isascii() else text.encode("ascii", "backslashreplace").decode()

@@ -89,7 +89,11 @@ def run_server(
         sockets: from `bind_sockets`.
         on_ready: called once connections are accepted.
     """
-    asyncio.run(_serve(Server(app, config, on_ready=on_ready), app.state.cenote, list(sockets)))
+    try:
+        asyncio.run(_serve(Server(app, config, on_ready=on_ready), app.state.cenote, list(sockets)))
+    finally:
+        if config.uds is not None:
+            Path(config.uds).unlink(missing_ok=True)
 
 
 async def _serve(server: Server, state: ServerState, sockets: list[socket.socket]) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+from pathlib import Path
+
 import pytest
 
 from cenote.config.server import ServerConfig
 from cenote.errors import InvalidRequest
-from cenote.server.banner import address_warning
+from cenote.server.banner import address_warning, server_url
+from cenote.server.log import SkipPaths
+from cenote.server.run import AddressInUse, bind_sockets
 
 
 def test_an_argument_wins_over_the_environment_and_that_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +66,57 @@ def test_listening_to_everybody_without_a_key_is_warned_about() -> None:
         {"host": "127.0.0.1"}, {"host": "localhost"}, {"host": "::1"}, {"api_keys": ["k"]}, {"uds": "/tmp/s"}
     ):  # fmt: skip
         assert address_warning(ServerConfig(**quiet)) is None
+
+
+def test_without_a_host_every_interface_shares_one_port() -> None:
+    config = ServerConfig(port=0)
+    sockets = bind_sockets(config)
+    try:
+        assert len({sock.getsockname()[1] for sock in sockets}) == 1
+        assert server_url(config, sockets) == f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+        assert {sock.getsockname()[0] for sock in sockets} <= {"0.0.0.0", "::"}
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def test_a_unix_socket_that_somebody_answers_is_kept_and_a_left_over_one_replaced(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    [alive] = bind_sockets(ServerConfig(uds=path))
+    alive.listen()
+    with pytest.raises(AddressInUse, match="address already in use"):
+        bind_sockets(ServerConfig(uds=path))
+    alive.close()
+    [again] = bind_sockets(ServerConfig(uds=path))
+    again.close()
+
+
+def test_a_file_in_the_place_of_a_unix_socket_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("mine")
+    with pytest.raises(AddressInUse):
+        bind_sockets(ServerConfig(uds=str(path)))
+    assert path.read_text() == "mine"
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(AddressInUse, match=r"Cannot listen on 203\.0\.113\.1 port 0"):
+        bind_sockets(ServerConfig(host="203.0.113.1", port=0))
+
+
+def test_a_taken_ipv6_port_is_refused_as_well() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressInUse):
+            bind_sockets(ServerConfig(port=port))
+
+
+def test_chosen_paths_leave_no_line_in_the_access_log() -> None:
+    def keeps(path: str) -> bool:
+        record = logging.LogRecord("uvicorn.access", 20, "", 0, "%s %s %s", ("client", "GET", path), None)
+        return SkipPaths(("/health",)).filter(record)
+
+    assert not keeps("/health")
+    assert not keeps("/health?probe=1")
+    assert keeps("/healthy")
+    assert keeps("/v1/embeddings")

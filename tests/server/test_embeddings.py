@@ -140,6 +140,13 @@ def test_byte_order_is_the_one_asked_for(client: httpx.Client, expected: Any) ->
     np.testing.assert_allclose(np.frombuffer(half.content, "<f2").reshape(3, -1), expected, atol=1e-3)
 
 
+def test_the_bytes_header_survives_names_in_any_script(start_server: Any) -> None:
+    name = "modèle-模型-\N{GRINNING FACE}"
+    with start_server(names=(name,)) as running:
+        answer = httpx.post(running.url + URL, json={"input": "x", "encoding_format": "bytes", "model": name})
+    assert json.loads(answer.headers["metadata"])["model"] == name
+
+
 def test_a_large_answer_arrives_whole(client: httpx.Client) -> None:
     texts = [f"text number {number}" for number in range(300)]
     answer = embed(client, input=texts)

@@ -105,7 +105,7 @@ def test_two_signals_end_a_busy_server_at_once_and_without_a_traceback(tmp_path:
 
 def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(tmp_path: Path, model_folder: Path) -> None:
     arguments = (str(model_folder), "--examples", "--api-key", "first", "--api-key", "secret")
-    with served(tmp_path / "log", *arguments) as (process, url, _):
+    with served(tmp_path / "log", *arguments, "--disable-access-log-for-endpoints", "/v1/models") as (process, url, _):
         assert process.stdout is not None
         printed = [line for line in (process.stdout.readline() for _ in range(5)) if "curl" in line]
         assert len(printed) == 3
@@ -119,6 +119,8 @@ def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(tmp_p
         assert [card["id"] for card in listed["data"]] == [model_folder.name]
         by_path = {"input": "x", "model": str(model_folder)}
         assert httpx.post(url + "/v1/embeddings", json=by_path, headers=headers).json()["model"] == model_folder.name
+    assert "POST /v1/embeddings" in (tmp_path / "log").read_text()
+    assert "GET /v1/models" not in (tmp_path / "log").read_text()
 
 
 def test_a_signal_while_loading_ends_the_process_quietly(model_folder: Path) -> None:
