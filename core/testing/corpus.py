@@ -7,6 +7,7 @@ import random
 import sysconfig
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 __all__ = ["docstrings"]
@@ -32,10 +33,16 @@ def docstrings(count: int, seed: int = 0) -> list[str]:
     Raises:
         ValueError: the library has fewer docstrings than `count`.
     """
-    found = list(dict.fromkeys(text for path in _library_files() for text in _docstrings_of(path)))
+    found = _all_docstrings()
     if count > len(found):
         raise ValueError(f"{count} docstrings were asked for; the standard library has {len(found)}.")
     return random.Random(seed).sample(found, count)
+
+
+@lru_cache(maxsize=1)
+def _all_docstrings() -> tuple[str, ...]:
+    """Return every distinct docstring; parsing the library takes about three seconds, once per process."""
+    return tuple(dict.fromkeys(text for path in _library_files() for text in _docstrings_of(path)))
 
 
 def _library_files() -> Iterator[Path]:
