@@ -65,7 +65,20 @@ def pack(
 
 
 @dataclass(slots=True)
-class PackedBackbone:
+class _TransformersBackbone:
+    """A transformers base model, and which optional arguments its forward takes."""
+
+    model: Any
+    _fixed: dict[str, Any] = field(init=False, repr=False)
+    _takes_types: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._fixed = {"use_cache": False} if accepts(self.model, "use_cache") else {}
+        self._takes_types = accepts(self.model, "token_type_ids")
+
+
+@dataclass(slots=True)
+class PackedBackbone(_TransformersBackbone):
     """All tokens in one row; attention keeps the sequences apart.
 
     Attributes:
@@ -73,15 +86,8 @@ class PackedBackbone:
         position_offset: added to positions counted from 0 (RoBERTa: padding id + 1).
     """
 
-    model: Any
     position_offset: int = 0
     execution: str = "packed"
-    _fixed: dict[str, Any] = field(init=False)
-    _takes_types: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._fixed = {"use_cache": False} if accepts(self.model, "use_cache") else {}
-        self._takes_types = accepts(self.model, "token_type_ids")
 
     def __call__(self, batch: PackedBatch) -> Tensor:
         """Return [T, hidden]."""
@@ -105,7 +111,7 @@ class PackedBackbone:
 
 
 @dataclass(slots=True)
-class PaddedBackbone:
+class PaddedBackbone(_TransformersBackbone):
     """One padded row per sequence, sequences of similar length together; for models that cannot run packed.
 
     Attributes:
@@ -114,16 +120,9 @@ class PaddedBackbone:
         waste: share of padding that one bucket may hold before it is split.
     """
 
-    model: Any
     pad_token_id: int
     waste: float = 0.1
     execution: str = "padded"
-    _fixed: dict[str, Any] = field(init=False)
-    _takes_types: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._fixed = {"use_cache": False} if accepts(self.model, "use_cache") else {}
-        self._takes_types = accepts(self.model, "token_type_ids")
 
     def __call__(self, batch: PackedBatch) -> Tensor:
         """Return [T, hidden]."""
