@@ -42,6 +42,8 @@ class EngineConfig(BaseModel):
         pooler_config: pooling settings that win over the checkpoint's.
         hf_overrides: entries that replace those of `config.json`, or a function from config to config.
         dtype: `auto` keeps the checkpoint's, except float16 on a CPU, which becomes float32.
+        revision: branch, tag or commit of a hub checkpoint.
+        hf_token: token for private hub checkpoints.
         device: torch device, or `auto`.
         max_model_len: cap on prompt tokens; -1 is the same as None.
         max_num_batched_tokens: tokens of one forward.
@@ -50,6 +52,7 @@ class EngineConfig(BaseModel):
         max_num_queued_tokens: the same, in tokens.
         renderer_num_workers: tokenisation threads.
         execution: `auto`, or force `packed` or `padded`.
+        served_model_name: name in answers and messages, in place of the folder or id; several are aliases.
         trust_remote_code: allow a checkpoint's own code where no native class fits.
     """
 

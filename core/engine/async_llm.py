@@ -10,10 +10,13 @@ from cenote.engine.face import EngineFace, to_output, tokenization_options
 from cenote.engine.request import RequestOptions
 from cenote.inputs import parse_prompts
 from cenote.outputs import PoolingRequestOutput
-from cenote.types import PoolingParams, PromptType, Role, TokenizationOptions
+from cenote.types import PoolingParams, PreparedInput, PromptType, Role, TokenizationOptions
 from cenote.types import Prompt as ParsedPrompt
 
 __all__ = ["AsyncLLM"]
+
+#: Prompts tokenised by one job; a call that is cancelled stops at the end of its job.
+_CHUNK = 64
 
 
 class AsyncLLM(EngineFace):
@@ -51,14 +54,16 @@ class AsyncLLM(EngineFace):
     async def _run(
         self, prompts: Sequence[ParsedPrompt], options: RequestOptions, request_id: str
     ) -> list[PoolingRequestOutput]:
-        prepared = await asyncio.wrap_future(self.engine.prepare(prompts, options))
+        prepared: list[PreparedInput] = []
+        for start in range(0, len(prompts), _CHUNK):
+            chunk = self.engine.prepare(prompts[start : start + _CHUNK], options)
+            part: list[PreparedInput] = await asyncio.wrap_future(chunk)
+            prepared += part
         requests = self.engine.submit(prepared, options)
         try:
             results = [await asyncio.wrap_future(request.future) for request in requests]
         finally:
-            # Only what has not started can be cancelled; settled futures ignore it.
-            for request in requests:
-                request.future.cancel()
+            self.engine.cancel(requests)  # settled ones ignore it
         return [
             to_output(f"{request_id}-{index}", request.prompt, result, options.task)
             for index, (request, result) in enumerate(zip(requests, results, strict=True))

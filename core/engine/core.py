@@ -12,8 +12,8 @@ from cenote.config import EngineConfig
 from cenote.engine.queue import WaitingQueue
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.stats import EngineStats
-from cenote.engine.worker import answer
-from cenote.errors import EngineClosed, QueueFull
+from cenote.engine.worker import answer, settle
+from cenote.errors import EngineClosed, InvalidRequest, QueueFull
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
@@ -64,6 +64,7 @@ class Engine:
 
         Raises:
             QueueFull: the operator's limits would be exceeded; nothing was queued.
+            InvalidRequest: the prompts alone exceed the operator's limits.
             EngineClosed: the engine was shut down.
         """
         requests = [EngineRequest(prompt, options) for prompt in prompts]
@@ -76,6 +77,13 @@ class Engine:
             self._changed.notify_all()
         return requests
 
+    def cancel(self, requests: Sequence[EngineRequest]) -> None:
+        """Take out of the queue what has not started yet; the rest goes on."""
+        cancelled = [request for request in requests if request.future.cancel()]
+        with self._changed:
+            for request in cancelled:
+                self._queue.discard(request)
+
     def _admit(self, requests: Sequence[EngineRequest]) -> None:
         count, tokens = len(requests), sum(request.tokens for request in requests)
         limits = (
@@ -83,6 +91,9 @@ class Engine:
             ("tokens", self._queue.tokens, tokens, self._config.max_num_queued_tokens),
         )
         for what, waiting, more, limit in limits:
+            if limit is not None and more > limit:
+                text = f"The request has {more} {what}; this server takes at most {limit} at once. Send fewer."
+                raise InvalidRequest(text, param="input")
             if limit is not None and waiting + more > limit:
                 raise QueueFull(f"{waiting} {what} wait and {more} more were sent; at most {limit} may wait.")
 
@@ -104,11 +115,15 @@ class Engine:
                 self._run(batch)
 
     def _run(self, batch: list[EngineRequest]) -> None:
-        forwards = answer(self.model, batch, self._device)
+        outcomes, forwards = answer(self.model, batch, self._device)
         with self._changed:
             self._forwards += forwards
             self._tokens += sum(request.tokens for request in batch)
             self._requests += len(batch)
+        # Counted first: whoever sees a result also sees it in the counters.
+        for request, outcome in zip(batch, outcomes, strict=True):
+            settle(request, outcome)
+        with self._changed:
             self._running = 0
             self._changed.notify_all()
 

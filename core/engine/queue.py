@@ -59,6 +59,13 @@ class WaitingQueue:
         self._remove(batch, first, last)
         return batch
 
+    def discard(self, request: EngineRequest) -> None:
+        """Remove a request, where it still waits."""
+        if request in self._by_urgency:
+            self._by_urgency.remove(request)
+            self._by_length.remove(request)
+            self.tokens -= request.tokens
+
     def drain(self) -> list[EngineRequest]:
         """Remove and return everything."""
         waiting = list(self._by_urgency)

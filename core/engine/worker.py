@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,9 +15,12 @@ from cenote.engine.request import EngineRequest
 from cenote.errors import NonFiniteResult
 from cenote.types import PoolingBatch
 
-__all__ = ["answer", "compute"]
+__all__ = ["Outcome", "answer", "settle"]
 
 _log = logging.getLogger(__name__)
+
+#: What became of a request: its results by task, or why there are none.
+Outcome: TypeAlias = dict[str, Tensor] | Exception
 
 
 def compute(model: PoolingModel, requests: Sequence[EngineRequest], device: str) -> list[dict[str, Tensor]]:
@@ -31,31 +35,35 @@ def compute(model: PoolingModel, requests: Sequence[EngineRequest], device: str)
         return model.pooler(hidden, PoolingBatch(tuple(request.row() for request in requests)))
 
 
-def answer(model: PoolingModel, requests: Sequence[EngineRequest], device: str) -> int:
-    """Compute a batch and settle every future; return the number of forward passes.
+def answer(model: PoolingModel, requests: Sequence[EngineRequest], device: str) -> tuple[list[Outcome], int]:
+    """Compute a batch: return the outcome of each request, and the number of forward passes.
 
     Where a batch fails, each of its requests is run alone, so that only the guilty one fails.
     """
     try:
         results = compute(model, requests, device)
+        return [_checked(request, result) for request, result in zip(requests, results, strict=True)], 1
     except Exception as exc:
         if len(requests) == 1:
-            requests[0].future.set_exception(exc)
-            return 1
+            return [exc], 1
         _log.warning("a batch of %d failed (%s); its requests run alone", len(requests), type(exc).__name__)
-        return 1 + sum(answer(model, [request], device) for request in requests)
-    for request, result in zip(requests, results, strict=True):
-        _settle(request, result)
-    return 1
+        alone = [answer(model, [request], device) for request in requests]
+        return [outcomes[0] for outcomes, _ in alone], 1 + sum(forwards for _, forwards in alone)
 
 
-def _settle(request: EngineRequest, result: dict[str, Tensor]) -> None:
+def _checked(request: EngineRequest, result: dict[str, Tensor]) -> Outcome:
+    """Return a result, or an error in place of one that is not finite."""
     if all(bool(torch.isfinite(value).all()) for value in result.values()):
-        request.future.set_result(result)
-        return
-    request.future.set_exception(
-        NonFiniteResult(
-            f"The model computed NaN or infinity for a prompt of {request.tokens} tokens; the result is withheld. "
-            "Try --dtype float32."
-        )
+        return result
+    return NonFiniteResult(
+        f"The model computed NaN or infinity for a prompt of {request.tokens} tokens; the result is withheld. "
+        "Try --dtype float32."
     )
+
+
+def settle(request: EngineRequest, outcome: Outcome) -> None:
+    """Give a request its result or error."""
+    if isinstance(outcome, Exception):
+        request.future.set_exception(outcome)
+    else:
+        request.future.set_result(outcome)

@@ -14,7 +14,7 @@ import pytest
 from cenote.config import EngineConfig
 from cenote.engine import Engine
 from cenote.engine.request import EngineRequest, RequestOptions
-from cenote.errors import EngineClosed, NonFiniteResult, QueueFull
+from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull
 from cenote.types import PreparedInput
 
 OPTIONS = RequestOptions(task="embed")
@@ -76,10 +76,20 @@ def test_a_bad_request_fails_alone(engine: Engine, plain: ModuleType, poison: st
         _value(requests[1])
 
 
+def test_a_pooler_that_answers_too_few_fails_its_requests_and_not_the_engine(engine: Engine, model: Any) -> None:
+    good = model.pooler
+    model.pooler = lambda hidden, batch: []
+    with pytest.raises(ValueError, match="shorter"):
+        _value(engine.submit(_inputs((1,)), OPTIONS)[0])
+    model.pooler = good
+    assert _value(engine.submit(_inputs((2,)), OPTIONS)[0])[0] == 2.0
+
+
 def test_a_cancelled_request_never_runs(engine: Engine, model: Any) -> None:
     engine.pause()
     gone, kept = engine.submit(_inputs((1, 1, 1), (2,)), OPTIONS)
-    assert gone.future.cancel()
+    engine.cancel([gone])
+    assert (engine.stats().waiting, engine.stats().waiting_tokens) == (1, 1)
     engine.resume()
     assert _value(kept)[0] == 2.0
     with pytest.raises(CancelledError):
@@ -99,6 +109,13 @@ def test_a_full_queue_refuses_and_keeps_what_it_has(model: Any, limits: dict[str
         engine.submit(_inputs((3, 3)), OPTIONS)
     engine.resume()
     assert [_value(request)[0] for request in kept] == [1.0, 2.0]
+    engine.shutdown()
+
+
+def test_a_request_that_could_never_be_queued_is_wrong_not_late(model: Any) -> None:
+    engine = Engine(model, EngineConfig(max_num_queued_reqs=2), "cpu")
+    with pytest.raises(InvalidRequest, match="has 3 prompts; this server takes at most 2"):
+        engine.submit(_inputs((1,), (2,), (3,)), OPTIONS)
     engine.shutdown()
 
 
