@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -46,6 +47,8 @@ class EngineFace:
         supported = self._loaded.model.pooler.supported_tasks()
         self.default_task = default_task(supported, self.config.pooler_config.task)
         self.engine = Engine(self._loaded.model, self.config, self._loaded.device)
+        # The worker thread keeps the engine alive, not this object: when nobody holds it any more, stop the thread.
+        weakref.finalize(self, self.engine.shutdown)
 
     @property
     def limits(self) -> ModelLimits:

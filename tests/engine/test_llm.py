@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -124,6 +126,18 @@ def test_the_user_wins_over_the_files_and_the_report_says_so() -> None:
         tokens = llm.encode("some words", pooling_task="token_embed", use_tqdm=False)[0].outputs.data
         vector = llm.encode("some words", pooling_task="embed", use_tqdm=False)[0].outputs.data
         torch.testing.assert_close(vector, tokens[0])
+
+
+def test_a_forgotten_model_stops_its_threads_and_frees_its_memory() -> None:
+    llm = LLM(find_default_model().source)
+    llm.embed("x", use_tqdm=False)
+    engine, model = llm.engine, weakref.ref(llm.engine.model)
+    del llm
+    gc.collect()
+    assert not engine.is_healthy
+    del engine
+    gc.collect()
+    assert model() is None
 
 
 def test_a_missing_model_is_one_clear_error(tmp_path: object) -> None:
