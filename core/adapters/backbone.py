@@ -11,14 +11,16 @@ from torch import Tensor
 
 from cenote.types import PackedBatch
 
-__all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack"]
+__all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack", "select"]
 
 
 class Backbone(Protocol):
     """A way of running a model."""
 
-    #: `packed` or `padded`.
-    execution: str
+    @property
+    def execution(self) -> str:
+        """Return `packed` or `padded`."""
+        ...
 
     def __call__(self, batch: PackedBatch) -> Tensor:
         """Return [T, hidden] for the tokens of the batch."""
@@ -61,6 +63,25 @@ def pack(
         lengths=lengths,
         key_lengths=lengths,
         token_type_ids=types,
+    )
+
+
+def select(batch: PackedBatch, indices: list[int]) -> PackedBatch:
+    """Return a batch of some sequences of another, in the order of `indices`."""
+    lengths = tuple(batch.lengths[index] for index in indices)
+
+    def rows(flat: Tensor) -> Tensor:
+        parts = flat.split_with_sizes(list(batch.lengths))
+        return torch.cat([parts[index] for index in indices])
+
+    ends = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
+    return PackedBatch(
+        input_ids=rows(batch.input_ids),
+        position_ids=rows(batch.position_ids),
+        cu_seq_lens_q=ends.to(batch.cu_seq_lens_q.device),
+        lengths=lengths,
+        key_lengths=tuple(batch.key_lengths[index] for index in indices),
+        token_type_ids=None if batch.token_type_ids is None else rows(batch.token_type_ids),
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attention
 from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts, pack
 from cenote.adapters.families import Family
+from cenote.adapters.regimes import by_rope_regime
 from cenote.errors import CheckpointError
 
 __all__ = ["choose_execution", "packed_difference", "padding_id", "probe"]
@@ -49,7 +50,7 @@ def probe(backbone: Backbone, config: Any, max_tokens: int, device: str) -> torc
         return backbone(pack(_sequences(config, max_tokens), device=device)).float()
 
 
-def packed_difference(model: Any, packed: PackedBackbone, native: str, max_tokens: int) -> float:
+def packed_difference(model: Any, packed: Backbone, native: str, max_tokens: int) -> float:
     """Return the largest difference between packed and alone, relative to the largest hidden value.
 
     Args:
@@ -60,7 +61,7 @@ def packed_difference(model: Any, packed: PackedBackbone, native: str, max_token
     """
     sequences = _sequences(model.config, max_tokens)
     device = str(next(model.parameters()).device)
-    alone = PaddedBackbone(model, padding_id(model.config))
+    alone = by_rope_regime(PaddedBackbone(model, padding_id(model.config)), model)
     model.set_attn_implementation(native)
     with torch.inference_mode():
         expected = torch.cat([alone(pack([ids], device=device)) for ids in sequences]).float()
@@ -84,14 +85,14 @@ def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -
         CheckpointError: packed was forced and is not exact, or the weights give NaN.
     """
     native = model.config._attn_implementation
-    padded = PaddedBackbone(model, padding_id(model.config))
+    padded = by_rope_regime(PaddedBackbone(model, padding_id(model.config)), model)
     if wanted == "padded":
         return padded, "padded execution was asked for"
     if wanted == "auto" and not family.packs:
         return padded, f"{family.title} does not run packed: {family.reason}"
     register_packed_attention()
     reason = _try_packed(model, native, max_tokens, family)
-    if isinstance(reason, PackedBackbone):
+    if not isinstance(reason, str):
         return reason, "packed and alone gave equal results at load"
     model.set_attn_implementation(native)
     if wanted == "packed":
@@ -100,13 +101,13 @@ def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -
     return padded, reason
 
 
-def _try_packed(model: Any, native: str, max_tokens: int, family: Family) -> PackedBackbone | str:
+def _try_packed(model: Any, native: str, max_tokens: int, family: Family) -> Backbone | str:
     """Return a verified packed backbone, or why there is none."""
     if not accepts(model, "position_ids"):
         return "the model takes no position ids"
     offset = padding_id(model.config) + 1 if family.positions == "after_padding" else 0
     tolerance = _TOLERANCE.get(model.dtype, 1e-4)
-    backbone = PackedBackbone(model, offset)
+    backbone = by_rope_regime(PackedBackbone(model, offset), model)
     try:
         difference = packed_difference(model, backbone, native, max_tokens)
     except CheckpointError:
