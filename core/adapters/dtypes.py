@@ -22,7 +22,7 @@ _NAMES = {
 def resolve_dtype(wanted: str, checkpoint: Checkpoint, device: str) -> Resolved[torch.dtype]:
     """Return the dtype to load a backbone in; heads are float32 whatever it is.
 
-    `auto` keeps what `config.json` says, or float32 where it says nothing; float16 on a CPU becomes float32,
+    `auto` keeps what `config.json` says, else what the weights are stored in; float16 on a CPU becomes float32,
     since CPUs compute it slowly and it overflows in places where training used bfloat16.
 
     Raises:
@@ -30,8 +30,8 @@ def resolve_dtype(wanted: str, checkpoint: Checkpoint, device: str) -> Resolved[
     """
     if wanted != "auto":
         return Resolved(_NAMES[wanted], "user")
-    named = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
-    if named is None:
+    named = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype") or checkpoint.stored_dtype()
+    if named is None or str(named).endswith("float64"):
         return Resolved(torch.float32, "pooler_default")
     found = _NAMES.get(str(named).removeprefix("torch."))
     if found is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cenote.checkpoints.files import safe_relative
 from cenote.checkpoints.sentence_transformers import SentenceTransformersFiles
-from cenote.checkpoints.weights import stored_tensor_names
+from cenote.checkpoints.weights import stored_dtype, stored_tensor_names
 from cenote.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ class Checkpoint:
     @cached_property
     def _tensor_names(self) -> frozenset[str]:
         return stored_tensor_names(self.backbone_path)
+
+    def stored_dtype(self) -> str | None:
+        """Return the dtype of the stored weights, such as `float32`, or None where no header tells."""
+        return stored_dtype(self.backbone_path)
 
     def module_types(self) -> tuple[str, ...]:
         """Return the dotted class names of `modules.json`, in order; empty without that file."""

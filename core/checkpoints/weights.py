@@ -10,12 +10,13 @@ from typing import Any
 from cenote.checkpoints.files import read_object, safe_relative
 from cenote.errors import CheckpointError
 
-__all__ = ["SAFETENSORS", "stored_tensor_names", "tensor_header", "weight_files"]
+__all__ = ["SAFETENSORS", "stored_dtype", "stored_tensor_names", "tensor_header", "weight_files"]
 
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
 #: Longest header that the safetensors library accepts, in bytes.
 _MAX_HEADER = 100_000_000
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -49,6 +50,19 @@ def stored_tensor_names(folder: Path) -> frozenset[str]:
 
             names.update(read_pickle(file))
     return frozenset(names)
+
+
+def stored_dtype(folder: Path) -> str | None:
+    """Return the torch name of the first float tensor's dtype; None for pickles, whose header tells nothing.
+
+    Source: transformers 5.23 decides the same way where a config names no dtype.
+    """
+    for file in weight_files(folder):
+        if file.suffix == ".safetensors":
+            for entry in tensor_header(file).values():
+                if entry.get("dtype") in _FLOATS:
+                    return _FLOATS[entry["dtype"]]
+    return None
 
 
 def tensor_header(file: Path) -> dict[str, Any]:
