@@ -14,7 +14,7 @@ from cenote.errors import CheckpointError
 from cenote.testing.checkpoints import build_checkpoint
 
 
-def _open(folder: Path, dtype: str, **config: Any) -> Checkpoint:
+def _open(folder: Path, dtype: str, config: dict[str, Any]) -> Checkpoint:
     checkpoint = open_checkpoint(str(build_checkpoint("bert", folder, dtype=dtype)))
     kept = {key: value for key, value in checkpoint.config.items() if key not in ("dtype", "torch_dtype")}
     return checkpoint.with_config({**kept, **config})
@@ -33,13 +33,13 @@ def _open(folder: Path, dtype: str, **config: Any) -> Checkpoint:
 def test_auto_keeps_what_the_checkpoint_says(
     stored: str, config: dict[str, str], expected: torch.dtype, tmp_path: Path
 ) -> None:
-    assert resolve_dtype("auto", _open(tmp_path, stored, **config), "cpu").value is expected
+    assert resolve_dtype("auto", _open(tmp_path, stored, config), "cpu").value is expected
 
 
 def test_the_user_wins(tmp_path: Path) -> None:
-    assert str(resolve_dtype("half", _open(tmp_path, "float32"), "cpu")) == "torch.float16 (user)"
+    assert str(resolve_dtype("half", _open(tmp_path, "float32", {}), "cpu")) == "torch.float16 (user)"
 
 
 def test_an_unknown_dtype_in_the_config_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="names dtype 'float8'"):
-        resolve_dtype("auto", _open(tmp_path, "float32", dtype="float8"), "cpu")
+        resolve_dtype("auto", _open(tmp_path, "float32", {"dtype": "float8"}), "cpu")
