@@ -74,7 +74,7 @@ class EngineConfig(BaseModel):
     max_num_seqs: int = Field(default=256, ge=1)
     max_num_queued_reqs: int | None = Field(default=None, ge=1)
     max_num_queued_tokens: int | None = Field(default=None, ge=1)
-    renderer_num_workers: int = Field(default=1, ge=1)
+    renderer_num_workers: int = Field(default=2, ge=1)
     execution: Literal["auto", "packed", "padded"] = "auto"
     trust_remote_code: bool = False
     served_model_name: str | list[str] | None = None

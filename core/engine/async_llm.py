@@ -56,7 +56,9 @@ class AsyncLLM(EngineFace):
     ) -> list[PoolingRequestOutput]:
         prepared: list[PreparedInput] = []
         for start in range(0, len(prompts), _CHUNK):
-            chunk = self.engine.prepare(prompts[start : start + _CHUNK], options)
+            chunk = self.engine.prepare(
+                prompts[start : start + _CHUNK], options, first=start if len(prompts) > 1 else None
+            )
             part: list[PreparedInput] = await asyncio.wrap_future(chunk)
             prepared += part
         requests = self.engine.submit(prepared, options)

@@ -78,7 +78,9 @@ class BulkRun:
             while end < min(start + _CHUNK, len(self._prompts)) and self._options[end] == options:
                 end += 1
             self._next = end
-            future = self._engine.prepare(self._prompts[start:end], options)
+            future = self._engine.prepare(
+                self._prompts[start:end], options, first=start if len(self._prompts) > 1 else None
+            )
             self._outstanding.add(future)
             future.add_done_callback(lambda done, at=start: self._events.put((at, done)))  # type: ignore[misc]
 

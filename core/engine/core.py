@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.queue import WaitingQueue
+from cenote.engine.renderers import Renderers
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.engine.worker import answer, settle
@@ -39,18 +40,34 @@ class Engine:
         self._closed = False
         self._running = 0
         self._forwards = self._tokens = self._requests = 0
-        self._renderers = ThreadPoolExecutor(config.renderer_num_workers, thread_name_prefix="cenote-render")
+        self._renderers = Renderers(config.renderer_num_workers)
         self._thread = threading.Thread(target=self._loop, name="cenote-worker", daemon=True)
         self._thread.start()
 
-    def prepare(self, prompts: Sequence[Prompt], options: RequestOptions) -> Future[list[PreparedInput]]:
-        """Tokenise prompts in a thread; the future raises the first prompt's error."""
+    def prepare(
+        self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
+    ) -> Future[list[PreparedInput]]:
+        """Tokenise prompts in a thread; the future raises the first prompt's error.
+
+        Args:
+            prompts: what to tokenise.
+            options: what is asked of them.
+            first: place of the first one in the caller's list, for messages; None where the caller gave no list.
+        """
         with self._changed:
             self._check_open()
-            return self._renderers.submit(self._prepare, prompts, options)
+            return self._renderers.submit(self._prepare, prompts, options, first)
 
-    def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions) -> list[PreparedInput]:
-        return [self.model.prepare(prompt, options.role, options.params, options.tokenization) for prompt in prompts]
+    def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None) -> list[PreparedInput]:
+        prepared: list[PreparedInput] = []
+        for prompt in prompts:
+            try:
+                prepared.append(self.model.prepare(prompt, options.role, options.params, options.tokenization))
+            except InvalidRequest as exc:
+                if first is not None:
+                    exc.locate(first + len(prepared))
+                raise
+        return prepared
 
     def submit(
         self, prompts: Sequence[PreparedInput], options: RequestOptions, *, bounded: bool = True
@@ -72,8 +89,7 @@ class Engine:
             self._check_open()
             if bounded:
                 self._admit(requests)
-            for request in requests:
-                self._queue.add(request)
+            self._queue.add(requests)
             self._changed.notify_all()
         return requests
 
@@ -161,6 +177,6 @@ class Engine:
         for request in abandoned:
             if request.future.set_running_or_notify_cancel():
                 request.future.set_exception(EngineClosed("The engine was shut down before this request ran."))
-        self._renderers.shutdown(wait=False, cancel_futures=True)
+        self._renderers.shutdown()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=30)

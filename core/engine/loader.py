@@ -34,11 +34,10 @@ class LoadedModel:
 
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
-        spec = self.adapter.spec
         return {
             "model": self.name,
             "architecture": self.adapter.architecture,
-            "adapter": f"{spec.name} ({self.adapter.distribution} {self.adapter.version}): {self.adapter.reason}",
+            "adapter": self.adapter.reason,
             "device": self.device,
             **self.model.report(),
         }

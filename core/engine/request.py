@@ -40,8 +40,9 @@ class EngineRequest:
     prompt: PreparedInput
     options: RequestOptions
     future: Future[dict[str, Tensor]] = field(default_factory=Future)
-    #: Order of arrival, set by the queue.
+    #: Order of arrival, and number of the call that brought it; set by the queue.
     arrival: int = 0
+    call: int = 0
 
     @property
     def tokens(self) -> int:

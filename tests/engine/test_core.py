@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -130,6 +132,17 @@ def test_shutdown_fails_what_waits_and_refuses_what_comes(model: Any) -> None:
     with pytest.raises(EngineClosed):
         engine.submit(_inputs((1,)), OPTIONS)
     assert not engine.is_healthy
+
+
+def test_a_text_that_takes_long_to_tokenise_does_not_keep_a_process_from_ending() -> None:
+    code = """
+import threading, time
+from cenote.engine.renderers import Renderers
+started = threading.Event()
+Renderers(1).submit(lambda: (started.set(), time.sleep(600)))
+assert started.wait(30)
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
 
 
 def test_shutdown_can_wait_for_what_is_queued(engine: Engine, model: Any, plain: ModuleType) -> None:

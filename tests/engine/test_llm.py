@@ -77,8 +77,9 @@ def test_over_long_text_raises_and_can_be_cut_and_counted(llm: LLM) -> None:
 
 
 def test_a_wrong_prompt_raises_and_the_model_keeps_answering(llm: LLM) -> None:
-    with pytest.raises(InvalidRequest, match="out of vocabulary"):
-        llm.embed([[101, 30522, 102], [101, 102]], use_tqdm=False)
+    with pytest.raises(InvalidRequest, match=r"Prompt 1: .*out of vocabulary") as caught:
+        llm.embed([[101, 102], [101, 30522, 102]], use_tqdm=False)
+    assert caught.value.index == 1
     assert len(llm.embed(["fine"], use_tqdm=False)) == 1
 
 

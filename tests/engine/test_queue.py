@@ -14,9 +14,9 @@ def _request(tokens: int, priority: int = 0) -> EngineRequest:
 
 
 def _filled(*lengths: int) -> WaitingQueue:
+    """Return a queue of one call."""
     queue = WaitingQueue()
-    for length in lengths:
-        queue.add(_request(length))
+    queue.add([_request(length) for length in lengths])
     return queue
 
 
@@ -54,7 +54,7 @@ def test_the_number_of_requests_is_bounded() -> None:
 
 def test_lower_priority_numbers_run_first() -> None:
     queue = _filled(5, 5)
-    queue.add(_request(50, priority=-1))
+    queue.add([_request(50, priority=-1)])
     assert _lengths(queue.take(50, 10)) == [50]
 
 
@@ -72,12 +72,41 @@ def test_every_request_leaves_once_and_tokens_are_counted() -> None:
     assert queue.tokens == 0
 
 
-def test_requests_leave_within_bounded_time_while_others_keep_coming() -> None:
+def test_a_call_of_thousands_does_not_hold_up_a_call_of_one() -> None:
+    queue = _filled(*[256] * 2000)
+    queue.take(2048, 256)
+    queue.add([_request(5)])
+    batches = [_lengths(queue.take(2048, 256)) for _ in range(2)]
+    assert any(5 in batch for batch in batches)
+
+
+def test_a_long_request_is_not_starved_by_a_stream_of_short_calls() -> None:
     queue = _filled(90)
-    for round_ in range(3):
-        for _ in range(5):
-            queue.add(_request(4))
-        if any(request.tokens == 90 for request in queue.take(100, 50)):
-            assert round_ == 0
+    for round_ in range(40):
+        queue.add([_request(4) for _ in range(30)])
+        if round_ == 0:
+            queue.take(100, 50)
+            queue.add([_request(90)])
+            continue
+        if 90 in _lengths(queue.take(100, 50)):
             return
     raise AssertionError("the long request starved")
+
+
+def test_calls_of_equal_size_progress_together() -> None:
+    queue = WaitingQueue()
+    for length in (30, 31):
+        queue.add([_request(length) for _ in range(50)])
+    seen = [length for _ in range(20) for length in _lengths(queue.take(64, 1))]
+    assert abs(seen.count(30) - seen.count(31)) <= 1
+
+
+def test_a_discarded_request_is_gone_and_its_call_goes_on() -> None:
+    queue = WaitingQueue()
+    requests = [_request(3), _request(4)]
+    queue.add(requests)
+    queue.discard(requests[0])
+    queue.discard(requests[0])
+    assert (len(queue), queue.tokens) == (1, 4)
+    assert _lengths(queue.take(100, 10)) == [4]
+    assert queue.take(100, 10) == []

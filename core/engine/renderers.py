@@ -1,0 +1,52 @@
+"""Threads that tokenise. Unlike those of `concurrent.futures`, they never keep a process from ending."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+__all__ = ["Renderers"]
+
+T = TypeVar("T")
+
+#: A job: its future, what to call, and with what; None ends a thread.
+_Job = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+
+
+class Renderers:
+    """A pool of daemon threads. The standard pool joins its threads at exit, however long a text takes them."""
+
+    def __init__(self, workers: int) -> None:
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._workers = workers
+        for number in range(workers):
+            threading.Thread(target=_work, args=(self._jobs,), name=f"cenote-render-{number}", daemon=True).start()
+
+    def submit(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Call in one of the threads."""
+        future: Future[T] = Future()
+        self._jobs.put((future, call, arguments))
+        return future
+
+    def shutdown(self) -> None:
+        """Cancel what has not started, and let the threads end after what they do."""
+        while not self._jobs.empty():
+            if (job := self._jobs.get()) is not None:
+                job[0].cancel()
+        for _ in range(self._workers):
+            self._jobs.put(None)
+
+
+def _work(jobs: SimpleQueue[_Job | None]) -> None:
+    while (job := jobs.get()) is not None:
+        future, call, arguments = job
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(call(*arguments))
+        except BaseException as exc:
+            future.set_exception(exc)
+        del job, future, call, arguments  # an idle thread must not keep the last job's texts, or its engine, alive
