@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from cenote.engine.face import EngineFace, to_output, tokenization_options
+from cenote.engine.loader import load_model
 from cenote.engine.request import RequestOptions
+from cenote.engine.threads import DaemonThreads
 from cenote.inputs import parse_prompts
 from cenote.outputs import PoolingRequestOutput
 from cenote.types import PoolingParams, PreparedInput, PromptType, Role, TokenizationOptions
@@ -21,6 +23,29 @@ _CHUNK = 64
 
 class AsyncLLM(EngineFace):
     """A pooling model for asynchronous use. All methods are safe to call from one event loop."""
+
+    def __init__(self, model: str | None = None, **options: Any) -> None:
+        """Load a model in a thread of its own, which then runs it.
+
+        Args:
+            model: local folder or hub id; None is the demonstration model.
+            **options: fields of `EngineConfig`.
+
+        Raises:
+            InvalidRequest: an option is unknown or has a wrong value.
+            CheckpointError: the checkpoint cannot be loaded.
+        """
+        threads = DaemonThreads(1, "cenote-compute")
+        try:
+            super().__init__(model, loader=lambda config: threads.submit(load_model, config).result(), **options)
+            self._computing = threads.submit(self.engine.run_forever)
+        finally:
+            threads.shutdown(cancel=False)  # the thread ends with its last job
+
+    @property
+    def is_healthy(self) -> bool:
+        """Tell whether requests are answered."""
+        return self.engine.is_healthy and not self._computing.done()
 
     async def run(
         self,

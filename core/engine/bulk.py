@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cenote.engine.core import Engine
 from cenote.engine.progress import TokenProgress
 from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.errors import EngineClosed
 from cenote.types import PreparedInput, Prompt
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def prompt_size(prompt: Prompt) -> int:
 
 
 class BulkRun:
-    """One call over many prompts. Threads report to one queue, which the calling thread reads."""
+    """One call over many prompts: the calling thread runs the batches, others tokenise and report to one queue."""
 
     def __init__(
         self, engine: Engine, prompts: Sequence[Prompt], options: Sequence[RequestOptions], progress: TokenProgress
@@ -56,11 +57,10 @@ class BulkRun:
         try:
             self._fill()
             while self._finished < len(self._prompts):
-                start, event = self._events.get()
-                if isinstance(event, EngineRequest):
-                    self._collect(start, event)
-                else:
-                    self._queue(start, event)
+                # This thread computes while something waits, and else waits for what other threads do for it.
+                if self._events.empty() and self._engine.step():
+                    continue
+                self._handle(*self._events.get())
                 self._fill()
         except BaseException:
             for future in self._outstanding:
@@ -83,6 +83,14 @@ class BulkRun:
             )
             self._outstanding.add(future)
             future.add_done_callback(lambda done, at=start: self._events.put((at, done)))  # type: ignore[misc]
+
+    def _handle(self, start: int, event: Future[list[PreparedInput]] | EngineRequest) -> None:
+        if isinstance(event, EngineRequest):
+            self._collect(start, event)
+        elif event.cancelled():
+            raise EngineClosed("The engine was shut down.")
+        else:
+            self._queue(start, event)
 
     def _queue(self, start: int, future: Future[list[PreparedInput]]) -> None:
         self._outstanding.discard(future)

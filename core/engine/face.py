@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from cenote.config import EngineConfig
 from cenote.engine.core import Engine
-from cenote.engine.loader import load_model
+from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.errors import InvalidRequest
@@ -30,11 +30,14 @@ class EngineFace:
         engine: the engine; counters are in `engine.stats()`.
     """
 
-    def __init__(self, model: str | None = None, **options: Any) -> None:
-        """Load a model and start its engine.
+    def __init__(
+        self, model: str | None, *, loader: Callable[[EngineConfig], LoadedModel] = load_model, **options: Any
+    ) -> None:
+        """Load a model and make its engine.
 
         Args:
             model: local folder or hub id; None is the demonstration model.
+            loader: loads the model, in the thread that will run it.
             **options: fields of `EngineConfig`.
 
         Raises:
@@ -42,12 +45,12 @@ class EngineFace:
             CheckpointError: the checkpoint cannot be loaded.
         """
         self.config = EngineConfig.from_options(model=model, **options)
-        self._loaded = load_model(self.config)
+        self._loaded = loader(self.config)
         self.model = self._loaded.name
         supported = self._loaded.model.pooler.supported_tasks()
         self.default_task = default_task(supported, self.config.pooler_config.task)
         self.engine = Engine(self._loaded.model, self.config, self._loaded.device)
-        # The worker thread keeps the engine alive, not this object: when nobody holds it any more, stop the thread.
+        # Threads keep the engine alive, not this object: when nobody holds it any more, stop them.
         weakref.finalize(self, self.engine.shutdown)
 
     @property

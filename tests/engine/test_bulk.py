@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -64,6 +65,17 @@ def test_prompts_with_different_parameters_keep_theirs(engine: Engine) -> None:
     options = [RequestOptions(task="embed", params=PoolingParams(dimensions=n % 2 + 1)) for n in range(200)]
     answers = BulkRun(engine, _prompts(200), options, TokenProgress(False, 0)).run()
     assert [len(result["embed"]) for _, result in answers] == [n % 2 + 1 for n in range(200)]
+
+
+def test_several_threads_may_run_at_once(engine: Engine) -> None:
+    def run(first: int) -> list[float]:
+        prompts = [Prompt(token_ids=(first + n,)) for n in range(100)]
+        answers = BulkRun(engine, prompts, [OPTIONS] * 100, TokenProgress(False, 0)).run()
+        return [result["embed"][0].item() for _, result in answers]
+
+    with ThreadPoolExecutor(4) as pool:
+        for first, values in zip((1, 200, 400, 600), pool.map(run, (1, 200, 400, 600)), strict=True):
+            assert values == [float(first + n) for n in range(100)]
 
 
 def test_the_waiting_queue_stays_bounded_however_long_the_list(engine: Engine) -> None:

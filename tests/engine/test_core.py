@@ -16,6 +16,7 @@ import pytest
 from cenote.config import EngineConfig
 from cenote.engine import Engine
 from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.engine.threads import DaemonThreads
 from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull
 from cenote.types import PreparedInput
 
@@ -30,9 +31,18 @@ def _value(request: EngineRequest) -> list[float]:
     return request.future.result(timeout=30)["embed"].tolist()  # type: ignore[no-any-return]
 
 
+def _running(model: Any, **options: int) -> Engine:
+    """Return an engine with a thread that runs its batches."""
+    engine = Engine(model, EngineConfig(**options), "cpu")  # type: ignore[arg-type]
+    threads = DaemonThreads(1, "test-compute")
+    threads.submit(engine.run_forever)
+    threads.shutdown(cancel=False)
+    return engine
+
+
 @pytest.fixture
 def engine(model: Any) -> Iterator[Engine]:
-    made = Engine(model, EngineConfig(max_num_batched_tokens=50), "cpu")
+    made = _running(model, max_num_batched_tokens=50)
     yield made
     model.release.set()
     made.shutdown()
@@ -104,7 +114,7 @@ def test_a_cancelled_request_never_runs(engine: Engine, model: Any) -> None:
     [({"max_num_queued_reqs": 2}, "at most 2 may wait"), ({"max_num_queued_tokens": 5}, "at most 5 may wait")],
 )
 def test_a_full_queue_refuses_and_keeps_what_it_has(model: Any, limits: dict[str, int], message: str) -> None:
-    engine = Engine(model, EngineConfig(**limits), "cpu")  # type: ignore[arg-type]
+    engine = _running(model, **limits)
     engine.pause()
     kept = engine.submit(_inputs((1, 1), (2, 2)), OPTIONS)
     with pytest.raises(QueueFull, match=message):
@@ -118,6 +128,30 @@ def test_a_request_that_could_never_be_queued_is_wrong_not_late(model: Any) -> N
     engine = Engine(model, EngineConfig(max_num_queued_reqs=2), "cpu")
     with pytest.raises(InvalidRequest, match="has 3 prompts; this server takes at most 2"):
         engine.submit(_inputs((1,), (2,), (3,)), OPTIONS)
+    engine.shutdown()
+
+
+def test_a_caller_may_run_the_batches_itself(model: Any) -> None:
+    engine = Engine(model, EngineConfig(), "cpu")
+    requests = engine.submit(_inputs((1,), (2, 4)), OPTIONS)
+    assert not any(request.future.done() for request in requests)
+    assert engine.step()
+    assert [_value(request)[0] for request in requests] == [1.0, 3.0]
+    assert not engine.step()
+    engine.shutdown()
+
+
+def test_an_interrupted_batch_leaves_nobody_waiting(model: Any) -> None:
+    def interrupted(batch: object) -> None:
+        raise KeyboardInterrupt
+
+    engine = Engine(model, EngineConfig(), "cpu")
+    model.forward = interrupted
+    request = engine.submit(_inputs((1,)), OPTIONS)[0]
+    with pytest.raises(KeyboardInterrupt):
+        engine.step()
+    with pytest.raises(EngineClosed, match="interrupted"):
+        _value(request)
     engine.shutdown()
 
 
@@ -137,9 +171,9 @@ def test_shutdown_fails_what_waits_and_refuses_what_comes(model: Any) -> None:
 def test_a_text_that_takes_long_to_tokenise_does_not_keep_a_process_from_ending() -> None:
     code = """
 import threading, time
-from cenote.engine.renderers import Renderers
+from cenote.engine.threads import DaemonThreads
 started = threading.Event()
-Renderers(1).submit(lambda: (started.set(), time.sleep(600)))
+DaemonThreads(1, "slow").submit(lambda: (started.set(), time.sleep(600)))
 assert started.wait(30)
 """
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Threads that tokenise. Unlike those of `concurrent.futures`, they never keep a process from ending."""
+"""Threads that run jobs. Unlike those of `concurrent.futures`, they never keep a process from ending."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-__all__ = ["Renderers"]
+__all__ = ["DaemonThreads"]
 
 T = TypeVar("T")
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 _Job = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
-class Renderers:
-    """A pool of daemon threads. The standard pool joins its threads at exit, however long a text takes them."""
+class DaemonThreads:
+    """A pool of daemon threads. The standard pool joins its threads at exit, however long a job takes them."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, count: int, name: str) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._workers = workers
-        for number in range(workers):
-            threading.Thread(target=_work, args=(self._jobs,), name=f"cenote-render-{number}", daemon=True).start()
+        self._count = count
+        for number in range(count):
+            threading.Thread(target=_work, args=(self._jobs,), name=f"{name}-{number}", daemon=True).start()
 
     def submit(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
         """Call in one of the threads."""
@@ -31,12 +31,12 @@ class Renderers:
         self._jobs.put((future, call, arguments))
         return future
 
-    def shutdown(self) -> None:
-        """Cancel what has not started, and let the threads end after what they do."""
-        while not self._jobs.empty():
+    def shutdown(self, *, cancel: bool = True) -> None:
+        """Let the threads end after what they do, and what is queued; `cancel` drops the latter."""
+        while cancel and not self._jobs.empty():
             if (job := self._jobs.get()) is not None:
                 job[0].cancel()
-        for _ in range(self._workers):
+        for _ in range(self._count):
             self._jobs.put(None)
 
 
