@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cenote.errors import PluginError, PluginIncompatible, UnknownPlugin
-from cenote.registry.entry import Entry, canonical_name
+from cenote.registry.entry import ARCHITECTURES, Entry, canonical_name
 from cenote.registry.markers import check_marker, marker_holds
 from cenote.registry.names import nearest
 from cenote.registry.problems import conflict
@@ -19,7 +19,7 @@ __all__ = ["GROUP", "Candidate", "best_candidate", "check_api_version", "check_s
 
 _log = logging.getLogger(__name__)
 
-GROUP = "cenote.architectures"
+GROUP = ARCHITECTURES
 
 
 @dataclass(frozen=True, slots=True)

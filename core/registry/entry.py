@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["BUILT_IN_DISTRIBUTION", "GROUPS", "Entry", "canonical_name", "entry_problem"]
+__all__ = ["ARCHITECTURES", "BUILT_IN_DISTRIBUTION", "GROUPS", "Entry", "canonical_name", "entry_problem"]
 
 #: The distribution whose entry points are the built-ins.
 BUILT_IN_DISTRIBUTION = "cenote"
 
+#: The group of specs.
+ARCHITECTURES = "cenote.architectures"
+
 #: Entry-point groups and what one entry of each is called in listings.
 GROUPS: dict[str, str] = {
-    "cenote.architectures": "architecture",
+    ARCHITECTURES: "architecture",
     "cenote.convert_rules": "convert rule",
     "cenote.poolers": "pooler",
     "cenote.tasks": "task",

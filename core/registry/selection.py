@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cenote.registry.entry import BUILT_IN_DISTRIBUTION, Entry, canonical_name
@@ -17,7 +17,8 @@ class Selection:
 
     Attributes:
         allowed: only these and the built-ins take part; None is no limit.
-        disabled: these do not take part, and their code is never imported.
+        disabled: these do not take part, and their code is never imported. A word may also be the name of a spec;
+            the registry takes those out, because only loading a spec tells how it is called.
     """
 
     allowed: frozenset[str] | None = None
@@ -39,6 +40,17 @@ class Selection:
         if self.allowed is not None and not is_built_in and not _names(entry, self.allowed):
             return "CENOTE_PLUGINS does not name it"
         return None
+
+    def unmatched(self, entries: Iterable[Entry]) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the words of `allowed` and of `disabled` that name no entry point and no distribution."""
+        known = list(entries)
+        names = {entry.name for entry in known}
+        distributions = {canonical_name(entry.distribution) for entry in known}
+        allowed, disabled = (
+            frozenset(word for word in words if word not in names and canonical_name(word) not in distributions)
+            for words in (self.allowed or (), self.disabled)
+        )
+        return allowed, disabled
 
 
 def trace(environment: Mapping[str, str], message: str) -> None:

@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from cenote.errors import PluginError, UnknownPlugin
-from cenote.registry.entry import Entry, entry_problem
+from cenote.registry.entry import ARCHITECTURES, Entry, entry_problem
 from cenote.registry.loading import load_object
 from cenote.registry.names import nearest
 from cenote.registry.problems import broken, conflict
 from cenote.registry.selection import Selection, trace
+from cenote.registry.spec import ArchitectureSpec
 
 __all__ = ["Registry", "default_registry"]
 
@@ -40,6 +41,7 @@ class Registry:
         self._numbers = itertools.count(1)
         self._index: _Index | None = None
         self._blocked: tuple[tuple[Entry, str], ...] = ()
+        self._disabled_specs: frozenset[str] = frozenset()
         self._local: list[Entry] = []
         self._objects: dict[str, Any] = {}
         self._failures: dict[Entry, BaseException] = {}
@@ -50,7 +52,12 @@ class Registry:
         return tuple(sorted(self.entries(group)))
 
     def entries(self, group: str) -> Mapping[str, tuple[Entry, ...]]:
-        """Return a read-only view of a group: each name and who offers it. Imports nothing."""
+        """Return a read-only view of a group: each name and who offers it.
+
+        Imports nothing, unless it is the group of specs and CENOTE_DISABLE_PLUGINS has a word that may be a spec's.
+        """
+        while group == ARCHITECTURES and self._has_disabled_specs():
+            self._block_specs()
         return MappingProxyType(self._indexed().get(group, {}))
 
     def groups(self) -> tuple[str, ...]:
@@ -58,7 +65,7 @@ class Registry:
         return tuple(sorted(self._indexed()))
 
     def blocked(self) -> tuple[tuple[Entry, str], ...]:
-        """Return what the environment keeps out, each with the reason."""
+        """Return what the environment keeps out, each with the reason; disabled specs once specs were looked at."""
         self._indexed()
         return self._blocked
 
@@ -160,7 +167,8 @@ class Registry:
         index: _Index = {}
         blocked = []
         selection = Selection.from_environment(self._environment)
-        for entry in self._installed():
+        installed = self._installed()
+        for entry in installed:
             refusal = selection.refusal(entry)
             if refusal is not None:
                 blocked.append((entry, refusal))
@@ -171,7 +179,45 @@ class Registry:
         for entry in self._local:
             _add(index, entry)
         self._blocked = tuple(blocked)
+        not_allowed, self._disabled_specs = selection.unmatched(installed)
+        self._warn_of("CENOTE_PLUGINS", not_allowed, "Names of entry points and of distributions count")
         return index
+
+    def _has_disabled_specs(self) -> bool:
+        self._indexed()
+        return bool(self._disabled_specs)
+
+    def _block_specs(self) -> None:
+        """Take out the installed specs that CENOTE_DISABLE_PLUGINS calls by name, which only loading them tells."""
+        index, words = self._indexed(), self._disabled_specs
+        offers = index.get(ARCHITECTURES, {})
+        called = {entry: self._spec_name(entry) for entries in offers.values() for entry in entries}
+        out = {entry: name for entry, name in called.items() if name in words and entry not in self._local}
+        kept = {name: tuple(entry for entry in entries if entry not in out) for name, entries in offers.items()}
+        with self._lock:
+            if self._index is not index:  # refreshed meanwhile, or another thread was here
+                return
+            self._index = {**index, ARCHITECTURES: {name: entries for name, entries in kept.items() if entries}}
+            self._blocked += tuple((entry, f"CENOTE_DISABLE_PLUGINS names its spec {out[entry]!r}") for entry in out)
+            self._disabled_specs = frozenset()
+        self._warn_of(
+            "CENOTE_DISABLE_PLUGINS",
+            words.difference(called.values()),
+            "Names of entry points, of distributions and of specs count",
+        )
+
+    def _spec_name(self, entry: Entry) -> str | None:
+        try:
+            spec = self.load(entry)
+        except PluginError:
+            return None
+        return spec.name if isinstance(spec, ArchitectureSpec) else None
+
+    def _warn_of(self, variable: str, words: Iterable[str], advice: str) -> None:
+        for word in sorted(words):
+            if (variable, word) not in self._warned:
+                self._warned.add((variable, word))
+                _log.warning("%s: nothing installed is called %r. %s; see 'cenote plugins'.", variable, word, advice)
 
     def _installed(self) -> tuple[Entry, ...]:
         if self._given is not None:

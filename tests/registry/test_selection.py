@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cenote.errors import UnknownPlugin
-from cenote.registry import Entry, Registry
+from cenote.registry import ArchitectureSpec, Entry, Registry
 
 GROUP = "cenote.poolers"
 INSTALLED = [
@@ -53,6 +53,48 @@ def test_a_disabled_plugin_is_never_imported_and_asking_for_it_says_why(make_mod
     with pytest.raises(UnknownPlugin, match=r"of cenote-x 1\.0 is disabled: CENOTE_DISABLE_PLUGINS names it"):
         registry.get(GROUP, "a")
     assert registry.blocked() == ((installed[0], "CENOTE_DISABLE_PLUGINS names it"),)
+
+
+def spec(name: str) -> ArchitectureSpec:
+    return ArchitectureSpec(name=name, architectures=("A",), adapter="fake:A", tasks=("embed",))
+
+
+def test_the_deny_list_takes_spec_names_and_drops_every_name_of_the_spec(make_module, caplog):
+    make_module("offered", f"from cenote.registry import ArchitectureSpec\nONE = {spec('one')}\nTWO = {spec('two')}")
+    one = [Entry("cenote.architectures", name, "offered:ONE", "cenote", "1") for name in ("A", "B")]
+    two = Entry("cenote.architectures", "A", "offered:TWO", "rival", "1")
+    registry = Registry([*one, two], environment={"CENOTE_DISABLE_PLUGINS": "one"})
+    assert registry.names("cenote.architectures") == ("A",)
+    assert registry.get("cenote.architectures", "A").name == "two"
+    assert registry.blocked() == tuple((entry, "CENOTE_DISABLE_PLUGINS names its spec 'one'") for entry in one)
+    with pytest.raises(UnknownPlugin, match="names its spec 'one'"):
+        registry.get("cenote.architectures", "B")
+    assert not caplog.records
+
+
+def test_a_spec_that_the_program_registers_is_not_disabled_by_its_name():
+    registry = Registry((), environment={"CENOTE_DISABLE_PLUGINS": "own"})
+    registry.register("cenote.architectures", "A", spec("own"))
+    assert registry.names("cenote.architectures") == ("A",)
+
+
+def test_specs_are_imported_for_their_names_only_if_a_word_says_nothing_else(make_module):
+    make_module("must_not_run", "raise AssertionError('imported')")
+    installed = [*INSTALLED, Entry("cenote.architectures", "A", "must_not_run:A", "cenote-x", "1.0")]
+    registry = Registry(installed, environment={"CENOTE_DISABLE_PLUGINS": "late,rival"})
+    assert registry.names("cenote.architectures") == ("A",)
+    blocked = Registry(installed, environment={"CENOTE_DISABLE_PLUGINS": "cenote-x,some-spec"})
+    assert blocked.names("cenote.architectures") == ()
+    assert [why for _, why in blocked.blocked()] == ["CENOTE_DISABLE_PLUGINS names it"]
+
+
+@pytest.mark.parametrize("variable", ["CENOTE_PLUGINS", "CENOTE_DISABLE_PLUGINS"])
+def test_a_word_that_matches_nothing_is_warned_about_once(variable, caplog):
+    registry = Registry(INSTALLED, environment={variable: "late,Cenote_Colbert,typo"})
+    for _ in range(3):
+        registry.entries("cenote.architectures")
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{variable}: nothing installed is called 'typo'.")
 
 
 def test_tracing_prints_decisions_to_standard_error(capsys):
