@@ -8,18 +8,22 @@ import typer
 
 from cenote.cli.group import CommandGroup
 from cenote.cli.report import report_error
-from cenote.errors import CenoteError
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; ends the process with 0, with 2 for bad input, or with 1 for any other failure."""
+    """Run the command line; ends the process.
+
+    The exit code is 0, 2 for bad input, 130 after Ctrl+C, or 1 for any other failure.
+    """
     app = typer.Typer(cls=CommandGroup, no_args_is_help=True, add_completion=False)
     app.callback(context_settings={"help_option_names": ["-h", "--help"]})(_cenote)
     try:
         typer.main.get_command(app).main(prog_name="cenote")
-    except CenoteError as exc:
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as exc:  # plugins and the libraries below raise many kinds; nobody needs their stack by default
         raise SystemExit(report_error(exc)) from None
 
 

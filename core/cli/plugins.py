@@ -47,7 +47,8 @@ def _print_table(rows: list[PluginRow]) -> None:
         table.add_row(*(Text(cell) for cell in cells), Text(row.state, style=_COLOURS[row.state]))
     console = Console()
     console.print(table)
-    offers = sum(len(row.architectures) for row in rows if row.state == "ok")
+    names = {name for row in rows if row.state == "ok" for name in row.architectures}
+    offers = sum(not name.startswith("convert:") for name in names)  # those stand for conversions, not for classes
     console.print(Text(f"\n{len(rows)} plugins; {offers} architecture names have a spec.", style="dim"))
     for row in rows:
         if row.state != "ok":

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from cenote.errors import InvalidRequest
+
 __all__ = ["docstrings"]
 
 #: Folders that hold tests, other people's packages or programs rather than the library's own text.
@@ -31,11 +33,12 @@ def docstrings(count: int, seed: int = 0) -> list[str]:
         Non-empty texts, from one word to several thousand, cleaned of indentation.
 
     Raises:
-        ValueError: the library has fewer docstrings than `count`.
+        InvalidRequest: the library has fewer docstrings than `count`.
     """
     found = _all_docstrings()
     if count > len(found):
-        raise ValueError(f"{count} docstrings were asked for; the standard library has {len(found)}.")
+        text = f"{count} docstrings were asked for; the standard library has {len(found)}. Ask for fewer."
+        raise InvalidRequest(text, param="count")
     return random.Random(seed).sample(found, count)
 
 

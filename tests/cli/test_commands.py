@@ -15,6 +15,7 @@ from cenote.errors import (
     PromptTooLong,
     UnknownPlugin,
 )
+from cenote.registry import list_plugins
 
 
 def test_help_lists_every_command_with_its_line(site):
@@ -75,6 +76,43 @@ def test_errors_have_no_traceback_unless_debugging(site):
     assert "Traceback" in loud.stderr
 
 
+def test_an_unexpected_error_is_one_line_with_its_kind(site):
+    source = "def fail() -> None:\n    raise KeyError('first\\n\\x1b[31msecond')"
+    site.install("cenote-fail", "1", {"cenote.commands": {"fail": "failing:fail"}}, {"failing": source})
+    quiet = site.cenote("fail")
+    assert quiet.returncode == 1
+    assert quiet.stderr.startswith("Error: unexpected KeyError: ")
+    assert quiet.stderr.count("\n") == 1
+    assert "\x1b" not in quiet.stderr
+    loud = site.cenote("fail", CENOTE_DEBUG="1")
+    assert loud.returncode == 1
+    assert "Traceback" in loud.stderr
+
+
+def test_an_interrupt_ends_quietly_with_130(site):
+    source = "def stop() -> None:\n    raise KeyboardInterrupt"
+    modules = {"stopping": source, "stopped": "raise KeyboardInterrupt"}
+    points = {"stop": "stopping:stop", "stopped": "stopped:app"}
+    site.install("cenote-stop", "1", {"cenote.commands": points}, modules)
+    for name in points:
+        finished = site.cenote(name)
+        assert (finished.returncode, finished.stderr) == (130, "")
+
+
+def test_notes_of_an_error_follow_its_text(capsys, monkeypatch):
+    monkeypatch.delenv("CENOTE_DEBUG", raising=False)
+    error = InvalidRequest("No.")
+    error.add_note("Because.")
+    report_error(error)
+    assert capsys.readouterr().err == "Error: No. Because.\n"
+
+
+def test_asking_the_benchmark_for_more_texts_than_there_are_is_bad_input(site):
+    finished = site.cenote("bench", "embed", "--texts", "99999999")
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("Error: 99999999 docstrings were asked for")
+
+
 def test_plugins_prints_a_table_and_json(site):
     site.install("cenote-broken", "0.3", {"cenote.architectures": {"Odd": "no_such_module_anywhere:SPEC"}})
     table = site.cenote("plugins")
@@ -82,6 +120,9 @@ def test_plugins_prints_a_table_and_json(site):
     [line] = [line for line in table.stdout.splitlines() if line.startswith("Odd")]
     assert line.split() == ["Odd", "architecture", "cenote-broken", "0.3", "error"]
     assert "error: Odd (architecture) of cenote-broken 0.3: ModuleNotFoundError" in table.stdout
+    offered = {name for row in list_plugins() if row.state == "ok" for name in row.architectures}
+    assert {"convert:embed:encoder", "convert:embed:decoder"} < offered
+    assert f"; {len(offered) - 2} architecture names have a spec." in table.stdout
     rows = json.loads(site.cenote("plugins", "--json").stdout)
     assert {"name": "suffixes", "kind": "convert rule", "distribution": "cenote", "state": "ok"}.items() <= next(
         row for row in rows if row["name"] == "suffixes"

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from cenote.errors import InvalidRequest
 from cenote.testing.corpus import docstrings
 
 
@@ -29,5 +30,5 @@ def test_the_seed_decides_which_texts() -> None:
 
 
 def test_asking_for_too_many_is_an_error() -> None:
-    with pytest.raises(ValueError, match="the standard library has"):
+    with pytest.raises(InvalidRequest, match="the standard library has"):
         docstrings(10**7)
