@@ -7,7 +7,7 @@ __all__ = ["BUILT_IN"]
 #: Name of the command: target that is imported when the command is called, and help.
 BUILT_IN: dict[str, tuple[str, str]] = {
     "serve": ("cenote.cli.serve:app", "Serve a model over HTTP."),
-    "embed": ("cenote.cli.embed:embed", "Embed texts from arguments, a file or standard input."),
+    "embed": ("cenote.cli.embed:app", "Embed texts from arguments, a file or standard input."),
     "plugins": ("cenote.cli.plugins:plugins", "List what is installed and whether it works."),
     "env": ("cenote.cli.env:env", "Show versions, machine and settings, for bug reports."),
     "bench": ("cenote.cli.bench:app", "Measure throughput."),

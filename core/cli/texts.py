@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import typer
+import typer.core
 
 from cenote.errors import InvalidRequest
 
-__all__ = ["read_texts", "split_model"]
+__all__ = ["TextCommand", "model_guess", "read_texts", "split_model", "texts_after_dashes"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_AFTER_DASHES = "cenote.cli.texts.after_dashes"
+
+
+class TextCommand(typer.core.TyperCommand):
+    """A command that remembers which arguments stood after `--`: those are texts, whatever they look like."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what stands before `--` and keep the rest for `texts_after_dashes`."""
+        if "--" in args:
+            place = args.index("--")
+            args, ctx.meta[_AFTER_DASHES] = args[:place], args[place + 1 :]
+        return super().parse_args(ctx, args)
+
+
+def texts_after_dashes(ctx: typer.Context) -> list[str]:
+    """Return the arguments that stood after `--` in the call of a `TextCommand`."""
+    return list(ctx.meta.get(_AFTER_DASHES, ()))
 
 
 def split_model(words: Sequence[str], model: str | None) -> tuple[str | None, list[str]]:
@@ -24,6 +46,17 @@ def split_model(words: Sequence[str], model: str | None) -> tuple[str | None, li
     if model is None and words and _is_model(words[0]):
         return words[0], list(words[1:])
     return model, list(words)
+
+
+@contextlib.contextmanager
+def model_guess(word: str | None) -> Iterator[None]:
+    """Say in errors which argument was taken for the model, if one was: it may have been meant as a text."""
+    try:
+        yield
+    except Exception as exc:
+        if word is not None:
+            exc.add_note(f"{word!r} was taken for the model; put texts after -- or use --model.")
+        raise
 
 
 def read_texts(texts: Sequence[str], file: Path | None) -> list[str]:

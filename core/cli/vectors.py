@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cenote.cli.terminal import printable
 from cenote.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -103,13 +104,18 @@ def _print_table(results: Sequence[EmbeddingRequestOutput], texts: Sequence[str]
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("text", max_width=48, no_wrap=True, overflow="ellipsis")
+    # Where the terminal is narrow only the texts give way: rich shrinks columns that may wrap first.
+    table.add_column("text", max_width=48)
     for heading in ("tokens", "size", "norm", "first components"):
         table.add_column(heading, justify="right", no_wrap=True)
     for text, result in zip(texts, results, strict=True):
-        vector = result.outputs.embedding
-        first = "  ".join(f"{value:+.4f}" for value in vector[:4])
-        norm = math.sqrt(math.fsum(value * value for value in vector))
-        cells = (text, str(len(result.prompt_token_ids)), str(len(vector)), f"{norm:.4f}", f"{first} …")
-        table.add_row(*(Text(cell) for cell in cells))
+        first, *numbers = _cells(text, result)
+        table.add_row(Text(first, no_wrap=True, overflow="ellipsis"), *map(Text, numbers))
     Console().print(table)
+
+
+def _cells(text: str, result: EmbeddingRequestOutput) -> tuple[str, ...]:
+    vector = result.outputs.embedding
+    norm = math.sqrt(math.fsum(value * value for value in vector))
+    first = " ".join(f"{value:+.4f}" for value in vector[:4])
+    return printable(text), str(len(result.prompt_token_ids)), str(len(vector)), f"{norm:.4f}", f"{first} …"

@@ -109,6 +109,47 @@ def test_an_unwritable_file_is_refused_with_the_reason(tmp_path):
         write_vectors(RESULTS, TEXTS, Format.json, tmp_path / "absent" / "out.json")
 
 
+def test_a_narrow_table_cuts_texts_not_numbers_and_writes_control_characters_out(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    long = [
+        SimpleNamespace(prompt_token_ids=[1, 2], outputs=SimpleNamespace(embedding=[-0.5, -0.5, -0.5, -0.5] * 256))
+    ] * 2
+    write_vectors(long, ["\x1b[31mred\a\r", "many words " * 20], None, None)
+    printed = capsys.readouterr().out
+    assert printed.count("-0.5000 -0.5000 -0.5000 -0.5000 …\n") == 2
+    assert "\\x1b[31mred\\x07\\r" in printed
+    assert "\x1b" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [("and/or", "yes"), ("1/2",)])
+def test_a_text_that_was_taken_for_a_model_is_told_so(site, words):
+    finished = site.cenote("embed", *words, HF_HUB_OFFLINE="1")
+    assert finished.returncode != 0
+    assert f"{words[0]!r} was taken for the model; put texts after -- or use --model." in finished.stderr
+
+
+def test_what_follows_two_dashes_is_text(site):
+    finished = site.cenote("embed", "--format", "jsonl", "--", "and/or", "--model", HF_HUB_OFFLINE="1")
+    assert [json.loads(line)["text"] for line in finished.stdout.splitlines()] == ["and/or", "--model"]
+
+
+def test_an_over_long_line_is_named_by_its_number_with_the_flag_that_helps(site):
+    (site.folder / "texts.txt").write_text("short\nalso short\n" + "word " * 3000 + "\n")
+    finished = site.cenote("embed", "-f", "texts.txt", HF_HUB_OFFLINE="1")
+    assert finished.returncode == 2
+    last = finished.stderr.splitlines()[-1]
+    assert last.startswith("Error: Line 3 has more than the 256 tokens")
+    assert last.endswith("--truncate.")
+    cut = site.cenote("embed", "-f", "texts.txt", "--truncate", "--format", "jsonl", HF_HUB_OFFLINE="1")
+    assert [json.loads(line)["index"] for line in cut.stdout.splitlines()] == [0, 1, 2]
+
+
+def test_the_help_shows_what_holds_by_default(site):
+    shown = " ".join(site.cenote("embed", "--help").stdout.split())
+    assert shown.count("[default: ") >= 4
+
+
 def test_embed_without_any_text_is_bad_input_before_a_model_is_loaded(site):
     finished = site.cenote("embed")
     assert finished.returncode == 2
