@@ -70,10 +70,10 @@ def _serve(model: str | None, config: ServerConfig, engine_options: dict[str, An
         signal.signal(number, _leave)
     logging.config.dictConfig(log_config(config))
     EngineConfig.from_options(model=model, **engine_options)  # complain before the slow part
+    names, unlisted = _names(model, engine_options.get("served_model_name"))
     sockets = bind_sockets(config)
     if warning := address_warning(config):
         _log.warning(warning)
-    names, unlisted = _names(model, engine_options.get("served_model_name"))
     engine = _load(model, {**engine_options, "served_model_name": names})
 
     from cenote.server.app import build_app
@@ -102,6 +102,10 @@ def _names(model: str | None, served: list[str] | None) -> tuple[list[str], dict
     path may use it, as in other servers.
     """
     if served:
+        if not all(name.strip() for name in served):
+            raise InvalidRequest(
+                "--served-model-name is empty; give a name, or leave the option out.", param="served_model_name"
+            )
         return served, {}
     if model is None:
         from cenote.checkpoints.default import DEFAULT_MODEL_ID, DEFAULT_MODEL_NAME

@@ -157,6 +157,7 @@ def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
         (("--port", "99999"), "port"),
         (("--runner", "generate"), "runner"),
         (("--error-format", "xml"), "error_format"),
+        (("--served-model-name", ""), "--served-model-name is empty"),
         (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
         (("/no/such/model", "--host", "127.0.0.1", "--port", "0"), "/no/such/model"),
     ],
