@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cenote.errors import CenoteError
@@ -15,6 +16,9 @@ from cenote.kernels import get_kernel
 __all__ = ["PreparedLinear", "prepare_linears"]
 
 _log = logging.getLogger(__name__)
+
+#: Linear layers of transformers' encoders whose result goes straight into the activation of this attribute.
+_ACTIVATION_OF = {"dense": "intermediate_act_fn", "lin1": "activation"}
 
 
 class PreparedLinear(nn.Module):
@@ -52,25 +56,43 @@ def prepare_linears(model: Any, check: Callable[[], Tensor]) -> str:
         _log.info("linear layers stay plain: %s: %s", type(exc).__name__, exc)
         difference = float("inf")
     if difference <= (1e-4 if model.dtype == torch.float32 else 8e-2):
-        return f"{len(originals)} linear layers in the kernel's layout"
-    for parent, name, layer in originals:
-        setattr(parent, name, layer)
+        count = sum(isinstance(module, nn.Linear) for _, _, module in originals)
+        return f"{count} linear layers in the kernel's layout"
+    _restore(originals)
     return "plain linear layers"
 
 
-def _swap(model: Any) -> list[tuple[nn.Module, str, nn.Linear]]:
-    """Swap layers in, and return where the originals were. Subclasses of `nn.Linear` keep their own ways."""
-    originals: list[tuple[nn.Module, str, nn.Linear]] = []
+def _swap(model: Any) -> list[tuple[nn.Module, str, nn.Module]]:
+    """Swap layers in, and return what was where. Subclasses of `nn.Linear` keep their own ways."""
+    originals: list[tuple[nn.Module, str, nn.Module]] = []
     try:
         for parent in list(model.modules()):
             for name, layer in list(parent.named_children()):
                 if type(layer) is nn.Linear:
-                    product = get_kernel("linear", layer.weight.device.type)(layer.weight, layer.bias)
+                    activation = _gelu_after(parent, name)
+                    prepare = get_kernel("linear", layer.weight.device.type)
+                    product = prepare(layer.weight, layer.bias, gelu=activation is not None)
                     originals.append((parent, name, layer))
                     setattr(parent, name, PreparedLinear(layer, product))
+                    if activation is not None:
+                        originals.append((parent, activation, getattr(parent, activation)))
+                        setattr(parent, activation, nn.Identity())
     except CenoteError as exc:
         _log.info("linear layers stay plain: %s", exc)
-        for parent, name, layer in originals:
-            setattr(parent, name, layer)
+        _restore(originals)
         return []
     return originals
+
+
+def _gelu_after(parent: nn.Module, name: str) -> str | None:
+    """Return the attribute of an exact GELU that a parent applies right after a layer, where it is known to."""
+    attribute = _ACTIVATION_OF.get(name)
+    activation = getattr(parent, attribute, None) if attribute else None
+    if isinstance(activation, nn.GELU):
+        return attribute if activation.approximate == "none" else None
+    return attribute if getattr(activation, "act", None) is F.gelu else None  # transformers' GELUActivation
+
+
+def _restore(originals: list[tuple[nn.Module, str, nn.Module]]) -> None:
+    for parent, name, module in originals:
+        setattr(parent, name, module)

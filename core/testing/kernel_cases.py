@@ -86,7 +86,7 @@ _NORMS = (_rows("7x63", (7, 63)), _rows("1x1", (1, 1)), _rows("0x60", (0, 60)), 
 
 
 #: Cases by operator.
-def _linear(name: str, rows: int, size: int, out: int, *, bias: bool) -> KernelCase:
+def _linear(name: str, rows: int, size: int, out: int, *, bias: bool, gelu: bool = False) -> KernelCase:
     def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
         tensors = {
             "rows": torch.randn(1, rows, size, generator=generator),
@@ -96,13 +96,15 @@ def _linear(name: str, rows: int, size: int, out: int, *, bias: bool) -> KernelC
             tensors["bias"] = torch.randn(out, generator=generator)
         return {key: value.to(dtype) for key, value in tensors.items()}
 
-    return KernelCase(name, build, {} if bias else {"bias": None})
+    options: dict[str, Any] = {"gelu": gelu} if bias else {"gelu": gelu, "bias": None}
+    return KernelCase(name, build, options)
 
 
 _LINEARS = (
     _linear("63x384_to_1536", 63, 384, 1536, bias=True),
     _linear("one_row", 1, 384, 384, bias=True),
     _linear("without_bias", 60, 256, 129, bias=False),
+    _linear("with_gelu", 63, 384, 1536, bias=True, gelu=True),
     _linear("too_small_to_prepare", 5, 16, 8, bias=True),
 )
 

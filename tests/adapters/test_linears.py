@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +36,33 @@ def test_layers_are_replaced_and_results_stay_equal() -> None:
     expected = model(ROWS)
     assert prepare_linears(model, lambda: model(ROWS)) == "2 linear layers in the kernel's layout"
     assert isinstance(model.inner[0], PreparedLinear)
+    torch.testing.assert_close(model(ROWS), expected, atol=1e-5, rtol=1e-5)
+
+
+class Intermediate(nn.Module):
+    """A layer and its activation, under the names that BERT gives them."""
+
+    dtype = torch.float32
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.dense = nn.Linear(256, 512)
+        self.intermediate_act_fn = activation
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.intermediate_act_fn(self.dense(rows))  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("activation", "fused"), [(nn.GELU(), True), (nn.GELU(approximate="tanh"), False), (nn.ReLU(), False)]
+)
+def test_an_exact_gelu_is_computed_with_its_layer(activation: nn.Module, fused: bool) -> None:
+    model = Intermediate(activation)
+    expected = model(ROWS)
+    prepare_linears(model, lambda: model(ROWS))
+    assert isinstance(model.intermediate_act_fn, nn.Identity) is fused
     torch.testing.assert_close(model(ROWS), expected, atol=1e-5, rtol=1e-5)
 
 
