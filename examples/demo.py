@@ -99,14 +99,24 @@ def show_ranking(console: Console, client: httpx.Client) -> None:
     console.print(table)
 
 
+def show_plugins(console: Console, client: httpx.Client) -> None:
+    """Print what is installed on the server."""
+    response = client.get("/plugins")
+    response.raise_for_status()
+    columns = ("name", "kind", "distribution", "version", "tasks", "state")
+    table = Table(*columns, title="GET /plugins")
+    for row in response.json()["data"]:
+        table.add_row(*(", ".join(row[name]) if name == "tasks" else row[name] for name in columns))
+    console.print(table)
+
+
 def main() -> None:
     """Run the tour."""
     console = Console()
     with running_server(console) as client:
         show_embeddings(console, client)
         show_ranking(console, client)
-    console.print("$ cenote plugins", highlight=False)
-    subprocess.run([str(CENOTE), "plugins"], check=True)
+        show_plugins(console, client)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from cenote.server.auth import RequireApiKey
 from cenote.server.errors import CatchAll, add_error_handlers
 from cenote.server.gate import Gate
 from cenote.server.health import health_router
-from cenote.server.limits import LimitBody, LimitHeaders
+from cenote.server.limits import LimitBody, LimitHead
 from cenote.server.metrics import MeasureRequests, Metrics, metrics_router
 from cenote.server.models import ModelTable, ServedModel, models_router
 from cenote.server.openai import openai_router
 from cenote.server.paths import UnderRootPath
+from cenote.server.plugins import plugins_router
 from cenote.server.request_ids import RequestIds
 from cenote.server.state import ServerState
 
@@ -69,7 +70,8 @@ def build_app(
     )
     app.state.cenote = state
     add_error_handlers(app, config)
-    for router in (models_router(), health_router(), metrics_router(), *(dialect(state) for dialect in _DIALECTS)):
+    shared = (models_router(), plugins_router(), health_router(), metrics_router())
+    for router in (*shared, *(dialect(state) for dialect in _DIALECTS)):
         app.include_router(router)
     return app
 
@@ -92,7 +94,7 @@ def _middleware(state: ServerState) -> list[Middleware]:
         Middleware(MeasureRequests, metrics=state.metrics),
         Middleware(RequestIds),
         Middleware(CatchAll, config=config),
-        Middleware(LimitHeaders, config=config),
+        Middleware(LimitHead, config=config),
     ]
     if config.allowed_origins:
         cors = Middleware(

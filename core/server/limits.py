@@ -1,4 +1,4 @@
-"""Bounds on what a request may send: headers (431) and body (413)."""
+"""Bounds on what a request may send: request line (414), headers (431) and body (413)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cenote.config.server import ServerConfig
 from cenote.server.errors import ApiError, error_response
 
-__all__ = ["LimitBody", "LimitHeaders"]
+__all__ = ["LimitBody", "LimitHead"]
 
 
-class LimitHeaders:
-    """Refuse requests with too many or too long headers."""
+class LimitHead:
+    """Refuse requests whose request line and headers are too long, too many or contradict each other."""
 
     def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
         self._app = app
@@ -20,21 +20,37 @@ class LimitHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        message = self._problem(scope) if scope["type"] == "http" else None
-        if message is None:
+        error = self._problem(scope) if scope["type"] == "http" else None
+        if error is None:
             await self._app(scope, receive, send)
             return
-        error = ApiError(431, "Request Header Fields Too Large", message)
         await error_response(error, self._config)(scope, receive, send)
 
-    def _problem(self, scope: Scope) -> str | None:
-        headers = scope["headers"]
-        if len(headers) > (most := self._config.h11_max_header_count):
-            return f"The request has {len(headers)} headers; at most {most} are allowed."
-        size = sum(len(name) + len(value) + 4 for name, value in headers)  # four for ": " and the line end
-        if size > (most := self._config.h11_max_incomplete_event_size):
-            return f"The request's headers have {size} bytes; at most {most} are allowed."
+    def _problem(self, scope: Scope) -> ApiError | None:
+        # h11 bounds what is incomplete; a head that arrives in one piece passes it at any length.
+        headers, most = scope["headers"], self._config.h11_max_incomplete_event_size
+        line = (
+            len(scope["method"])
+            + len(scope.get("raw_path") or scope["path"])
+            + len(scope["query_string"])
+            + len(" ? HTTP/1.1\r\n")
+        )
+        if line > most:
+            return ApiError(414, "URI Too Long", f"The request line has {line} bytes; at most {most} are allowed.")
+        if len(headers) > (count := self._config.h11_max_header_count):
+            return _too_large(f"The request has {len(headers)} headers; at most {count} are allowed.")
+        size = line + sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+        if size > most:
+            return _too_large(f"Request line and headers have {size} bytes; at most {most} are allowed.")
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+            # Proxies disagree on which of the two counts, and take the rest of the body for another request.
+            text = "The request has both Content-Length and Transfer-Encoding; send one of them."
+            return ApiError(400, "Bad Request", text, headers={"Connection": "close"})
         return None
+
+
+def _too_large(text: str) -> ApiError:
+    return ApiError(431, "Request Header Fields Too Large", text)
 
 
 class LimitBody:

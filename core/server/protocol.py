@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import http
+import logging
 import sys
+import uuid
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -13,6 +16,7 @@ from cenote.server.errors import ApiError, error_response
 
 __all__ = ["make_protocol"]
 
+_log = logging.getLogger(__name__)
 #: Seconds for which a client that was refused may go on sending.
 _LINGER_SECONDS = 2.0
 
@@ -63,15 +67,20 @@ class _BoundedProtocol(H11Protocol):
         if not self.transport.is_closing():
             self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: an upgrade is an offer that HTTP lets a server ignore. Uvicorn's hint is to install more."""
+
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not a request. Called by uvicorn while it handles h11's error."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE) or (self.cycle and self.cycle.response_started):
             self.transport.close()
             return
-        response = error_response(self._error(sys.exc_info()[1], msg), self.server_config)
-        headers = [*response.raw_headers, (b"connection", b"close")]
+        error, request_id = self._error(sys.exc_info()[1], msg), uuid.uuid4().hex
+        _log.info("request %s: %d %s", request_id, error.status_code, error.detail)
+        response, reason = error_response(error, self.server_config), http.HTTPStatus(error.status_code).phrase
+        headers = [*response.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
         for event in (
-            h11.Response(status_code=response.status_code, headers=headers),
+            h11.Response(status_code=response.status_code, headers=headers, reason=reason.encode()),
             h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         ):
@@ -84,5 +93,7 @@ class _BoundedProtocol(H11Protocol):
     def _error(self, cause: BaseException | None, message: str) -> ApiError:
         if isinstance(cause, h11.RemoteProtocolError) and cause.error_status_hint == 431:
             limit = self.server_config.h11_max_incomplete_event_size
-            return ApiError(431, "Request Header Fields Too Large", f"Headers may have at most {limit} bytes.")
+            return ApiError(
+                431, "Request Header Fields Too Large", f"Request line and headers may have at most {limit} bytes."
+            )
         return ApiError(400, "Bad Request", message)

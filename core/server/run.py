@@ -100,7 +100,7 @@ async def _serve(server: Server, state: ServerState, sockets: list[socket.socket
     try:
         await server.serve(sockets=sockets)
     except OSError as exc:  # another process began to listen between bind and here
-        raise _refused("the address", exc) from exc
+        raise _refused("the address", exc, "--port") from exc
     finally:
         for model in state.models:
             await model.engine.shutdown()
@@ -132,7 +132,7 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         # asyncio turns Nagle's algorithm off only where it sees the protocol number; with it, answers take 40 ms more.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as exc:
-        raise _refused(f"{host} port {port}", exc) from exc
+        raise _refused(f"{host} port {port}", exc, "--port") from exc
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -140,19 +140,22 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as exc:
         sock.close()
-        raise _refused(f"{host} port {port}", exc) from exc
+        raise _refused(f"{host} port {port}", exc, "--port") from exc
     return sock
 
 
 def _bind_unix(path: str) -> socket.socket:
+    is_there = os.path.exists(path)
+    if is_there and not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise AddressInUse(f"Cannot listen on {path}: it is there and is no socket. Choose another --uds.")
     sock = socket.socket(socket.AF_UNIX)
     try:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
+        if is_there and not _answers(path):
             Path(path).unlink()
         sock.bind(path)
     except OSError as exc:
         sock.close()
-        raise _refused(path, exc) from exc
+        raise _refused(path, exc, "--uds") from exc
     return sock
 
 
@@ -161,8 +164,8 @@ def _answers(path: str) -> bool:
         return probe.connect_ex(path) == 0
 
 
-def _refused(where: str, exc: OSError) -> AddressInUse:
-    hint = " Stop the other server or choose another --port." if exc.errno == errno.EADDRINUSE else ""
+def _refused(where: str, exc: OSError, option: str) -> AddressInUse:
+    hint = f" Stop the other server or choose another {option}." if exc.errno == errno.EADDRINUSE else ""
     return AddressInUse(f"Cannot listen on {where}: {(exc.strerror or str(exc)).lower()}.{hint}")
 
 

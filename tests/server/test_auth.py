@@ -34,7 +34,13 @@ def test_watchers_need_no_key(guarded: httpx.Client, path: str) -> None:
 )
 def test_without_a_right_key_it_is_401_in_the_envelope(guarded: httpx.Client, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
-    for method, path in (("POST", URL), ("GET", "/v1/models"), ("GET", "/nothing"), ("POST", "/models" + URL)):
+    for method, path in (
+        ("POST", URL),
+        ("GET", "/v1/models"),
+        ("GET", "/plugins"),
+        ("GET", "/nothing"),
+        ("POST", "/models" + URL),
+    ):
         answer = guarded.request(method, path, json=BODY, headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"

@@ -11,7 +11,7 @@ import pytest
 from cenote.config.server import ServerConfig
 from cenote.errors import InvalidRequest
 from cenote.server.banner import address_warning, server_url
-from cenote.server.log import SkipPaths
+from cenote.server.log import AccessLines
 from cenote.server.run import AddressInUse, bind_sockets
 
 
@@ -104,6 +104,19 @@ def test_an_address_of_another_machine_is_refused() -> None:
         bind_sockets(ServerConfig(host="203.0.113.1", port=0))
 
 
+def test_a_folder_in_place_of_a_socket_is_refused_with_the_right_option(tmp_path: Path) -> None:
+    with pytest.raises(AddressInUse, match=r"no socket\. Choose another --uds\."):
+        bind_sockets(ServerConfig(uds=str(tmp_path)))
+
+
+def test_a_taken_unix_socket_is_refused_with_the_right_option(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(tmp_path / "s"))
+        taken.listen()
+        with pytest.raises(AddressInUse, match="another --uds"):
+            bind_sockets(ServerConfig(uds=str(tmp_path / "s")))
+
+
 def test_a_taken_ipv6_port_is_refused_as_well() -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6) as taken:
         port = taken.getsockname()[1]
@@ -114,7 +127,7 @@ def test_a_taken_ipv6_port_is_refused_as_well() -> None:
 def test_chosen_paths_leave_no_line_in_the_access_log() -> None:
     def keeps(path: str) -> bool:
         record = logging.LogRecord("uvicorn.access", 20, "", 0, "%s %s %s", ("client", "GET", path), None)
-        return SkipPaths(("/health",)).filter(record)
+        return AccessLines(("/health",)).filter(record)
 
     assert not keeps("/health")
     assert not keeps("/health?probe=1")

@@ -91,10 +91,49 @@ def test_too_long_headers_are_431(small: Any) -> None:
     assert b'"code":431' in received
 
 
-def test_bytes_that_are_no_http_get_400_in_the_envelope(small: Any) -> None:
+def test_a_too_long_request_line_is_414_and_counts_with_the_headers(small: Any) -> None:
+    answer = httpx.get(small.url + "/" + "p" * 5000)
+    assert answer.status_code == 414
+    assert answer.json()["error"]["type"] == "URI Too Long"
+    assert httpx.get(small.url + "/health?" + "q" * 5000).status_code == 414
+    assert httpx.get(small.url + "/health?" + "q" * 3000, headers={"x-long": "v" * 3000}).status_code == 431
+    assert httpx.get(small.url + "/health?" + "q" * 3000).status_code == 200
+
+
+def test_a_request_line_that_never_ends_is_refused(small: Any) -> None:
+    received = raw_exchange(small.port, b"GET /" + b"p" * 400_000)
+    assert received.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"x-request-id: " in received
+
+
+def test_log_lines_of_long_requests_are_short(small: Any, server_log: Any) -> None:
+    httpx.get(small.url + "/" + "p" * 3000)
+    httpx.request("M" * 3000, small.url + "/health")
+    lines = [record.getMessage() for record in server_log.records if record.name == "uvicorn.access"]
+    assert len(lines) == 2
+    assert all(len(line) < 500 for line in lines)
+
+
+def test_bytes_that_are_no_http_get_400_in_the_envelope_with_phrase_and_request_id(small: Any) -> None:
     received = raw_exchange(small.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
-    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"x-request-id: " in received
     assert b'"code":400' in received
+
+
+def test_two_statements_of_the_bodys_length_are_refused_and_end_the_connection(small: Any) -> None:
+    body = b"0\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n"
+    received = raw_exchange(small.port, head % len(body) + body)
+    assert received.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"both Content-Length and Transfer-Encoding" in received
+    assert received.count(b"HTTP/1.1") == 1
+
+
+def test_an_offer_to_upgrade_to_websocket_is_ignored_in_silence(small: Any, server_log: Any) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    assert httpx.get(small.url + "/health", headers=upgrade).status_code == 200
+    assert not [record for record in server_log.records if record.levelname == "WARNING"]
 
 
 def test_headers_that_never_end_are_cut_off(small: Any) -> None:

@@ -79,6 +79,22 @@ def test_version_and_load(client: httpx.Client) -> None:
     assert client.get("/load").json() == {"server_load": 0}
 
 
+def test_plugins_are_listed_without_details_that_may_name_paths(client: httpx.Client) -> None:
+    answer = client.get("/plugins").json()
+    assert answer["object"] == "list"
+    encoder = next(row for row in answer["data"] if row["name"] == "transformers-encoder")
+    assert encoder == {
+        "name": "transformers-encoder",
+        "kind": "architecture",
+        "distribution": "cenote",
+        "version": cenote.__version__,
+        "tasks": encoder["tasks"],
+        "state": "ok",
+    }
+    assert "embed" in encoder["tasks"]
+    assert all(row.keys() == encoder.keys() for row in answer["data"])
+
+
 def test_load_counts_requests_in_flight(server: Any, paused: AsyncLLM, until: Any) -> None:
     import concurrent.futures
 
