@@ -37,8 +37,8 @@ async def read_body(request: Request, model: type[M]) -> M:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        found = f"{show(kind)}" if kind else "no content type"
-        raise ApiError(400, "Bad Request", f"The body must be sent as 'Content-Type: application/json', not {found}.")
+        found = f"not as {show(kind)}" if kind else "but the request names no type"
+        raise ApiError(400, "Bad Request", f"The body must be sent as 'Content-Type: application/json', {found}.")
     raw = await _read_bytes(request)
     return await asyncio.to_thread(_validate, raw, model) if len(raw) > _LARGE else _validate(raw, model)
 

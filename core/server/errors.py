@@ -101,12 +101,13 @@ def add_error_handlers(app: FastAPI, config: ServerConfig) -> None:
     async def handle(request: Request, exc: Exception) -> Response:
         error = to_api_error(exc)
         if error.status_code == 404 and isinstance(exc, HTTPException) and not isinstance(exc, ApiError):
-            path = shorten(request.url.path)
-            error = ApiError(404, "Not Found", f"There is no route {request.method} {path}.")
+            wanted = f"{shorten(request.method, 20)} {shorten(request.url.path)}"
+            error = ApiError(404, "Not Found", f"There is no route {wanted}.")
         if error.status_code >= 500:
             # Only the unexpected needs a stack; the others say all that there is to say.
-            cause = exc if error.detail == _GENERIC else None
-            _log.error("request %s: %d %s", _request_id(request.scope), error.status_code, exc, exc_info=cause)
+            hidden = error.detail == _GENERIC
+            text, cause = (exc, exc) if hidden else (error.detail, None)
+            _log.error("request %s: %d %s", _request_id(request.scope), error.status_code, text, exc_info=cause)
         return error_response(error, config)
 
     for kind in (HTTPException, RequestValidationError, CenoteError):

@@ -62,7 +62,8 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
         ClientGone: the client left; what had not run by then is cancelled.
     """
     state, engine = state_of(request), call.model.engine
-    # Checked here as well as in the engine, because the message carries the model's name as this client knows it.
+    # Checked here as well as in the engine, because the message carries the model's name as this client knows it, and
+    # before tokenising, unlike the contract's order: what the model cannot do need not be tokenised to be refused.
     task = get_task(call.task, engine.supported_tasks)
     check_params(task, call.params, engine.limits, call.asked_name or call.model.name)
     labels = (call.model.name, call.task)

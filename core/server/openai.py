@@ -80,11 +80,11 @@ async def _create_embeddings(request: Request) -> Response:
     body = await read_body(request, EmbeddingRequest)
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
     state = state_of(request)
+    model = state.models.resolve(body.model)
+    _check_offered(model)
     most = state.config.max_items_per_request
     if len(body.input) > most:
         raise InvalidRequest(f"input has {len(body.input)} elements; at most {most} are allowed.", param="input")
-    model = state.models.resolve(body.model)
-    _check_offered(model)
     outputs = await infer(request, _to_call(body, model, response_id))
     vectors = VectorFormat(body.encoding_format, body.embed_dtype, body.endianness)
     if is_large([output.outputs.data for output in outputs]):

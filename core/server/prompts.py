@@ -39,14 +39,14 @@ def parse_input(value: object) -> tuple[Prompt, ...]:
 
 
 def _token_prompt(ids: list[Any], where: str) -> Prompt:
-    _check(ids, int, f"an integer token id{where}")
+    _check(ids, int, "an integer token id", where)
     return Prompt(token_ids=tuple(ids))
 
 
-def _check(items: list[Any], kind: type, wanted: str) -> None:
+def _check(items: list[Any], kind: type, wanted: str, where: str = "") -> None:
     for index, item in enumerate(items):
         if type(item) is not kind:
-            raise ValueError(f"element {index} is {show(item)}, but must be {wanted}")
+            raise ValueError(f"element {index}{where} is {show(item)}, but must be {wanted}")
 
 
 _TOKEN_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}

@@ -6,6 +6,7 @@ import concurrent.futures
 from typing import Any
 
 import httpx
+import pytest
 
 from cenote.engine import AsyncLLM
 
@@ -34,14 +35,18 @@ def test_while_draining_health_is_503_new_requests_are_refused_and_running_ones_
         assert not running.thread.is_alive()
 
 
-def test_when_the_grace_is_over_running_requests_get_503(start_server: Any, paused: AsyncLLM, until: Any) -> None:
+def test_when_the_grace_is_over_running_requests_get_503(
+    start_server: Any, paused: AsyncLLM, until: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     with start_server(shutdown_grace=0.3) as running, concurrent.futures.ThreadPoolExecutor() as pool:
         answer = pool.submit(post, running.url, "x")
         until(lambda: paused.stats().waiting == 1)
         running.server.request_stop()
-        assert answer.result().status_code == 503
+        refused = answer.result()
+        assert refused.status_code == 503
         running.thread.join(20)
         assert not running.thread.is_alive()
+    assert f"request {refused.headers['x-request-id']}: 503 The server is shutting down.\n" in capsys.readouterr().err
 
 
 def test_a_second_signal_does_not_wait_for_the_grace(start_server: Any, paused: AsyncLLM, until: Any) -> None:

@@ -168,7 +168,9 @@ def test_a_wrong_or_missing_content_type_is_400(client: httpx.Client, kind: str 
     headers = {} if kind is None else {"Content-Type": kind}
     answer = client.post(URL, content=b'{"input": "x"}', headers=headers)
     assert answer.status_code == 400
-    assert "application/json" in error_of(answer)["message"]
+    message = error_of(answer)["message"]
+    assert "application/json" in message
+    assert message.endswith(f", not as {kind!r}." if kind else ", but the request names no type.")
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json;foo"])
@@ -182,6 +184,35 @@ def test_the_content_type_is_checked_before_the_json_and_the_json_before_the_mod
     assert error_of(client.post(URL, json={"model": "nope"}))["param"] == "body.EmbeddingRequest.input"
     body = {"model": "nope", "input": "x", "truncate_prompt_tokens": 10_000, "dimensions": 5}
     assert client.post(URL, json=body).status_code == 404
+
+
+def test_the_model_name_is_checked_before_the_number_of_inputs_and_that_before_dimensions(
+    client: httpx.Client,
+) -> None:
+    body = {"input": ["x"] * 8193, "dimensions": 5}
+    assert client.post(URL, json={**body, "model": "nope"}).status_code == 404
+    assert error_of(client.post(URL, json=body))["param"] == "input"
+
+
+@pytest.mark.parametrize(
+    ("mixed", "named"),
+    [
+        (["1", 2], "element 1 is 2"),
+        ([1, "2"], "element 1 is '2'"),
+        ([1, 2, True], "element 2 is True"),
+        ([[1], "a"], "element 1 is 'a'"),
+        ([[1], [2, "a"]], "element 1 of list 1 is 'a'"),
+        ([{"a": 1}, 2], "element 0 is {'a': 1}"),
+    ],
+)
+def test_the_element_that_does_not_fit_a_list_is_named(client: httpx.Client, mixed: list[Any], named: str) -> None:
+    assert named in error_of(client.post(URL, json={"input": mixed}))["message"]
+
+
+def test_a_wrong_prompt_of_a_list_is_named_by_its_place(client: httpx.Client) -> None:
+    error = error_of(client.post(URL, json={"input": ["x", "y", "word " * 3000]}))
+    assert "2" in error["message"].partition(":")[0]
+    assert error["param"] == "input_tokens"
 
 
 def test_an_unknown_model_is_404_with_the_served_names(client: httpx.Client) -> None:
