@@ -104,7 +104,9 @@ def show_plugins(console: Console, client: httpx.Client) -> None:
     response = client.get("/plugins")
     response.raise_for_status()
     columns = ("name", "kind", "distribution", "version", "tasks", "state")
-    table = Table(*columns, title="GET /plugins")
+    table = Table(title="GET /plugins", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=name != "tasks")
     for row in response.json()["data"]:
         table.add_row(*(", ".join(row[name]) if name == "tasks" else row[name] for name in columns))
     console.print(table)

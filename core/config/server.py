@@ -34,7 +34,7 @@ class ServerConfig(BaseSettings):
         max_body_bytes: longest request body, in bytes; longer is 413.
         max_items_per_request: most inputs in one request; more is 400.
         request_timeout: seconds from the first byte of the body to the result; beyond is 408 while reading, then 504.
-        h11_max_incomplete_event_size: bytes of request line and headers together; more is 431.
+        h11_max_incomplete_event_size: bytes of request line and headers together; more is 431 (414: the line).
         h11_max_header_count: headers in one request; more is 431.
         header_timeout: seconds in which the request line and headers must arrive.
         timeout_keep_alive: seconds that an idle connection is kept.
