@@ -3,71 +3,50 @@
 A long text is not tokenised whole where only part of it is kept. Ids of the part are those that tokenising the
 whole text gives, because the text is cut only where nothing beyond the cut can reach back:
 
-* between an ASCII letter or digit and a following space or newline, or between a Chinese or Japanese punctuation
-  mark and a following character, where no piece of the vocabulary holds such a pair (BPE, Unigram) or where the text
-  is split there before (WordPiece, WordLevel): every id counts;
+* at a seam (`cenote.inputs.seams`), such as between a letter and a following space, where no piece of the vocabulary
+  holds such a pair (BPE, Unigram) or where the text is split there before (WordPiece, WordLevel): every id counts;
 * anywhere else: ids count only up to two words (of the tokenizer's own splitting) before the cut, and further back
   by the longest added token and by any run of digits or white space there, which are the farthest that the
   splitting of published tokenizers looks ahead.
 
-Where neither yields enough (one endless word, say), the part grows until it is the whole text.
+Where neither yields enough, the part grows. A word or gap without end is shortened first where that changes no id
+(BERT's WordPiece, `cenote.inputs.runs`). With other tokenizers its ids may depend on its last character, so that only
+the whole of it would do: there the part grows no further than `ONE_GO` characters and `_CHARS_PER_TOKEN_MOST` more
+per id asked for, and the text is refused. Texts of ordinary words, however long, come nowhere near that.
+
+The early refusal of http-api.md section 6, step 1 (more characters than the limit times the longest token, truncation
+off) is not used, since it refuses texts that fit: white space and unknown words take few tokens for many characters.
+Neither is its cut by characters before tokenising, which changes ids; the bounds above replace both.
 """
 
 from __future__ import annotations
 
 import copy
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as NormalizerSequence
 
-__all__ = ["ContentTokenizer", "Piece"]
+from cenote.errors import InvalidRequest
+from cenote.inputs.runs import RunShortener
+from cenote.inputs.seams import find_cuts
+
+__all__ = ["ONE_GO", "ContentTokenizer", "Piece"]
+
+#: Characters in which a tokenizer without a seam must show enough ids. Texts up to twice as long are taken whole.
+ONE_GO = 300_000
+#: Ordinary text has fewer characters per token, in every language.
+_CHARS_PER_TOKEN_MOST = 16
 
 #: First guess of the text that holds the ids asked for; English has 4 to 5 characters per token.
 _CHARS_PER_TOKEN = 5
 _SLACK = 128
 #: Characters searched backwards for a cut between words.
 _SEARCH = 512
-
-
-@dataclass(frozen=True, slots=True)
-class _Seam:
-    """Pairs of characters between which a text may be cut.
-
-    Attributes:
-        cut: matches, with width 0, between the two.
-        piece: finds such a pair inside a piece of a vocabulary, in every way of writing it.
-        probe: a text with such pairs.
-        words: what a tokenizer that splits there makes of it.
-    """
-
-    cut: str
-    piece: re.Pattern[str]
-    probe: str
-    words: tuple[str, ...]
-
-
-_MARKS = "\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f"
-_CJK = "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff"  # no combining mark among them
-_SEAMS = (
-    # sentencepiece writes a space as U+2581, byte-level vocabularies space and newline as U+0120 and U+010A.
-    _Seam(
-        cut="(?<=[A-Za-z0-9])(?=[ \\n])",
-        piece=re.compile("[A-Za-z0-9][ \\n\u2581\u0120\u010a]"),
-        probe="ab cd\nef",
-        words=("ab", "cd", "ef"),
-    ),
-    # NFKC turns wide marks into ASCII ones; in byte-level vocabularies marks end in, and characters begin with, these.
-    _Seam(
-        cut=f"(?<=[{_MARKS}])(?=[{_CJK}])",
-        piece=re.compile(f"[{_MARKS}!,:;?][{_CJK}]|[\u0123\u0124\u012e\u013c\u013d\u0141][\u00e3-\u00e9]"),
-        probe="\u4e00\u3002\u4e00\uff0c\u3042",
-        words=("\u4e00", "\u3002", "\u4e00", "\uff0c", "\u3042"),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +77,8 @@ class ContentTokenizer:
             self.rust.normalizer = NormalizerSequence([Lowercase(), *steps])
         added = [token.content for token in self.rust.get_added_tokens_decoder().values()]
         self._margin = max(map(len, added), default=0) + 1
-        usable = [seam.cut for seam in _SEAMS if _is_safe(seam, self.rust, added)]
-        self._cuts = re.compile("|".join(usable)) if usable else None
+        self._cuts = find_cuts(self.rust, added)
+        self._runs = RunShortener.of(self.rust, added)
 
     def whole(self, text: str) -> list[int]:
         """Return the ids of a whole text."""
@@ -107,34 +86,49 @@ class ContentTokenizer:
         return list(encoding.ids)
 
     def first(self, text: str, count: int) -> Piece:
-        """Return the first `count` ids."""
-        size = count * _CHARS_PER_TOKEN + _SLACK
-        while size < len(text) // 2:
-            ids = self._beginning(text, size)
-            if len(ids) >= count:
-                return Piece(ids[:count], len(ids), exact=False)
-            size = _grow(size, len(ids), count)
-        ids = self.whole(text)
-        return Piece(ids[:count], len(ids), exact=True)
+        """Return the first `count` ids.
+
+        Raises:
+            InvalidRequest: the text has a run without a seam that is too long to be tokenised.
+        """
+        piece = self._part(text, count, self._beginning)
+        return Piece(piece.ids[:count], piece.seen, piece.exact)
 
     def last(self, text: str, count: int) -> Piece:
-        """Return the last `count` ids."""
+        """Return the last `count` ids.
+
+        Raises:
+            InvalidRequest: the text has a run without a seam that is too long to be tokenised.
+        """
+        piece = self._part(text, count, self._end)
+        return Piece(piece.ids[max(0, len(piece.ids) - count) :], piece.seen, piece.exact)
+
+    def _part(self, text: str, count: int, take: Callable[[str, int], Piece]) -> Piece:
+        """Take ids of a growing part until there are enough; at the latest those of the whole text."""
+        most = ONE_GO + _CHARS_PER_TOKEN_MOST * count
         size = count * _CHARS_PER_TOKEN + _SLACK
         while size < len(text) // 2:
-            ids = self._end(text, size)
-            if len(ids) >= count:
-                return Piece(ids[len(ids) - count :], len(ids), exact=False)
-            size = _grow(size, len(ids), count)
+            piece = take(text, size)
+            if piece.exact or piece.seen >= count:
+                return piece
+            if size >= most:
+                raise _no_seam(len(text), most)
+            size = min(most, _grow(size, piece.seen, count))
         ids = self.whole(text)
-        return Piece(ids[max(0, len(ids) - count) :], len(ids), exact=True)
+        return Piece(ids, len(ids), exact=True)
 
-    def _beginning(self, text: str, size: int) -> list[int]:
+    def _beginning(self, text: str, size: int) -> Piece:
         """Return the ids of about the first `size` characters that the rest of the text cannot change."""
-        cut = self._find_cut(text, size)
+        head, complete = (text[:size], False) if self._runs is None else self._runs.head(text, size)
+        if complete:
+            ids = self.whole(head)
+            return Piece(ids, len(ids), exact=True)
+        cut = self._find_cut(head, len(head))
         if cut is not None:
-            return self.whole(text[:cut])
-        encoding = self.rust.encode(text[:size], add_special_tokens=False)
-        limit = _step_back(text, size - self._margin)
+            ids = self.whole(head[:cut])
+            return Piece(ids, len(ids), exact=False)
+        encoding = self.rust.encode(head, add_special_tokens=False)
+        limit = _step_back(head, len(head) - self._margin)
         words = encoding.word_ids
         last = next((word for word in reversed(words) if word is not None), 0) - 1
         kept = 0
@@ -142,22 +136,26 @@ class ContentTokenizer:
             if end > limit or word is None or word >= last:
                 break
             kept += 1
-        return list(encoding.ids[:kept])
+        return Piece(list(encoding.ids[:kept]), kept, exact=False)
 
-    def _end(self, text: str, size: int) -> list[int]:
+    def _end(self, text: str, size: int) -> Piece:
         """Return the ids of about the last `size` characters that the text before cannot change."""
-        cut = self._find_cut(text, len(text) - size)
+        tail, complete = (text[-size:], False) if self._runs is None else self._runs.tail(text, size)
+        if complete:
+            ids = self.whole(tail)
+            return Piece(ids, len(ids), exact=True)
+        seams = iter(()) if self._cuts is None else (match.start() for match in self._cuts.finditer(tail))
+        cut = next(seams, None)
         if cut is None:
-            return []
-        encoding = self.rust.encode(text[cut:], add_special_tokens=False)
-        # The tokenizer may treat the start of a text specially (a space put in front), which the first words absorb.
-        words = encoding.word_ids
-        skipped = 0
-        for word, (begin, _) in zip(words, encoding.offsets, strict=True):
-            if begin > self._margin and word is not None and word >= 2:
-                break
-            skipped += 1
-        return list(encoding.ids[skipped:])
+            return Piece([], 0, exact=False)
+        # The tokenizer may treat the start of a text specially (a space put in front), which ends at the next seam.
+        # Two more let its splitting get into step.
+        safe = next((at - cut for at in islice(seams, 2, None) if at - cut > self._margin), len(tail))
+        encoding = self.rust.encode(tail[cut:], add_special_tokens=False)
+        offsets = encoding.offsets
+        skipped = next((index for index, (begin, _) in enumerate(offsets) if begin >= safe), len(offsets))
+        ids = list(encoding.ids[skipped:])
+        return Piece(ids, len(ids), exact=False)
 
     def _find_cut(self, text: str, at: int) -> int | None:
         """Find the last seam up to `at`, but not far from it."""
@@ -173,6 +171,15 @@ def _grow(size: int, found: int, wanted: int) -> int:
     return int(size * min(8.0, max(2.0, factor)))
 
 
+def _no_seam(length: int, most: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"The text has {length} characters, and {most} of them in a row have fewer tokens than asked for or no place "
+        "where this model's tokenizer could cut them (one endless word or gap). Put spaces between words, or send at "
+        f"most {2 * ONE_GO} characters.",
+        param="input",
+    )
+
+
 def _step_back(text: str, at: int) -> int:
     """Move to the beginning of a run of white space or digits that ends at `at`."""
     while at > 0 and (text[at - 1].isspace() or text[at - 1].isnumeric()):
@@ -183,15 +190,3 @@ def _step_back(text: str, at: int) -> int:
 def _lower_cases(normalizer: Any) -> bool:
     described = str(normalizer)
     return "Lowercase" in described or "lowercase=True" in described
-
-
-def _is_safe(seam: _Seam, rust: Tokenizer, added: list[str]) -> bool:
-    """Tell whether no token can hold characters from both sides of a seam."""
-    if any(map(seam.piece.search, added)):
-        return False
-    if type(rust.model).__name__ in ("BPE", "Unigram"):
-        return not any(map(seam.piece.search, rust.get_vocab(with_added_tokens=False)))
-    if rust.pre_tokenizer is None:
-        return False
-    text = seam.probe if rust.normalizer is None else rust.normalizer.normalize_str(seam.probe)
-    return [word for word, _ in rust.pre_tokenizer.pre_tokenize_str(text)] == [*seam.words]

@@ -40,13 +40,13 @@ def test_no_cut_at_any_size_changes_an_id(kind: str, seed: int, trained: Trained
     whole = content.whole(text)
     for _ in range(10):
         size = rng.randrange(1, len(text))
-        beginning, end = content._beginning(text, size), content._end(text, size)
+        beginning, end = content._beginning(text, size).ids, content._end(text, size).ids
         assert beginning == whole[: len(beginning)]
         assert end == whole[len(whole) - len(end) :]
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 10**6, "深" * 10**5, " " * 10**5, "\u0301" * 10**5], ids=["a", "cjk", "space", "mark"]
+    "text", ["a" * 5 * 10**5, "深" * 10**5, " " * 10**5, "\u0301" * 10**5], ids=["a", "cjk", "space", "mark"]
 )
 def test_one_endless_word_is_still_exact(kind: str, text: str, trained: Trained) -> None:
     content = ContentTokenizer(trained(kind))
