@@ -70,6 +70,18 @@ _SEAMS = (
         probe="\u4e00\u3002\u4e00\uff0c\u3042",
         words=("\u4e00", "\u3002", "\u4e00", "\uff0c", "\u3042"),
     ),
+    # The other side of such a mark, for tokenizers as Qwen's whose pieces may begin with one. In bytes a character of
+    # three is followed by a mark or by the beginning of one; a piece may begin with the end of the character.
+    _Seam(
+        cut=f"(?<=[{_CJK}])(?=[{_MARKS}])",
+        piece=re.compile(
+            f"[{_CJK}\u3099\u309a][{_MARKS}!,:;?]"
+            f"|(?:[\u00e3-\u00e9][{_LAST_BYTES}]{{2}}|^[{_LAST_BYTES}]{{1,2}})"
+            "(?:\u00e3(?:$|\u0122(?:$|[\u0123\u0124]))|\u00ef(?:$|\u00bc))"
+        ),
+        probe="\u4e00\u3002\u4e00\uff0c\u3042",
+        words=("\u4e00", "\u3002", "\u4e00", "\uff0c", "\u3042"),
+    ),
     # BERT makes every Chinese character a word.
     _Seam(
         cut="(?<=[\u4e00-\u9fff])(?=[\u4e00-\u9fff])",

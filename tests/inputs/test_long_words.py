@@ -128,6 +128,8 @@ def test_ordinary_words_of_every_script_are_never_refused(kind: str, side: str, 
     texts = ["the quick brown fox, ", "Привет, мир! Это пример текста. ", "세계 안녕하세요 ", "Ça déjà\n"]
     if kind in ("wordpiece", "byte-level"):  # the pieces of the others hold such pairs
         texts.append('{"a":1,"b":[2.5,3]},')
+    if kind != "whole-text-bpe":  # likewise
+        texts.append("我们今天去公园散步，天气很好。")  # noqa: RUF001
     for text in texts:
         few = text * 2000
         wanted = getattr(content, side)(few, 500).ids
