@@ -39,7 +39,9 @@ def parse_prompts(prompts: Any) -> list[Prompt]:
         raise InvalidRequest(f"prompts must be {_FORMS}; got {_describe(prompts)}.", param="input")
     if not items:
         raise InvalidRequest(f"prompts is empty; give {_FORMS}.", param="input")
-    if any(_is_number(item) for item in items):
+    if _is_prompt(items[0]):
+        _refuse_numbers(items)
+    elif any(_is_number(item) for item in items):
         return [Prompt(token_ids=_token_ids(items, "prompts"))]
     return [_one(item) for item in items]
 
@@ -107,6 +109,21 @@ def _as_list(value: Any) -> Sequence[Any] | None:
         items = convert()
         return items if isinstance(items, list) else None
     return None
+
+
+def _is_prompt(value: Any) -> bool:
+    return isinstance(value, str | Mapping)
+
+
+def _refuse_numbers(items: Sequence[Any]) -> None:
+    """Check that a batch which begins with a text has no number where a prompt should be."""
+    at = next((at for at, item in enumerate(items) if _is_number(item)), None)
+    if at is not None:
+        raise InvalidRequest(
+            f"prompts begins with a {'text' if isinstance(items[0], str) else 'mapping'}, so that every element must "
+            f"be a prompt; element {at} is {_describe(items[at])}. Put token ids in a list of their own.",
+            param="input",
+        )
 
 
 def _is_number(value: Any) -> bool:
