@@ -70,7 +70,7 @@ class Checkpoint:
         return name in self.tensor_names()
 
     def tensor_names(self) -> frozenset[str]:
-        """Return the names of the stored tensors, from headers alone where the file is safetensors.
+        """Return the names of the stored tensors, from headers alone where the format has them; read once at most.
 
         Raises:
             CheckpointError: there are no weights, or their header is broken.
@@ -108,4 +108,7 @@ class Checkpoint:
         """
         if not isinstance(config, dict):
             raise CheckpointError(f"A config must be a mapping, found {type(config).__name__}.")
-        return replace(self, config=config)
+        changed = replace(self, config=config)
+        if "_tensor_names" in self.__dict__:  # the weights are the same
+            changed.__dict__["_tensor_names"] = self._tensor_names
+        return changed

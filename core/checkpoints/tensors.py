@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from cenote.checkpoints.weights import weight_files
 from cenote.errors import CheckpointError
 
-__all__ = ["read_file", "read_folder", "read_pickle"]
+__all__ = ["pickled_names", "read_file", "read_folder", "read_pickle"]
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
@@ -42,14 +43,28 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{file} is not a whole safetensors file: {exc}. Download it again.") from exc
 
 
+def pickled_names(file: Path) -> frozenset[str]:
+    """List the tensors of a pickled state dict without reading their values, where the file's format allows that.
+
+    Raises:
+        CheckpointError: as `read_pickle`.
+    """
+    # Only zip files can be mapped; torch wrote another format before 1.6.
+    return frozenset(_load_pickle(file, mmap=zipfile.is_zipfile(file)))
+
+
 def read_pickle(file: Path) -> dict[str, Tensor]:
     """Read a pickled state dict; anything but tensors and plain containers in it is refused.
 
     Raises:
         CheckpointError: the file is broken, holds other objects, or is not a mapping of tensors.
     """
+    return _load_pickle(file, mmap=False)
+
+
+def _load_pickle(file: Path, *, mmap: bool) -> dict[str, Tensor]:
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as exc:
         raise CheckpointError(
             f"{file} holds Python objects other than tensors, or is broken; it was not loaded. Use a checkpoint with "

@@ -46,9 +46,9 @@ def stored_tensor_names(folder: Path) -> frozenset[str]:
         if file.suffix == ".safetensors":
             names.update(tensor_header(file))
         else:
-            from cenote.checkpoints.tensors import read_pickle
+            from cenote.checkpoints.tensors import pickled_names
 
-            names.update(read_pickle(file))
+            names.update(pickled_names(file))
     return frozenset(names)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from transformers import BertModel
 
 from cenote.checkpoints import open_checkpoint
 from cenote.errors import CheckpointError
+from cenote.registry import resolve_adapter
 
 WriteJson = Callable[[Path, Any], None]
 
@@ -53,6 +56,38 @@ def test_names_of_a_pickled_file_are_read_too(bert: Path) -> None:
     torch.save(load_file(bert / "model.safetensors"), bert / "pytorch_model.bin")
     (bert / "model.safetensors").unlink()
     assert open_checkpoint(str(bert)).has_tensor("embeddings.word_embeddings.weight")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_names_of_a_pickled_file_are_read_once(zipped: bool, bert: Path) -> None:
+    file = bert / "pytorch_model.bin"
+    torch.save(load_file(bert / "model.safetensors"), file, _use_new_zipfile_serialization=zipped)
+    (bert / "model.safetensors").unlink()
+    found = open_checkpoint(str(bert))
+    names = found.tensor_names()
+    file.unlink()
+    assert found.with_config({"model_type": "bert"}).tensor_names() == found.tensor_names() == names
+
+
+def test_names_of_a_pickled_file_do_not_read_its_tensors(bert: Path) -> None:
+    torch.save({"a": torch.zeros(25_000_000)}, bert / "pytorch_model.bin")
+    (bert / "model.safetensors").unlink()
+    code = (
+        "import resource, torch; from cenote.checkpoints import open_checkpoint; import cenote.checkpoints.tensors; "
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak(); "
+        f"assert open_checkpoint({str(bert)!r}).tensor_names() == {{'a'}}; print(peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert int(done.stdout) < 50_000  # KiB; the tensor has 98 thousand
+
+
+def test_choosing_an_adapter_does_not_look_at_the_weights(bert: Path) -> None:
+    (bert / "model.safetensors").unlink()
+    found = open_checkpoint(str(bert))  # with no weights at all, looking for a name is an error
+    with pytest.raises(CheckpointError):
+        found.tensor_names()
+    resolved = resolve_adapter(found, architectures=found.architectures, model_type=found.model_type)
+    assert resolved.architecture == "BertModel"
 
 
 def test_no_weights_at_all_lists_what_there_is(bert: Path) -> None:
