@@ -73,9 +73,10 @@ def test_names_of_a_pickled_file_do_not_read_its_tensors(bert: Path) -> None:
     torch.save({"a": torch.zeros(25_000_000)}, bert / "pytorch_model.bin")
     (bert / "model.safetensors").unlink()
     code = (
-        "import re, cenote.checkpoints.tensors; from pathlib import Path; from cenote.checkpoints import open_checkpoint; "
-        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]); before = peak(); "
-        f"assert open_checkpoint({str(bert)!r}).tensor_names() == {{'a'}}; print(peak() - before)"
+        "import re, cenote.checkpoints.tensors; from pathlib import Path; "
+        "from cenote.checkpoints import open_checkpoint; "
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]); "
+        f"before = peak(); assert open_checkpoint({str(bert)!r}).tensor_names() == {{'a'}}; print(peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert int(done.stdout) < 50_000  # KiB; the tensor has 98 thousand
