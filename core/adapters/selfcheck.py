@@ -17,7 +17,7 @@ from cenote.adapters.families import Family
 from cenote.adapters.regimes import by_rope_regime
 from cenote.errors import CheckpointError
 
-__all__ = ["choose_execution", "packed_difference", "padding_id", "probe"]
+__all__ = ["choose_execution", "padding_id", "probe"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,25 +50,33 @@ def probe(backbone: Backbone, config: Any, max_tokens: int, device: str) -> torc
         return backbone(pack(_sequences(config, max_tokens), device=device)).float()
 
 
-def packed_difference(model: Any, packed: Backbone, native: str, max_tokens: int) -> float:
-    """Return the largest difference between packed and alone, relative to the largest hidden value.
+def _alone(model: Any, max_tokens: int) -> torch.Tensor:
+    """Return the hidden states of the probe, each sequence run alone by the model's own attention.
 
-    Args:
-        model: the transformers model; its attention setting is left as `PACKED_ATTENTION`.
-        packed: the backbone to test.
-        native: name of the model's own attention implementation.
-        max_tokens: longest prompt of the model.
+    Raises:
+        CheckpointError: the model cannot be run this way, or computes NaN.
     """
-    sequences = _sequences(model.config, max_tokens)
+    backbone = by_rope_regime(PaddedBackbone(model, padding_id(model.config)), model)
     device = str(next(model.parameters()).device)
-    alone = by_rope_regime(PaddedBackbone(model, padding_id(model.config)), model)
-    model.set_attn_implementation(native)
-    with torch.inference_mode():
-        expected = torch.cat([alone(pack([ids], device=device)) for ids in sequences]).float()
-        model.set_attn_implementation(PACKED_ATTENTION)
-        found = packed(pack(sequences, device=device)).float()
-    if not bool(torch.isfinite(expected).all()):
+    try:
+        with torch.inference_mode():
+            parts = [backbone(pack([ids], device=device)) for ids in _sequences(model.config, max_tokens)]
+        hidden = torch.cat(parts).float()
+    except Exception as exc:
+        # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
+        raise CheckpointError(
+            f"{type(model).__name__} cannot be run by the generic adapter ({type(exc).__name__}: {exc}). "
+            "Install a plugin for this model."
+        ) from exc
+    if not bool(torch.isfinite(hidden).all()):
         raise CheckpointError("The model computes NaN or infinity for ordinary tokens; its weights are broken.")
+    return hidden
+
+
+def _difference(backbone: Backbone, expected: torch.Tensor, model: Any, max_tokens: int) -> float:
+    """Return the largest difference of the probe as one batch, relative to the largest hidden value."""
+    device = str(next(model.parameters()).device)
+    found = probe(backbone, model.config, max_tokens, device)
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
 
 
@@ -82,26 +90,40 @@ def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -
         max_tokens: longest prompt.
 
     Raises:
-        CheckpointError: packed was forced and is not exact, or the weights give NaN.
+        CheckpointError: packed was forced and is not exact, the model cannot be run, or its weights give NaN.
     """
-    native = model.config._attn_implementation
-    padded = by_rope_regime(PaddedBackbone(model, padding_id(model.config)), model)
-    if wanted == "padded":
-        return padded, "padded execution was asked for"
+    expected = _alone(model, max_tokens)
+    reason = "padded execution was asked for"
     if wanted == "auto" and not family.packs:
-        return padded, f"{family.title} does not run packed: {family.reason}"
-    register_packed_attention()
-    reason = _try_packed(model, native, max_tokens, family)
-    if not isinstance(reason, str):
-        return reason, "packed and alone gave equal results at load"
-    model.set_attn_implementation(native)
+        reason = f"{family.title} does not run packed: {family.reason}"
+    elif wanted != "padded":
+        native = model.config._attn_implementation
+        register_packed_attention()
+        model.set_attn_implementation(PACKED_ATTENTION)
+        tried = _try_packed(model, expected, max_tokens, family)
+        if not isinstance(tried, str):
+            return tried, "packed and alone gave equal results at load"
+        model.set_attn_implementation(native)
+        reason = tried
     if wanted == "packed":
         raise CheckpointError(f"Packed execution was asked for, and is not exact for this model: {reason}.")
-    _log.warning("padded execution: %s", reason)
-    return padded, reason
+    if wanted == "auto":
+        _log.warning("padded execution: %s", reason)
+    return _padded(model, expected, max_tokens, reason)
 
 
-def _try_packed(model: Any, native: str, max_tokens: int, family: Family) -> Backbone | str:
+def _padded(model: Any, expected: torch.Tensor, max_tokens: int, reason: str) -> tuple[Backbone, str]:
+    """Return padded execution; without any padding where even masked padding changes the results (FNet)."""
+    pad = padding_id(model.config)
+    difference = _difference(by_rope_regime(PaddedBackbone(model, pad, waste=1.0), model), expected, model, max_tokens)
+    if difference <= _TOLERANCE.get(model.dtype, 1e-4):
+        return by_rope_regime(PaddedBackbone(model, pad), model), reason
+    _log.warning("only sequences of equal length run together: padding changes this model's results")
+    exact = by_rope_regime(PaddedBackbone(model, pad, waste=0.0), model)
+    return exact, f"{reason}; padding changes its results, so that only equal lengths run together"
+
+
+def _try_packed(model: Any, expected: torch.Tensor, max_tokens: int, family: Family) -> Backbone | str:
     """Return a verified packed backbone, or why there is none."""
     if not accepts(model, "position_ids"):
         return "the model takes no position ids"
@@ -109,9 +131,7 @@ def _try_packed(model: Any, native: str, max_tokens: int, family: Family) -> Bac
     tolerance = _TOLERANCE.get(model.dtype, 1e-4)
     backbone = by_rope_regime(PackedBackbone(model, offset), model)
     try:
-        difference = packed_difference(model, backbone, native, max_tokens)
-    except CheckpointError:
-        raise
+        difference = _difference(backbone, expected, model, max_tokens)
     except Exception as exc:
         # Any failure inside a foreign model means only that it cannot run this way; the reason is kept and logged.
         return f"it raised {type(exc).__name__}: {exc}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
@@ -68,6 +69,10 @@ def _base_class(checkpoint: Checkpoint, config: PreTrainedConfig) -> type[PreTra
     """Return transformers' base class for a config; None where the checkpoint's own code decides."""
     if is_remote(config):
         return None
+    encoder = next((name for name in checkpoint.architectures if name.endswith("EncoderModel")), "")
+    if hasattr(transformers, encoder):  # T5EncoderModel holds half of what the base class, T5Model, needs
+        half: type[PreTrainedModel] = getattr(transformers, encoder)
+        return half
     found: Any = MODEL_MAPPING.get(type(config), None)
     if found is None:
         raise UnknownArchitecture(

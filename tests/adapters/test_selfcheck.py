@@ -7,6 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from transformers import (
+    FNetConfig,
+    FNetModel,
+    NystromformerConfig,
+    NystromformerModel,
+    PreTrainedModel,
+    T5Config,
+    T5EncoderModel,
+)
 
 from cenote import LLM
 from cenote.adapters.attention import packed_attention
@@ -67,6 +76,52 @@ def test_broken_weights_are_an_error_at_load(tmp_path: Path) -> None:
         model.embeddings.word_embeddings.weight.fill_(float("nan"))  # type: ignore[attr-defined]
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         choose_execution(model, FAMILIES["bert"], "auto", 64)
+
+
+def _foreign(model: PreTrainedModel, folder: Path) -> str:
+    """Save a model of a class that the kit has no family for, beside the tokenizer of the BERT look-alike."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.normal_(std=0.3)
+    build_checkpoint("bert", folder, sentence_transformers=False)
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+SIZES = {"vocab_size": 640, "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64}
+
+
+def test_a_model_that_mixes_padding_in_runs_only_equal_lengths_together(tmp_path: Path) -> None:
+    folder = _foreign(FNetModel(FNetConfig(**SIZES, max_position_embeddings=160)), tmp_path)
+    texts = [" ".join(["fox"] * count) for count in (20, 21, 22, 21)]
+    with LLM(folder, convert="embed") as llm:
+        assert "only equal lengths" in llm.report()["execution"]
+        together = torch.tensor([output.outputs.embedding for output in llm.embed(texts, use_tqdm=False)])
+        alone = torch.tensor([llm.embed(text, use_tqdm=False)[0].outputs.embedding for text in texts])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_the_encoder_half_of_t5_loads_alone(tmp_path: Path) -> None:
+    config = T5Config(vocab_size=640, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
+    model = T5EncoderModel(config)
+    with LLM(_foreign(model, tmp_path), convert="embed") as llm:
+        (output,) = llm.encode("the fox", pooling_task="token_embed", use_tqdm=False)
+    with torch.no_grad():
+        hidden = model.eval()(input_ids=torch.tensor([output.prompt_token_ids])).last_hidden_state[0]
+    expected = torch.nn.functional.normalize(hidden, dim=-1)
+    torch.testing.assert_close(output.outputs.data, expected, atol=1e-5, rtol=0)
+
+
+def test_a_model_that_the_generic_adapter_cannot_call_is_one_clear_error(tmp_path: Path) -> None:
+    config = NystromformerConfig(
+        **SIZES, num_attention_heads=4, max_position_embeddings=160, num_landmarks=4, segment_means_seq_len=160
+    )
+    with pytest.raises(CheckpointError, match="cannot be run by the generic adapter"):
+        LLM(_foreign(NystromformerModel(config), tmp_path), convert="embed")
 
 
 def _call(**changes: object) -> None:
