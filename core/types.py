@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CausalKind",
+    "ChatOptions",
+    "Message",
+    "MessagesPrompt",
     "ModelLimits",
     "PackedBatch",
     "PoolingBatch",
@@ -20,6 +25,7 @@ __all__ = [
     "Prompt",
     "PromptType",
     "Role",
+    "TextPairPrompt",
     "TextPrompt",
     "TokenizationOptions",
     "TokensPrompt",
@@ -48,17 +54,62 @@ class TokensPrompt(_TokensPromptRequired, total=False):
     token_type_ids: list[int]
 
 
+class TextPairPrompt(TypedDict):
+    """Two texts that the model reads together: a query and a document, a premise and a hypothesis."""
+
+    text: str
+    text_pair: str
+
+
+class MessagesPrompt(TypedDict):
+    """A conversation, which the model's chat template turns into text."""
+
+    messages: list[Mapping[str, Any]]
+
+
+#: One message of a conversation: `{"role": ..., "content": ...}`.
+Message: TypeAlias = Mapping[str, Any]
 #: Every form in which a caller may give one prompt.
-PromptType: TypeAlias = str | list[int] | TextPrompt | TokensPrompt
+PromptType: TypeAlias = str | list[int] | TextPrompt | TokensPrompt | TextPairPrompt | MessagesPrompt
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One parsed prompt: exactly one of `text` and `token_ids` is set."""
+    """One parsed prompt: exactly one of `text`, `token_ids` and `messages` is set.
+
+    Attributes:
+        text: a text, or the first of a pair.
+        token_ids: a prompt that is tokenised already.
+        token_type_ids: segment ids that go with `token_ids`.
+        text_pair: the second text of a pair; goes with `text`.
+        messages: a conversation.
+    """
 
     text: str | None = None
     token_ids: tuple[int, ...] | None = None
     token_type_ids: tuple[int, ...] | None = None
+    text_pair: str | None = None
+    messages: tuple[Message, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatOptions:
+    """How a template turns a conversation, or a query and a document, into text.
+
+    Attributes:
+        template: Jinja text in place of the model's own template.
+        kwargs: further variables of the template.
+        add_generation_prompt: end with the opening of the assistant's turn; None is False, except where a
+            reranker's own template needs it.
+        continue_final_message: leave the last message open.
+        instruction: what a reranker shall judge by, in place of its default.
+    """
+
+    template: str | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool = False
+    instruction: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +120,18 @@ class TokenizationOptions:
         add_special_tokens: let the tokenizer add its own (no effect on token prompts).
         truncate_prompt_tokens: None never truncates (over-long raises), -1 keeps the model's limit, N keeps N tokens.
         truncation_side: `right` keeps the first tokens, `left` the last; None is the tokenizer's own side.
+        max_tokens_per_query: cut the first text of a pair to so many tokens; None keeps it whole.
+        max_tokens_per_doc: the same of the second.
+        chat: how templates are filled; None is the model's own way.
     """
 
-    add_special_tokens: bool = True
+    # None is True for texts and pairs, False for conversations, whose template writes special tokens itself.
+    add_special_tokens: bool | None = None
     truncate_prompt_tokens: int | None = None
     truncation_side: Literal["left", "right"] | None = None
+    max_tokens_per_query: int | None = None
+    max_tokens_per_doc: int | None = None
+    chat: ChatOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +141,42 @@ class PoolingParams:
     Attributes:
         task: the task; set by the methods of `LLM`, and checked when a caller sets it too.
         dimensions: keep the first so many components (matryoshka models only), then normalise again.
-        use_activation: L2-normalise vectors; None is the model's own default.
+        use_activation: L2-normalise vectors, or apply the classifier's activation; None is the model's own default.
+        step_tag_id: keep the rows of this token only (STEP pooling only).
+        returned_token_ids: keep these columns only (STEP pooling only).
         prompt_name: put the model's stored prompt of this name in front of the text.
         prompt: put this text in front; excludes `prompt_name`.
+        lora: name of the low-rank adapter that the model runs with; None is the base model.
+        extra_kwargs: `max_tokens_per_query`, `max_tokens_per_doc` and `chat_template_kwargs` of scoring.
+        normalize: older name of `use_activation`; accepted with a warning, as are `softmax` and `activation`.
     """
 
     task: str | None = None
     dimensions: int | None = None
     use_activation: bool | None = None
+    step_tag_id: int | None = None
+    returned_token_ids: tuple[int, ...] | None = None
     prompt_name: str | None = None
     prompt: str | None = None
+    lora: str | None = None
+    extra_kwargs: Mapping[str, Any] | None = field(default=None, hash=False)
+    normalize: InitVar[bool | None] = None
+    softmax: InitVar[bool | None] = None
+    activation: InitVar[bool | None] = None
+
+    def __post_init__(self, normalize: bool | None, softmax: bool | None, activation: bool | None) -> None:
+        older = {"normalize": normalize, "softmax": softmax, "activation": activation}
+        for name, value in older.items():
+            if value is not None:
+                text = f"PoolingParams({name}=...) is the older name of use_activation, which is set to {value}."
+                warnings.warn(text, DeprecationWarning, stacklevel=3)
+                object.__setattr__(self, "use_activation", value)
+        if self.returned_token_ids is not None:
+            object.__setattr__(self, "returned_token_ids", tuple(self.returned_token_ids))
+
+    def clone(self) -> PoolingParams:
+        """Return a copy that shares nothing that can be changed."""
+        return copy.deepcopy(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +211,14 @@ class PreparedInput:
         token_type_ids: segment ids of the same length, or None for all zero.
         pooling_skip: leading tokens that take no part in sequence pooling (Sentence-Transformers `include_prompt`).
         truncated_tokens: tokens that truncation removed; a lower bound where the rest was never tokenised.
+        spans: [start, end) of the stretches of tokens that are pooled one by one (late chunking); empty: all as one.
     """
 
     token_ids: tuple[int, ...]
     token_type_ids: tuple[int, ...] | None = None
     pooling_skip: int = 0
     truncated_tokens: int = 0
+    spans: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -150,6 +236,7 @@ class PackedBatch:
         key_lengths: per sequence, how many leading tokens are attended to; less than the length where trailing
             tokens are computed but not attended to (query expansion).
         token_type_ids: [T] int64, or None for all zero.
+        loras: per sequence, the name of its low-rank adapter or None; empty where no sequence has one.
     """
 
     input_ids: Tensor
@@ -158,17 +245,20 @@ class PackedBatch:
     lengths: tuple[int, ...]
     key_lengths: tuple[int, ...]
     token_type_ids: Tensor | None = None
+    loras: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolingRow:
-    """What the pooler must know of one prompt."""
+    """What the pooler must know of one prompt; the fields are those of `PreparedInput` and of its request."""
 
     length: int
     tasks: tuple[str, ...]
     params: PoolingParams
     pooling_skip: int = 0
     role: Role | None = None
+    token_ids: tuple[int, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

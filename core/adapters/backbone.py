@@ -37,6 +37,7 @@ def pack(
     *,
     device: str = "cpu",
     token_type_ids: list[tuple[int, ...] | None] | None = None,
+    loras: list[str | None] | None = None,
 ) -> PackedBatch:
     """Lay sequences end to end.
 
@@ -44,6 +45,7 @@ def pack(
         sequences: token ids of each prompt.
         device: where the tensors go.
         token_type_ids: segment ids of each prompt; None counts as all zero.
+        loras: name of each prompt's low-rank adapter, or None.
     """
     lengths = tuple(len(ids) for ids in sequences)
     types: Tensor | None = None
@@ -63,6 +65,7 @@ def pack(
         lengths=lengths,
         key_lengths=lengths,
         token_type_ids=types,
+        loras=tuple(loras) if loras is not None and any(loras) else (),
     )
 
 
@@ -82,6 +85,7 @@ def select(batch: PackedBatch, indices: list[int]) -> PackedBatch:
         lengths=lengths,
         key_lengths=tuple(batch.key_lengths[index] for index in indices),
         token_type_ids=None if batch.token_type_ids is None else rows(batch.token_type_ids),
+        loras=tuple(batch.loras[index] for index in indices) if batch.loras else (),
     )
 
 

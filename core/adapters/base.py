@@ -29,6 +29,10 @@ class LoadOptions:
         trust_remote_code: the checkpoint's own code may run where no native class fits.
         tokenizer: path of another tokenizer, or None for the checkpoint's.
         execution: `auto`, or force `packed` or `padded`.
+        compat: `reference` gives what the model's own library gives, `vllm` what vLLM gives where the two differ.
+        chat_template: Jinja text in place of the checkpoint's own template, or None.
+        known_prompts: put the prompts that a model card asks for in front, where the checkpoint stores none.
+        lora_modules: name and folder of low-rank adapters to load.
     """
 
     pooler_config: PoolerConfig
@@ -39,6 +43,10 @@ class LoadOptions:
     trust_remote_code: bool = False
     tokenizer: str | None = None
     execution: str = "auto"
+    compat: str = "reference"
+    chat_template: str | None = None
+    known_prompts: bool = False
+    lora_modules: tuple[tuple[str, str], ...] = ()
 
 
 class PoolingModel(Protocol):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import Backbone
 from cenote.adapters.base import LoadOptions
-from cenote.adapters.dtypes import resolve_dtype
-from cenote.adapters.families import family_of
-from cenote.adapters.head import EmbeddingPooler, build_pooler
-from cenote.adapters.linears import prepare_linears
+from cenote.adapters.head import build_pooler
 from cenote.adapters.prompts import StoredPrompts
-from cenote.adapters.selfcheck import choose_execution, probe
-from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
-from cenote.inputs import TextEncoder, resolve_max_tokens
+from cenote.adapters.stack import TextStack, load_stack
+from cenote.checkpoints import Checkpoint
+from cenote.inputs import TextEncoder
+from cenote.poolers import Pooler
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 
 __all__ = ["DecoderAdapter", "EncoderAdapter", "TextPoolingModel"]
@@ -27,20 +23,37 @@ class TextPoolingModel:
 
     def __init__(
         self,
+        stack: TextStack,
+        checkpoint: Checkpoint,
         *,
-        backbone: Backbone,
-        encoder: TextEncoder,
-        prompts: StoredPrompts,
-        pooling: EmbeddingPooler,
-        limits: ModelLimits,
+        pooler: Pooler,
+        embedding_size: int,
         facts: dict[str, str],
+        include_prompt: bool = True,
     ) -> None:
-        self.pooler = pooling.pooler
-        self.limits = limits
-        self._backbone = backbone
-        self._encoder = encoder
-        self._prompts = prompts
-        self._facts = facts
+        """Put a loaded backbone and a pooler together.
+
+        Args:
+            stack: the backbone and its tokenizer.
+            checkpoint: for its stored prompts and matryoshka sizes.
+            pooler: hidden states to results.
+            embedding_size: components of one `embed` vector.
+            facts: what `report` says beside the facts of the backbone.
+            include_prompt: tokens of a stored prompt take part in pooling.
+        """
+        files = checkpoint.sentence_transformers
+        self.pooler = pooler
+        self._stack = stack
+        self._encoder = TextEncoder(
+            stack.tokenizer,
+            max_tokens=stack.max_tokens.value,
+            vocab_size=stack.vocabulary,
+            lower_case=files.do_lower_case if files else False,
+            include_prompt=include_prompt,
+        )
+        self._prompts = StoredPrompts(files.prompts, files.default_prompt_name) if files else StoredPrompts()
+        self.limits = _limits(checkpoint, self._encoder, stack.hidden_size, embedding_size)
+        self._facts = {"tasks": ", ".join(sorted(pooler.supported_tasks())), **facts, **stack.facts()}
 
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
@@ -50,7 +63,7 @@ class TextPoolingModel:
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the backbone: [T, hidden_size]."""
-        return self._backbone(batch)
+        return self._stack.backbone(batch)
 
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
@@ -70,47 +83,24 @@ class EncoderAdapter:
             CheckpointError: weights or files are missing or do not fit.
             InvalidRequest: an option does not fit the checkpoint.
         """
-        config = build_config(checkpoint)
-        dtype = resolve_dtype(options.dtype, checkpoint, options.device)
-        model = load_backbone(checkpoint, config, dtype=dtype.value, device=options.device, attn_implementation=None)
-        tokenizer = load_tokenizer(checkpoint, options.tokenizer)
-        files = checkpoint.sentence_transformers
-        max_tokens = resolve_max_tokens(
-            config,
-            user=options.max_model_len,
-            max_seq_length=files.max_seq_length if files else None,
-            model_max_length=tokenizer.model_max_length,
-        )
-        backbone, reason = choose_execution(model, family_of(config.model_type), options.execution, max_tokens.value)
-        layers = prepare_linears(model, lambda: probe(backbone, config, max_tokens.value, options.device))
+        stack = load_stack(checkpoint, options)
         pooling = build_pooler(
             checkpoint,
             options.pooler_config,
             default_method=cls.default_pooling,
-            hidden_size=config.hidden_size,
+            hidden_size=stack.hidden_size,
             device=options.device,
         )
-        encoder = TextEncoder(
-            tokenizer,
-            max_tokens=max_tokens.value,
-            vocab_size=_vocabulary(model),
-            lower_case=files.do_lower_case if files else False,
-            include_prompt=pooling.include_prompt,
-        )
         return TextPoolingModel(
-            backbone=backbone,
-            encoder=encoder,
-            prompts=StoredPrompts(files.prompts, files.default_prompt_name) if files else StoredPrompts(),
-            pooling=pooling,
-            limits=_limits(checkpoint, encoder, config.hidden_size, pooling.embedding_size),
+            stack,
+            checkpoint,
+            pooler=pooling.pooler,
+            embedding_size=pooling.embedding_size,
+            include_prompt=pooling.include_prompt,
             facts={
-                "tasks": ", ".join(sorted(pooling.pooler.supported_tasks())),
                 "pooling": str(pooling.method),
                 "normalize": str(pooling.normalize),
-                "dtype": str(dtype),
-                "max tokens": str(max_tokens),
                 "embedding size": str(pooling.embedding_size),
-                "execution": f"{backbone.execution} ({reason}); {layers}",
             },
         )
 
@@ -119,13 +109,6 @@ class DecoderAdapter(EncoderAdapter):
     """Causal language models: LAST pooling where no file says otherwise."""
 
     default_pooling = "LAST"
-
-
-def _vocabulary(model: Any) -> int:
-    """Return the rows of the embedding table; an id beyond them would read foreign memory or crash."""
-    table = model.get_input_embeddings()
-    assert isinstance(table, torch.nn.Embedding)
-    return table.num_embeddings
 
 
 def _limits(checkpoint: Checkpoint, encoder: TextEncoder, hidden_size: int, embedding_size: int) -> ModelLimits:

@@ -52,6 +52,11 @@ class EngineConfig(BaseModel):
         max_num_queued_tokens: the same, in tokens.
         renderer_num_workers: tokenisation threads.
         execution: `auto`, or force `packed` or `padded`.
+        compat: `vllm` gives what vLLM gives where that differs from the model's own library (`reference`).
+        chat_template: template for conversations and reranked pairs, as a file or as Jinja text.
+        known_prompts: put the prompts that a model card asks for in front, where the checkpoint stores none.
+        enable_lora: accept low-rank adapters; on by itself where `lora_modules` names some.
+        lora_modules: low-rank adapters to load, each as `name=folder`.
         served_model_name: name in answers and messages, in place of the folder or id; several are aliases.
         trust_remote_code: allow a checkpoint's own code where no native class fits.
     """
@@ -76,6 +81,11 @@ class EngineConfig(BaseModel):
     max_num_queued_tokens: int | None = Field(default=None, ge=1)
     renderer_num_workers: int = Field(default=2, ge=1)
     execution: Literal["auto", "packed", "padded"] = "auto"
+    compat: Literal["reference", "vllm"] = "reference"
+    chat_template: str | None = None
+    known_prompts: bool = False
+    enable_lora: bool = False
+    lora_modules: tuple[str, ...] = ()
     trust_remote_code: bool = False
     served_model_name: str | list[str] | None = None
 

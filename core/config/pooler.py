@@ -13,7 +13,7 @@ __all__ = ["SEQUENCE_METHODS", "TOKEN_METHODS", "PoolerConfig"]
 #: Methods that give one vector per prompt.
 SEQUENCE_METHODS = ("CLS", "LAST", "MEAN", "MAX", "MEAN_SQRT_LEN", "WEIGHTED_MEAN")
 #: Methods that give one vector per token.
-TOKEN_METHODS = ("ALL",)
+TOKEN_METHODS = ("ALL", "STEP")
 
 
 class PoolerConfig(BaseModel):
@@ -24,8 +24,15 @@ class PoolerConfig(BaseModel):
         pooling_type: shorthand that fills `seq_pooling_type` or `tok_pooling_type`, whichever knows the name.
         seq_pooling_type: one of `SEQUENCE_METHODS`, or several joined with `+` to concatenate their vectors.
         tok_pooling_type: one of `TOKEN_METHODS`.
-        use_activation: L2-normalise vectors by default.
+        use_activation: L2-normalise vectors, or apply the classifier's activation, by default.
         dimensions: cut vectors to this size by default (matryoshka models).
+        enable_flash_late_interaction: use the fused kernel of late interaction; False takes the reference one.
+        enable_chunked_processing: cut over-long texts into chunks and embed them as the mean of their vectors.
+        max_embed_len: longest text that chunking accepts, in tokens; None is no limit.
+        logit_mean: subtracted from a classifier's logits; `logit_bias` is its older name.
+        logit_sigma: divides them then; not 0.
+        step_tag_id: token whose rows STEP pooling keeps by default.
+        returned_token_ids: columns that STEP pooling keeps by default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,9 +40,16 @@ class PoolerConfig(BaseModel):
     task: str | None = None
     pooling_type: str | None = None
     seq_pooling_type: str | None = None
-    tok_pooling_type: Literal["ALL"] | None = None
+    tok_pooling_type: Literal["ALL", "STEP"] | None = None
     use_activation: bool | None = None
     dimensions: int | None = Field(default=None, ge=1)
+    enable_flash_late_interaction: bool = True
+    enable_chunked_processing: bool = False
+    max_embed_len: int | None = Field(default=None, ge=1)
+    logit_mean: float | None = None
+    logit_sigma: float | None = None
+    step_tag_id: int | None = Field(default=None, ge=0)
+    returned_token_ids: tuple[int, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -139,7 +139,7 @@ def tokenization_options(given: Mapping[str, Any] | None) -> TokenizationOptions
             f"truncate_prompt_tokens must be a whole number from -1 up, not {kept!r}.", param="truncate_prompt_tokens"
         )
     return TokenizationOptions(
-        add_special_tokens=bool(values.get("add_special_tokens", True)),
+        add_special_tokens=values.get("add_special_tokens"),
         truncate_prompt_tokens=kept,
         truncation_side=side,
     )

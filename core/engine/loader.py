@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cenote.adapters.base import LoadOptions, PoolingModel
 from cenote.checkpoints import find_default_model, open_checkpoint
 from cenote.config import EngineConfig
+from cenote.errors import InvalidRequest
 from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
 
 __all__ = ["LoadedModel", "choose_device", "load_model"]
@@ -59,6 +61,28 @@ def _served_name(config: EngineConfig, fallback: str) -> str:
     return names or fallback
 
 
+def read_template(given: str | None) -> str | None:
+    """Return the text of a template that is given as a file or as Jinja text.
+
+    Raises:
+        InvalidRequest: it looks like a file and there is none.
+    """
+    if given is None or "{" in given or "\n" in given:
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except OSError as exc:
+        text = f"chat_template is neither Jinja text nor a readable file: {given!r} ({exc.strerror})."
+        raise InvalidRequest(text, param="chat_template") from exc
+
+
+def _lora_module(given: str) -> tuple[str, str]:
+    name, separator, folder = given.partition("=")
+    if not (name and separator and folder):
+        raise InvalidRequest(f"lora_modules takes name=folder, not {given!r}.", param="lora_modules")
+    return name, folder
+
+
 def load_model(config: EngineConfig) -> LoadedModel:
     """Load what the options name.
 
@@ -99,6 +123,10 @@ def load_model(config: EngineConfig) -> LoadedModel:
         trust_remote_code=config.trust_remote_code,
         tokenizer=config.tokenizer,
         execution=config.execution,
+        compat=config.compat,
+        chat_template=read_template(config.chat_template),
+        known_prompts=config.known_prompts,
+        lora_modules=tuple(_lora_module(item) for item in config.lora_modules),
     )
     adapter_class: Any = load_adapter(adapter)
     loaded = LoadedModel(_served_name(config, name or source), adapter_class.load(checkpoint, options), adapter, device)

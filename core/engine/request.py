@@ -57,4 +57,6 @@ class EngineRequest:
             params=self.options.params,
             pooling_skip=self.prompt.pooling_skip,
             role=self.options.role,
+            token_ids=self.prompt.token_ids,
+            spans=self.prompt.spans,
         )

@@ -83,12 +83,13 @@ class TextEncoder:
             return self._encode_ids(prompt.token_ids, prompt.token_type_ids, keep, options.truncation_side)
         text = prefix + (prompt.text or "")
         _check_unicode(text)
-        specials = self._specials if options.add_special_tokens else SpecialTokens()
+        add_special_tokens = options.add_special_tokens is not False
+        specials = self._specials if add_special_tokens else SpecialTokens()
         cut = self._encode_text(text, specials, keep, options.truncation_side)
         self._check(cut.ids, trusted=not self._ids_may_exceed)
         skip = 0
         if prefix and not self._include_prompt:
-            skip = min(self._prefix_tokens(prefix, options.add_special_tokens), len(cut.ids))
+            skip = min(self._prefix_tokens(prefix, add_special_tokens), len(cut.ids))
         return PreparedInput(
             token_ids=cut.ids,
             pooling_skip=skip,

@@ -9,6 +9,6 @@ __all__ = ["EMBED"]
 EMBED = Task(
     name="embed",
     grain="sequence",
-    parameters=frozenset({"dimensions", "use_activation", "prompt_name", "prompt"}),
+    parameters=frozenset({"dimensions", "use_activation", "prompt_name", "prompt", "lora"}),
     priority=20,
 )

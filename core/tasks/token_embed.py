@@ -9,6 +9,6 @@ __all__ = ["TOKEN_EMBED"]
 TOKEN_EMBED = Task(
     name="token_embed",
     grain="token",
-    parameters=frozenset({"dimensions", "use_activation", "prompt_name", "prompt"}),
+    parameters=frozenset({"dimensions", "use_activation", "prompt_name", "prompt", "lora"}),
     priority=40,
 )

@@ -1,0 +1,114 @@
+"""Load a backbone and its tokenizer, and decide how they run: what every text adapter begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cenote.adapters.backbone import Backbone
+from cenote.adapters.base import LoadOptions
+from cenote.adapters.dtypes import resolve_dtype
+from cenote.adapters.families import family_of
+from cenote.adapters.linears import prepare_linears
+from cenote.adapters.selfcheck import choose_execution, probe
+from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
+from cenote.config import Resolved
+from cenote.inputs import resolve_max_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["TextStack", "load_stack"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextStack:
+    """A backbone that is ready to run, and its tokenizer.
+
+    Attributes:
+        config: transformers' config of the model.
+        whole: the transformers model as loaded: the base model itself, or a class with a head around it.
+        base: the base model, which `backbone` runs.
+        backbone: runs the base model over packed batches.
+        tokenizer: as the checkpoint has it.
+        max_tokens: longest prompt, and who decided it.
+        vocabulary: rows of the embedding table.
+        dtype: of the backbone's weights, and who decided it.
+        execution: how the backbone runs and why, for people.
+    """
+
+    config: PreTrainedConfig
+    whole: PreTrainedModel
+    base: PreTrainedModel
+    backbone: Backbone
+    tokenizer: PreTrainedTokenizerBase
+    max_tokens: Resolved[int]
+    vocabulary: int
+    dtype: Resolved[torch.dtype]
+    execution: str
+
+    @property
+    def hidden_size(self) -> int:
+        """Return the width of the backbone's hidden states."""
+        return int(self.config.hidden_size)
+
+    def facts(self) -> dict[str, str]:
+        """Return what a model's report says of its backbone."""
+        return {"dtype": str(self.dtype), "max tokens": str(self.max_tokens), "execution": self.execution}
+
+
+def load_stack(
+    checkpoint: Checkpoint,
+    options: LoadOptions,
+    *,
+    config: PreTrainedConfig | None = None,
+    whole: PreTrainedModel | None = None,
+) -> TextStack:
+    """Load the base model of a checkpoint with its tokenizer, and choose packed or padded execution.
+
+    Args:
+        checkpoint: the opened checkpoint.
+        options: what the user asked for.
+        config: in place of the one that `build_config` gives.
+        whole: a model that is loaded already (`load_backbone` with a class that has a head, or one that an adapter
+            filled itself); its base model is run.
+
+    Raises:
+        CheckpointError: weights or files are missing or do not fit.
+        InvalidRequest: an option does not fit the checkpoint.
+    """
+    dtype = resolve_dtype(options.dtype, checkpoint, options.device)
+    if whole is None:
+        config = config or build_config(checkpoint)
+        whole = load_backbone(checkpoint, config, dtype=dtype.value, device=options.device, attn_implementation=None)
+    base: Any = whole.base_model
+    tokenizer = load_tokenizer(checkpoint, options.tokenizer)
+    files = checkpoint.sentence_transformers
+    max_tokens = resolve_max_tokens(
+        base.config,
+        user=options.max_model_len,
+        max_seq_length=files.max_seq_length if files else None,
+        model_max_length=tokenizer.model_max_length,
+    )
+    backbone, reason = choose_execution(base, family_of(base.config.model_type), options.execution, max_tokens.value)
+    layers = prepare_linears(base, lambda: probe(backbone, base.config, max_tokens.value, options.device))
+    return TextStack(
+        config=base.config,
+        whole=whole,
+        base=base,
+        backbone=backbone,
+        tokenizer=tokenizer,
+        max_tokens=max_tokens,
+        vocabulary=_vocabulary(base),
+        dtype=dtype,
+        execution=f"{backbone.execution} ({reason}); {layers}",
+    )
+
+
+def _vocabulary(model: Any) -> int:
+    """Return the rows of the embedding table; an id beyond them would read foreign memory or crash."""
+    table = model.get_input_embeddings()
+    assert isinstance(table, torch.nn.Embedding)
+    return table.num_embeddings
