@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
@@ -33,6 +34,7 @@ def load_backbone(
     model_class: type[PreTrainedModel] | None = None,
     allowed_missing: Sequence[str] = ("pooler.",),
     keep_pooler: bool = False,
+    tensors: Mapping[str, Tensor] | None = None,
 ) -> PreTrainedModel:
     """Load the base model of a checkpoint, in evaluation mode and without gradients.
 
@@ -45,18 +47,22 @@ def load_backbone(
         model_class: instead of the base class of `config`.
         allowed_missing: prefixes of tensors that the files may lack.
         keep_pooler: build the base class's own pooling layer (BERT's tanh) where it has one.
+        tensors: weights by their name in transformers, in place of the files; for layouts that transformers cannot
+            read, translated by an adapter.
 
     Raises:
         CheckpointError: tensors are missing or of other shapes, or a file is broken.
         UnknownArchitecture: transformers has no base model for this config.
     """
-    for file in weight_files(checkpoint.backbone_path):
+    for file in weight_files(checkpoint.backbone_path) if tensors is None else ():
         if file.suffix == ".safetensors":
             tensor_header(file)
     chosen = model_class or _base_class(checkpoint, config)
     extra: dict[str, Any] = {}
     if not keep_pooler and chosen is not None and "add_pooling_layer" in inspect.signature(chosen.__init__).parameters:
         extra["add_pooling_layer"] = False
+    if tensors is not None:
+        extra["state_dict"] = dict(tensors)
     model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
     _check_complete(checkpoint, model, info, tuple(allowed_missing))
     model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps the method without its types
@@ -99,7 +105,7 @@ def _from_files(
     try:
         with quiet_transformers():
             model, info = model_class.from_pretrained(
-                checkpoint.backbone_path,
+                None if "state_dict" in extra else checkpoint.backbone_path,
                 config=config,
                 dtype=dtype,
                 local_files_only=True,

@@ -104,6 +104,15 @@ def test_a_sharded_backbone_loads(bert: Path, saved_bert: Path, reference: torch
         _load(bert)
 
 
+def test_translated_tensors_take_the_place_of_the_files(bert: Path, reference: torch.Tensor) -> None:
+    tensors = load_file(bert / "model.safetensors")
+    (bert / "model.safetensors").unlink()
+    assert torch.equal(_hidden(_load(bert, tensors=tensors)), reference)
+    del tensors["encoder.layer.1.output.dense.weight"]
+    with pytest.raises(CheckpointError, match=r"1 of \d+ tensors.*encoder\.layer\.1\.output\.dense\.weight"):
+        _load(bert, tensors=tensors)
+
+
 def test_a_missing_tensor_is_an_error_with_its_name(bert: Path) -> None:
     gone = "encoder.layer.1.output.dense.weight"
     _edit(bert, lambda state: {name: value for name, value in state.items() if name != gone})
