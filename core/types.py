@@ -83,6 +83,8 @@ class Prompt:
         token_type_ids: segment ids that go with `token_ids`.
         text_pair: the second text of a pair; goes with `text`.
         messages: a conversation.
+        chunk_ends: characters of `text` after which its chunks end, ascending up to the text's length, where each
+            chunk gets a result of its own (late chunking); empty: one result for all.
     """
 
     text: str | None = None
@@ -90,6 +92,7 @@ class Prompt:
     token_type_ids: tuple[int, ...] | None = None
     text_pair: str | None = None
     messages: tuple[Message, ...] | None = None
+    chunk_ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,8 @@ class TokenizationOptions:
         max_tokens_per_query: cut the first text of a pair to so many tokens; None keeps it whole.
         max_tokens_per_doc: the same of the second.
         chat: how templates are filled; None is the model's own way.
+        max_tokens: longest prompt, in place of the model's own limit; set by the engine, which runs what is longer
+            than the model's limit in parts.
     """
 
     # None is True for texts and pairs, False for conversations, whose template writes special tokens itself.
@@ -132,6 +137,7 @@ class TokenizationOptions:
     max_tokens_per_query: int | None = None
     max_tokens_per_doc: int | None = None
     chat: ChatOptions | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +197,9 @@ class ModelLimits:
         matryoshka_dimensions: the only sizes allowed, or empty for any size up to `embedding_size`.
         modalities: kinds of input.
         max_token_id: largest token id that the embedding table and tokenizer know.
+        num_labels: values that `classify` gives; 0 where the model does not classify.
+        token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
+        pad_token_id: stands between the two sides of a scored pair in results.
     """
 
     max_tokens: int
@@ -200,6 +209,9 @@ class ModelLimits:
     is_matryoshka: bool = False
     matryoshka_dimensions: tuple[int, ...] = ()
     modalities: tuple[str, ...] = ("text",)
+    num_labels: int = 0
+    token_pooling: str = "ALL"
+    pad_token_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

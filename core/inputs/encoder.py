@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from cenote.errors import InvalidRequest, PromptTooLong
+from cenote.inputs.chunks import encode_chunks
 from cenote.inputs.content import ContentTokenizer
 from cenote.inputs.specials import SpecialTokens, find_special_tokens
 from cenote.types import PreparedInput, Prompt, TokenizationOptions
@@ -74,18 +75,22 @@ class TextEncoder:
             prefix: text put in front of the prompt's text, as sentence-transformers puts a stored prompt.
 
         Raises:
-            PromptTooLong: more than `max_tokens` tokens, and no truncation asked for.
+            PromptTooLong: more than `max_tokens` tokens (the options' where they say, else the model's), and no
+                truncation asked for. Prompts with `chunk_ends` have no limit here: the engine runs them in parts.
             InvalidRequest: no tokens are left, an id is out of vocabulary, the text is not valid Unicode, or the
                 truncation asked for is not possible.
         """
-        keep = self._tokens_to_keep(options)
+        most = options.max_tokens or self.max_tokens
+        keep = _tokens_to_keep(options, most)
         if prompt.token_ids is not None:
-            return self._encode_ids(prompt.token_ids, prompt.token_type_ids, keep, options.truncation_side)
+            return self._encode_ids(prompt.token_ids, prompt.token_type_ids, keep, options.truncation_side, most)
         text = prefix + (prompt.text or "")
         _check_unicode(text)
         add_special_tokens = options.add_special_tokens is not False
         specials = self._specials if add_special_tokens else SpecialTokens()
-        cut = self._encode_text(text, specials, keep, options.truncation_side)
+        if prompt.chunk_ends:
+            return self._encode_chunks(prompt, specials, prefix)
+        cut = self._encode_text(text, specials, keep, options.truncation_side, most)
         self._check(cut.ids, trusted=not self._ids_may_exceed)
         skip = 0
         if prefix and not self._include_prompt:
@@ -96,20 +101,14 @@ class TextEncoder:
             truncated_tokens=cut.removed,
         )
 
-    def _tokens_to_keep(self, options: TokenizationOptions) -> int | None:
-        asked = options.truncate_prompt_tokens
-        if asked is None or asked == -1:
-            return None if asked is None else self.max_tokens
-        if not 0 <= asked <= self.max_tokens:
-            raise InvalidRequest(
-                f"truncate_prompt_tokens is {asked}, but this model takes at most {self.max_tokens} tokens. Give a "
-                f"number from 1 to {self.max_tokens}, or -1 for as many as fit.",
-                param="truncate_prompt_tokens",
-            )
-        return asked
+    def _encode_chunks(self, prompt: Prompt, specials: SpecialTokens, prefix: str) -> PreparedInput:
+        prepared = encode_chunks(self._content, specials, prompt, prefix)
+        self._check(prepared.token_ids, trusted=not self._ids_may_exceed)
+        skip = 0 if self._include_prompt or not prefix else self._prefix_tokens(prefix, specials.count > 0)
+        return replace(prepared, pooling_skip=skip)
 
-    def _encode_text(self, text: str, specials: SpecialTokens, keep: int | None, side: Side | None) -> _Cut:
-        limit = self.max_tokens if keep is None else keep
+    def _encode_text(self, text: str, specials: SpecialTokens, keep: int | None, side: Side | None, most: int) -> _Cut:
+        limit = most if keep is None else keep
         from_end = keep is not None and (side or self._own_side) == "left"
         # One id more than can fit tells whether the text is too long.
         piece = (self._content.last if from_end else self._content.first)(text, limit + 1)
@@ -117,7 +116,7 @@ class TextEncoder:
         if total <= limit:
             return _Cut((*specials.head, *piece.ids, *specials.tail))
         if keep is None:
-            raise self._too_long(total, piece.exact)
+            raise _too_long(total, most, piece.exact)
         content = piece.ids
         if side is None:  # as the tokenizer's own truncation: the text makes room for the special tokens
             content = _keep(content, max(0, limit - specials.count), from_end)
@@ -125,11 +124,11 @@ class TextEncoder:
         return _Cut(tuple(ids), total - len(ids))
 
     def _encode_ids(
-        self, ids: tuple[int, ...], types: tuple[int, ...] | None, keep: int | None, side: Side | None
+        self, ids: tuple[int, ...], types: tuple[int, ...] | None, keep: int | None, side: Side | None, most: int
     ) -> PreparedInput:
         self._check(ids, trusted=False)
-        if keep is None and len(ids) > self.max_tokens:
-            raise self._too_long(len(ids), exact=True)
+        if keep is None and len(ids) > most:
+            raise _too_long(len(ids), most, exact=True)
         from_end = (side or self._own_side) == "left"
         count = len(ids) if keep is None else keep
         kept = _keep(ids, count, from_end)
@@ -149,14 +148,6 @@ class TextEncoder:
                 f"Token id {wrong} is out of vocabulary: this model knows ids 0 to {self.max_token_id}.", param="input"
             )
 
-    def _too_long(self, found: int, exact: bool) -> PromptTooLong:
-        number = f"{found}" if exact else f"at least {found}"
-        return PromptTooLong(
-            f"The prompt has {number} tokens, but this model takes at most {self.max_tokens}. Shorten it, or ask for "
-            "truncation with truncate_prompt_tokens=-1.",
-            param="input_tokens",
-        )
-
     def _count_prefix_tokens(self, prefix: str, add_special_tokens: bool) -> int:
         """Count as sentence-transformers 6.2 (`Transformer._get_prompt_length`).
 
@@ -164,8 +155,30 @@ class TextEncoder:
         counted.
         """
         specials = self._specials if add_special_tokens else SpecialTokens()
-        ids = self._encode_text(prefix, specials, self.max_tokens, None).ids
+        ids = self._encode_text(prefix, specials, self.max_tokens, None, self.max_tokens).ids
         return len(ids) - 1 if ids and ids[-1] in self._all_special_ids else len(ids)
+
+
+def _tokens_to_keep(options: TokenizationOptions, most: int) -> int | None:
+    asked = options.truncate_prompt_tokens
+    if asked is None or asked == -1:
+        return None if asked is None else most
+    if not 0 <= asked <= most:
+        raise InvalidRequest(
+            f"truncate_prompt_tokens is {asked}, but this model takes at most {most} tokens. Give a number from 1 to "
+            f"{most}, or -1 for as many as fit.",
+            param="truncate_prompt_tokens",
+        )
+    return asked
+
+
+def _too_long(found: int, most: int, exact: bool) -> PromptTooLong:
+    number = f"{found}" if exact else f"at least {found}"
+    return PromptTooLong(
+        f"The prompt has {number} tokens, but this model takes at most {most}. Shorten it, or ask for truncation with "
+        "truncate_prompt_tokens=-1.",
+        param="input_tokens",
+    )
 
 
 def _keep(ids: IdsT, count: int, from_end: bool) -> IdsT:
