@@ -7,22 +7,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cenote.poolers.base import Pooler
+    from cenote.poolers.classification import ClassifierHead, Logits, SequenceClassifier, TokenClassifier
     from cenote.poolers.dispatch import TaskPooler
     from cenote.poolers.heads import Dense, EmbeddingHead, LayerNorm
-    from cenote.poolers.sequence import SequencePooler
+    from cenote.poolers.identity import IdentityPooler
+    from cenote.poolers.sequence import SequencePooler, get_method
+    from cenote.poolers.step import StepRows
     from cenote.poolers.token import TokenPooler
 
 _HOMES = {
+    "ClassifierHead": "classification",
     "Dense": "heads",
     "EmbeddingHead": "heads",
+    "IdentityPooler": "identity",
     "LayerNorm": "heads",
+    "Logits": "classification",
     "Pooler": "base",
+    "SequenceClassifier": "classification",
     "SequencePooler": "sequence",
+    "StepRows": "step",
     "TaskPooler": "dispatch",
+    "TokenClassifier": "classification",
     "TokenPooler": "token",
+    "get_method": "sequence",
 }
 
-__all__ = ["Dense", "EmbeddingHead", "LayerNorm", "Pooler", "SequencePooler", "TaskPooler", "TokenPooler"]
+__all__ = [
+    "ClassifierHead",
+    "Dense",
+    "EmbeddingHead",
+    "IdentityPooler",
+    "LayerNorm",
+    "Logits",
+    "Pooler",
+    "SequenceClassifier",
+    "SequencePooler",
+    "StepRows",
+    "TaskPooler",
+    "TokenClassifier",
+    "TokenPooler",
+    "get_method",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,9 +9,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from cenote.errors import ShapeError
 from cenote.poolers.heads import EmbeddingHead
 from cenote.registry import default_registry
-from cenote.types import PoolingBatch
+from cenote.types import PoolingBatch, PoolingParams
 
 __all__ = ["Method", "SequencePooler", "get_method"]
 
@@ -50,7 +51,31 @@ class SequencePooler:
         return frozenset({self.task})
 
     def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
-        """Return `{task: [dim]}` per prompt."""
+        """Return `{task: [dim]}` per prompt, or `{task: [spans, dim]}` where its spans are pooled one by one.
+
+        Raises:
+            ShapeError: a span has no tokens.
+        """
+        if any(row.spans for row in batch.rows):
+            return self._spans(hidden, batch)
         skips = [row.pooling_skip for row in batch.rows]
         pooled = self.method(hidden, batch.lengths, skips)
         return [{self.task: vector} for vector in self.head(pooled, [row.params for row in batch.rows])]
+
+    def _spans(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
+        """Pool every span as if it were a sequence; all spans of the batch in one call."""
+        pieces: list[Tensor] = []
+        skips: list[int] = []
+        params: list[PoolingParams] = []
+        for row, part in zip(batch.rows, hidden.split_with_sizes(list(batch.lengths)), strict=True):
+            for start, end in row.spans or ((0, row.length),):
+                if start >= end:
+                    raise ShapeError(f"The span from token {start} to {end} has no tokens to pool.")
+                pieces.append(part[start:end])
+                skips.append(max(0, row.pooling_skip - start))
+                params.append(row.params)
+        vectors = iter(self.head(self.method(torch.cat(pieces), [len(piece) for piece in pieces], skips), params))
+        return [
+            {self.task: torch.stack([next(vectors) for _ in row.spans]) if row.spans else next(vectors)}
+            for row in batch.rows
+        ]
