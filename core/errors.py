@@ -24,6 +24,7 @@ __all__ = [
     "UnknownArchitecture",
     "UnknownPlugin",
     "UnsupportedTask",
+    "WrongType",
 ]
 
 
@@ -48,6 +49,10 @@ class InvalidRequest(CenoteError, ValueError):
         """Say which prompt of a list is to blame, in the message as well."""
         self.index = index
         self.args = (f"Prompt {index}: {self.args[0]}",)
+
+
+class WrongType(InvalidRequest, TypeError):
+    """A value of a type that the request cannot have there."""
 
 
 class PromptTooLong(InvalidRequest):
