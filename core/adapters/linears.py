@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cenote.errors import CenoteError
 from cenote.kernels import get_kernel
+from cenote.kernels.linear.reference import Product
 
 __all__ = ["PreparedLinear", "prepare_linears"]
 
@@ -22,17 +23,46 @@ _ACTIVATION_OF = {"dense": "intermediate_act_fn", "lin1": "activation"}
 
 
 class PreparedLinear(nn.Module):
-    """A linear layer whose weight lives in the layout of a kernel."""
+    """A linear layer whose weight lives in the layout of a kernel.
 
-    def __init__(self, layer: nn.Linear, product: Callable[[Tensor], Tensor]) -> None:
+    Attributes:
+        in_features: width of its input.
+        out_features: width of its result, [..., out_features].
+        has_bias: the product adds a bias.
+    """
+
+    def __init__(self, layer: nn.Linear, product: Product) -> None:
         super().__init__()
         self.in_features = layer.in_features
         self.out_features = layer.out_features
+        self.has_bias = layer.bias is not None
         self._product = product
+        # In a tuple, because a module that is an attribute would become a child, and the parent is no child.
+        self._activation: tuple[nn.Module, str, nn.Module] | None = None
+        self._fused = False
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return [..., out_features] of [..., in_features]."""
-        return self._product(rows)
+        return self._product(rows, gelu=self._fused)
+
+    def take_over(self, parent: nn.Module, attribute: str) -> None:
+        """Compute the exact GELU that `parent.attribute` applies to the result, in the same step."""
+        self._activation = (parent, attribute, getattr(parent, attribute))
+        self.fuse()
+
+    def fuse(self) -> None:
+        """Compute the activation here, where there is one; nothing may come between it and the product."""
+        if self._activation is not None:
+            parent, attribute, _ = self._activation
+            setattr(parent, attribute, nn.Identity())
+            self._fused = True
+
+    def unfuse(self) -> None:
+        """Give the activation back to the parent, so that something can be added before it."""
+        if self._activation is not None:
+            parent, attribute, activation = self._activation
+            setattr(parent, attribute, activation)
+            self._fused = False
 
 
 def prepare_linears(model: Any, check: Callable[[], Tensor]) -> str:
@@ -69,14 +99,14 @@ def _swap(model: Any) -> list[tuple[nn.Module, str, nn.Module]]:
         for parent in list(model.modules()):
             for name, layer in list(parent.named_children()):
                 if type(layer) is nn.Linear:
-                    activation = _gelu_after(parent, name)
                     prepare = get_kernel("linear", layer.weight.device.type)
-                    product = prepare(layer.weight, layer.bias, gelu=activation is not None)
+                    prepared = PreparedLinear(layer, prepare(layer.weight, layer.bias))
                     originals.append((parent, name, layer))
-                    setattr(parent, name, PreparedLinear(layer, product))
+                    setattr(parent, name, prepared)
+                    activation = _gelu_after(parent, name)
                     if activation is not None:
                         originals.append((parent, activation, getattr(parent, activation)))
-                        setattr(parent, activation, nn.Identity())
+                        prepared.take_over(parent, activation)
     except CenoteError as exc:
         _log.info("linear layers stay plain: %s", exc)
         _restore(originals)

@@ -36,7 +36,7 @@ class TestCpuLinear(KernelConformance):
     def _load(cls, backend: str) -> Callable[..., Any]:
         """Make one call of the two that this operator takes: prepare the weight, multiply the rows."""
         prepare = super()._load(backend)
-        return lambda rows, weight, bias, gelu: prepare(weight, bias, gelu=gelu)(rows)
+        return lambda rows, weight, bias, gelu: prepare(weight, bias)(rows, gelu=gelu)
 
 
 def test_every_operator_has_a_reference_and_cases() -> None:

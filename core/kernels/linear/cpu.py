@@ -6,8 +6,6 @@ there at equal precision), and lays the weight out anew in every call, which cos
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -22,24 +20,24 @@ _TYPICAL_ROWS = 1024
 _SMALLEST = 128 * 128
 
 
-def prepare_linear(weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> Callable[[Tensor], Tensor]:
+def prepare_linear(weight: Tensor, bias: Tensor | None) -> reference.Product:
     """Prepare a product as `reference.prepare_linear` states it.
 
     Raises:
         MissingDependency: this build of torch has no oneDNN operators.
     """
     if weight.dtype not in (torch.float32, torch.bfloat16) or weight.numel() < _SMALLEST:
-        return reference.prepare_linear(weight, bias, gelu=gelu)
+        return reference.prepare_linear(weight, bias)
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
         product = torch.ops.mkldnn._linear_pointwise
     except (AttributeError, RuntimeError) as exc:
         raise MissingDependency(f"This torch has no oneDNN linear operators ({type(exc).__name__}).") from exc
     kept = None if bias is None else bias.detach()
-    # Fused, the activation needs no second buffer; fresh pages for buffers of some MB cost more than the arithmetic.
-    activation, algorithm = ("gelu", "none") if gelu else ("none", "")
 
-    def apply(rows: Tensor) -> Tensor:
+    def apply(rows: Tensor, *, gelu: bool = False) -> Tensor:
+        # Fused, the activation needs no second buffer; fresh pages for some MB cost more than the arithmetic.
+        activation, algorithm = ("gelu", "none") if gelu else ("none", "")
         result: Tensor = product(rows, packed, kept, activation, [], algorithm)
         return result
 

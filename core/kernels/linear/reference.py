@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["prepare_linear"]
+__all__ = ["Product", "prepare_linear"]
 
 
-def prepare_linear(weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> Callable[[Tensor], Tensor]:
-    """Return a function from x [..., in] to x · weightᵀ + bias [..., out], or to gelu of that.
+class Product(Protocol):
+    """A product with a weight that is laid out already."""
+
+    def __call__(self, rows: Tensor, *, gelu: bool = False) -> Tensor:
+        """Return x · weightᵀ + bias [..., out] of x [..., in], or the exact GELU of that."""
+        ...
+
+
+def prepare_linear(weight: Tensor, bias: Tensor | None) -> Product:
+    """Return a function from x [..., in] to x · weightᵀ + bias [..., out].
+
+    With `gelu=True` it applies the exact GELU, x · Φ(x), as well (Hendrycks & Gimpel 2016, arXiv:1606.08415).
 
     Args:
         weight: [out, in]; the function keeps its own copy or layout, so the caller may drop it.
         bias: [out], or None.
-        gelu: apply the exact GELU, x · Φ(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415).
     """
-    if gelu:
-        return lambda rows: F.gelu(F.linear(rows, weight, bias))
-    return lambda rows: F.linear(rows, weight, bias)
+
+    def apply(rows: Tensor, *, gelu: bool = False) -> Tensor:
+        result = F.linear(rows, weight, bias)
+        return F.gelu(result) if gelu else result
+
+    return apply
