@@ -2,67 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cenote.testing.checkpoints.decoders import DECODERS
-from cenote.testing.checkpoints.encoders import ENCODERS
+from cenote.testing.checkpoints.catalogue import family
 from cenote.testing.checkpoints.family import Family
+from cenote.testing.checkpoints.models import published_config
 from cenote.testing.checkpoints.side_files import SentenceTransformersLayout, side_files
-from cenote.testing.checkpoints.weights import fill_parameters, random_tensor, write_weights
+from cenote.testing.checkpoints.tensors import published_tensors
+from cenote.testing.checkpoints.tokenizer import TinyTokenizer
+from cenote.testing.checkpoints.weights import random_tensor, write_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel
 
-__all__ = ["FAMILIES", "build_backbone", "build_checkpoint", "family"]
+__all__ = ["build_checkpoint"]
 
-_BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS)}
-#: Names of all families, in a fixed order.
-FAMILIES = tuple(_BY_NAME)
 _IDENTITY = "torch.nn.modules.linear.Identity"
-
-
-def family(name: str) -> Family:
-    """Return the description of a family.
-
-    Raises:
-        KeyError: there is none of this name.
-    """
-    if name not in _BY_NAME:
-        raise KeyError(f"No family {name!r}. Known: {', '.join(FAMILIES)}.")
-    return _BY_NAME[name]
-
-
-def build_backbone(name: str) -> PreTrainedModel:
-    """Return the family's model with the same weights as `build_checkpoint` writes, in evaluation mode.
-
-    It is the reference for layouts that transformers cannot read by itself (nomic, gte).
-    """
-    import torch
-    import transformers
-
-    chosen = family(name)
-    model_class: Any = getattr(transformers, chosen.model_class)
-    config = model_class.config_class(**chosen.native(chosen.config(chosen.tokenizer())))
-    with torch.random.fork_rng(devices=[]):  # construction draws numbers; the caller's stream stays as it was
-        model = model_class(config).eval()
-    fill_parameters(model, name, gain=chosen.gain, embedding_std=chosen.embedding_std)
-    if chosen.ntk_factor is not None:
-        _scale_rotary(model, chosen.ntk_factor)
-    return model  # type: ignore[no-any-return]
+#: Model types whose position table has two rows more than usable positions.
+_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "mpnet"}
 
 
 def build_checkpoint(
     name: str,
     folder: str | Path,
     *,
-    sentence_transformers: bool = True,
+    sentence_transformers: bool | None = None,
     pooling: str | Sequence[str] | None = None,
     normalize: bool = True,
     dense: Sequence[int | tuple[int, str]] | None = None,
@@ -72,6 +39,9 @@ def build_checkpoint(
     max_seq_length: int | None = 128,
     do_lower_case: bool = False,
     pooling_style: str = "flags",
+    labels: int | Sequence[str] | None = None,
+    prefix: str | None = None,
+    pooler: bool = True,
     config: Mapping[str, Any] | None = None,
     dtype: str = "float32",
     sharded: bool = False,
@@ -80,10 +50,10 @@ def build_checkpoint(
     """Write a tiny checkpoint in the published layout of a family; the same arguments give the same bytes.
 
     Args:
-        name: one of `FAMILIES`.
+        name: one of `FAMILIES` or `HEADED`.
         folder: where to; created if missing.
-        sentence_transformers: write `modules.json` and what belongs to it. Without, the options up to
-            `pooling_style` have no effect.
+        sentence_transformers: write `modules.json` and what belongs to an embedder; None is the family's own. Without,
+            the options up to `pooling_style` have no effect.
         pooling: method or methods in the words of sentence-transformers; None is the family's own.
         normalize: end with a Normalize module.
         dense: output sizes of Dense modules, each optionally with a dotted torch activation; None is the family's own.
@@ -93,6 +63,9 @@ def build_checkpoint(
         max_seq_length: longest input in tokens, or None to leave it to the model.
         do_lower_case: sentence-transformers lower-cases texts.
         pooling_style: `flags` (old) or `mode` (sentence-transformers 6).
+        labels: names of a classifier's labels, or how many; None is the family's own.
+        prefix: what stands before the names of the backbone's tensors (`""` for nothing); None is the family's own.
+        pooler: store the backbone's pooling layer, where it has one.
         config: entries that replace or extend those of `config.json`.
         dtype: torch dtype of the stored weights.
         sharded: store them in two files with an index.
@@ -107,11 +80,12 @@ def build_checkpoint(
     chosen = family(name)
     folder = Path(folder)
     tokenizer = chosen.tokenizer()
-    published = {"architectures": [chosen.architecture], **chosen.config(tokenizer), **(config or {})}
-    model = build_backbone(name)
+    names = _label_names(labels)
+    own = published_config(chosen, names)
+    published = {"architectures": [chosen.architecture], **own, **(config or {})}
     layout = SentenceTransformersLayout(
         pooling=_methods(pooling, chosen),
-        pooling_size=int(model.config.hidden_size),
+        pooling_size=_hidden_size(own),
         dense=[(entry, _IDENTITY) if isinstance(entry, int) else entry for entry in _first(dense, chosen.dense)],
         normalize=normalize,
         max_seq_length=max_seq_length,
@@ -121,12 +95,11 @@ def build_checkpoint(
         include_prompt=include_prompt,
         pooling_style=pooling_style,
     )
-    files = {"config.json": published, **tokenizer.files(_tokenizer_limit(published))}
-    if sentence_transformers:
-        files |= side_files(layout)
-    _write_json(files, folder)
-    write_weights(_published_tensors(chosen, model, dtype), folder, sharded=sharded, safetensors=safetensors)
-    if sentence_transformers:
+    embedder = _first(sentence_transformers, chosen.side_files)
+    _write_files(_files(chosen, tokenizer, published, layout if embedder else None), folder)
+    tensors = published_tensors(chosen, own, labels=names, prefix=prefix, pooler=pooler)
+    write_weights(_cast(tensors, dtype), folder, sharded=sharded, safetensors=safetensors)
+    if embedder:
         _write_dense(layout, folder, name)
     return folder
 
@@ -135,43 +108,55 @@ def _first(given: Any, default: Any) -> Any:
     return default if given is None else given
 
 
+def _label_names(labels: int | Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(labels, int):
+        return tuple(f"LABEL_{index}" for index in range(labels))
+    return None if labels is None else tuple(labels)
+
+
 def _methods(pooling: str | Sequence[str] | None, chosen: Family) -> tuple[str, ...]:
     methods = _first(pooling, chosen.pooling)
     return (methods,) if isinstance(methods, str) else tuple(methods)
 
 
+def _hidden_size(config: Mapping[str, Any]) -> int:
+    return int(next(config[key] for key in ("hidden_size", "dim", "n_embd") if key in config))
+
+
 def _tokenizer_limit(config: Mapping[str, Any]) -> int:
     """Return `model_max_length`: the usable positions, which in RoBERTa's family are two less than the table's rows."""
     positions = int(config.get("max_position_embeddings") or config["n_positions"])
-    return positions - 2 if config["model_type"] in {"roberta", "xlm-roberta", "mpnet"} else positions
+    return positions - 2 if config.get("model_type") in _OFFSET_POSITIONS else positions
 
 
-def _write_json(files: Mapping[str, Any], folder: Path) -> None:
+def _files(
+    chosen: Family, tokenizer: TinyTokenizer, published: Mapping[str, Any], layout: SentenceTransformersLayout | None
+) -> dict[str, Any]:
+    """Return the content of all files but the weights, by relative name."""
+    files = {"config.json": published, **tokenizer.files(_tokenizer_limit(published))}
+    if chosen.chat_template is not None:
+        files["tokenizer_config.json"]["chat_template"] = chosen.chat_template
+    if layout is not None:
+        files |= side_files(layout)
+    if chosen.files is not None:
+        files |= chosen.files(tokenizer)
+    return files
+
+
+def _write_files(files: Mapping[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for relative, content in files.items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8")
 
 
-def _published_tensors(chosen: Family, model: PreTrainedModel, dtype: str) -> dict[str, Tensor]:
+def _cast(tensors: Mapping[str, Tensor], dtype: str) -> dict[str, Tensor]:
     import torch
 
-    saved = dict(model.named_parameters()) if chosen.native_layout else _saved_names(model)
-    tensors = {chosen.rename(name): value.detach().to(getattr(torch, dtype)) for name, value in saved.items()}
-    for name, shape in chosen.extra_tensors.items():
-        counting = name.endswith("position_ids")
-        tensors[name] = torch.arange(shape[-1]).reshape(shape) if counting else random_tensor(name, shape, 1.0)
-    return tensors
-
-
-def _saved_names(model: PreTrainedModel) -> dict[str, Tensor]:
-    """Return the weights as transformers saves them: under the names of the remote code, some of them fused."""
-    from safetensors.torch import load_file
-
-    with tempfile.TemporaryDirectory() as scratch:
-        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
-            model.save_pretrained(scratch)
-        return load_file(Path(scratch) / "model.safetensors")
+    kind = getattr(torch, dtype)
+    return {name: value.to(kind) if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def _write_dense(layout: SentenceTransformersLayout, folder: Path, name: str) -> None:
@@ -180,20 +165,3 @@ def _write_dense(layout: SentenceTransformersLayout, folder: Path, name: str) ->
         weight = random_tensor(f"{name}/{relative}", (outputs, size), size**-0.5)
         write_weights({"linear.weight": weight}, folder / relative, sharded=False, safetensors=True)
         size = outputs
-
-
-def _scale_rotary(model: PreTrainedModel, factor: float) -> None:
-    """Set the rotary frequencies of Alibaba's `ntk` scaling, the same for all lengths.
-
-    Source: text-embeddings-inference and vLLM 0.32: inv_freq[k] = (base * s)^(-2k/d) / s^(2/d).
-    """
-    import torch
-
-    config = model.config
-    size = config.hidden_size // config.num_attention_heads
-    base = config.rope_parameters["rope_theta"] * factor
-    exponent = torch.arange(0, size, 2, dtype=torch.float32) / size
-    for module in model.modules():
-        if hasattr(module, "inv_freq"):
-            rotary: Any = module
-            rotary.inv_freq.copy_(base**-exponent / factor ** (2 / size))

@@ -139,7 +139,7 @@ DECODERS = (
         architecture="Qwen2ForCausalLM",
         tokenizer=DECODER_TOKENIZERS["qwen2"],
         config=_qwen2,
-        rename="model.{}".format,
+        prefix="model.",
         pooling="lasttoken",
     ),
     Family(
@@ -160,7 +160,7 @@ DECODERS = (
         architecture="LlamaForCausalLM",
         tokenizer=DECODER_TOKENIZERS["llama"],
         config=_llama,
-        rename="model.{}".format,
+        prefix="model.",
         pooling="lasttoken",
     ),
     Family(

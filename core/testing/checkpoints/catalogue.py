@@ -1,0 +1,30 @@
+"""All families by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cenote.testing.checkpoints.classifiers import CLASSIFIERS
+from cenote.testing.checkpoints.decoders import DECODERS
+from cenote.testing.checkpoints.encoders import ENCODERS
+from cenote.testing.checkpoints.family import Family
+
+__all__ = ["FAMILIES", "HEADED", "family"]
+
+#: Names of the plain embedders, one for each kind of backbone, in a fixed order.
+FAMILIES = tuple(entry.name for entry in (*ENCODERS, *DECODERS))
+#: The other families: models with a head, and embedders that differ from the plain ones in their files.
+_OTHERS: tuple[Family, ...] = CLASSIFIERS
+HEADED = tuple(entry.name for entry in _OTHERS)
+_BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS)}
+
+
+def family(name: str) -> Family:
+    """Return the description of a family.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    if name not in _BY_NAME:
+        raise KeyError(f"No family {name!r}. Known: {', '.join(_BY_NAME)}.")
+    return _BY_NAME[name]
