@@ -14,20 +14,48 @@ if TYPE_CHECKING:
     from cenote.config import PoolerConfig
     from cenote.engine import LLM, AsyncLLM
     from cenote.errors import CenoteError
-    from cenote.outputs import EmbeddingOutput, EmbeddingRequestOutput, PoolingOutput, PoolingRequestOutput
-    from cenote.types import PoolingParams, PromptType, TextPrompt, TokensPrompt
+    from cenote.lora import LoRARequest
+    from cenote.outputs import (
+        ClassificationOutput,
+        ClassificationRequestOutput,
+        EmbeddingOutput,
+        EmbeddingRequestOutput,
+        PoolingOutput,
+        PoolingRequestOutput,
+        RerankResult,
+        ScoringOutput,
+        ScoringRequestOutput,
+    )
+    from cenote.types import (
+        ChatOptions,
+        MessagesPrompt,
+        PoolingParams,
+        PromptType,
+        TextPairPrompt,
+        TextPrompt,
+        TokensPrompt,
+    )
 
 _HOMES = {
     "AsyncLLM": "cenote.engine",
     "CenoteError": "cenote.errors",
+    "ChatOptions": "cenote.types",
+    "ClassificationOutput": "cenote.outputs",
+    "ClassificationRequestOutput": "cenote.outputs",
     "EmbeddingOutput": "cenote.outputs",
     "EmbeddingRequestOutput": "cenote.outputs",
     "LLM": "cenote.engine",
+    "LoRARequest": "cenote.lora",
+    "MessagesPrompt": "cenote.types",
     "PoolerConfig": "cenote.config",
     "PoolingOutput": "cenote.outputs",
     "PoolingParams": "cenote.types",
     "PoolingRequestOutput": "cenote.outputs",
     "PromptType": "cenote.types",
+    "RerankResult": "cenote.outputs",
+    "ScoringOutput": "cenote.outputs",
+    "ScoringRequestOutput": "cenote.outputs",
+    "TextPairPrompt": "cenote.types",
     "TextPrompt": "cenote.types",
     "TokensPrompt": "cenote.types",
 }
@@ -36,13 +64,22 @@ __all__ = [
     "LLM",
     "AsyncLLM",
     "CenoteError",
+    "ChatOptions",
+    "ClassificationOutput",
+    "ClassificationRequestOutput",
     "EmbeddingOutput",
     "EmbeddingRequestOutput",
+    "LoRARequest",
+    "MessagesPrompt",
     "PoolerConfig",
     "PoolingOutput",
     "PoolingParams",
     "PoolingRequestOutput",
     "PromptType",
+    "RerankResult",
+    "ScoringOutput",
+    "ScoringRequestOutput",
+    "TextPairPrompt",
     "TextPrompt",
     "TokensPrompt",
     "__version__",

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from cenote.engine.face import EngineFace, to_output, tokenization_options
+from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
 from cenote.engine.request import RequestOptions
+from cenote.engine.scoring import ScorePlan, plan_scores
 from cenote.engine.threads import DaemonThreads
+from cenote.engine.tokenization import tokenization_options
 from cenote.inputs import parse_prompts
-from cenote.outputs import PoolingRequestOutput
+from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
+from cenote.scoring.texts import ScoreSide
 from cenote.types import PoolingParams, PreparedInput, PromptType, Role, TokenizationOptions
 from cenote.types import Prompt as ParsedPrompt
 
@@ -95,6 +98,43 @@ class AsyncLLM(EngineFace):
             to_output(f"{request_id}-{index}", request.prompt, result, options.task)
             for index, (request, result) in enumerate(zip(requests, results, strict=True))
         ]
+
+    async def score(
+        self,
+        queries: ScoreSide,
+        documents: ScoreSide,
+        *,
+        params: PoolingParams | None = None,
+        tokenization: TokenizationOptions | None = None,
+        score_type: str | None = None,
+        use_prompts: bool = False,
+        request_id: str = "",
+        priority: int = 0,
+    ) -> list[ScoringRequestOutput]:
+        """Return one score per pair; the arguments are those of `LLM.score` and `run`.
+
+        Raises:
+            UnsupportedTask: the model cannot score, or not this way.
+            InvalidRequest: the numbers of texts do not fit, or a parameter is wrong; nothing ran.
+            QueueFull: the operator's limits are reached.
+        """
+        plan = plan_scores(
+            self,
+            queries,
+            documents,
+            params=params,
+            tokenization=tokenization or TokenizationOptions(),
+            score_type=score_type,
+            use_prompts=use_prompts,
+            priority=priority,
+        )
+        groups = await asyncio.gather(*(self._run_part(plan, start, end, request_id) for start, end in plan.parts()))
+        answers = [answer for group in groups for answer in group]
+        return await asyncio.to_thread(plan.outputs, answers, self.limits.pad_token_id)
+
+    async def _run_part(self, plan: ScorePlan, start: int, end: int, request_id: str) -> list[PoolingRequestOutput]:
+        prompts = [item.prompt for item in plan.inputs[start:end]]
+        return await self._run(prompts, plan.options[start], request_id)
 
     async def encode(
         self,

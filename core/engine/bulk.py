@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cenote.engine.core import Engine
 from cenote.engine.progress import TokenProgress
 from cenote.engine.request import EngineRequest, RequestOptions
-from cenote.errors import EngineClosed
+from cenote.errors import EngineClosed, InvalidRequest
 from cenote.types import PreparedInput, Prompt
 
 if TYPE_CHECKING:
@@ -23,13 +23,24 @@ _CHUNK = 64
 #: Prompts that are tokenised or queued at once; bounds memory and is the pool that batches are formed from.
 _WINDOW = 2048
 
-#: A tokenised prompt and its result.
-Answer = tuple[PreparedInput, "dict[str, Tensor]"]
+#: A tokenised prompt, and its result or what kept the engine from computing one.
+Answer = tuple[PreparedInput, "dict[str, Tensor] | Exception"]
 
 
 def prompt_size(prompt: Prompt) -> int:
     """Return the size of a prompt before tokenisation: characters, or token ids."""
     return len(prompt.text or "") if prompt.token_ids is None else len(prompt.token_ids)
+
+
+def _outcome(request: EngineRequest) -> dict[str, Tensor] | Exception:
+    """Return a result, or the engine's failure with this one prompt; what concerns the whole call is raised."""
+    try:
+        return request.future.result()
+    except (InvalidRequest, EngineClosed):
+        raise
+    except Exception as exc:
+        # Whatever a model raises for one prompt must not cost the results of the others.
+        return exc
 
 
 class BulkRun:
@@ -105,5 +116,5 @@ class BulkRun:
     def _collect(self, index: int, request: EngineRequest) -> None:
         self._outstanding.discard(request.future)
         self._finished += 1
-        self._answers[index] = (request.prompt, request.future.result())
+        self._answers[index] = (request.prompt, _outcome(request))
         self._progress.done(request.tokens)

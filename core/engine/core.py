@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
 
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
+from cenote.engine.chunks import longest_prompt, run_in_parts
 from cenote.engine.queue import WaitingQueue
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.stats import EngineStats
@@ -49,6 +52,10 @@ class Engine:
         self._renderers = DaemonThreads(config.renderer_num_workers, "cenote-render")
         self._computing = threading.RLock()
 
+    def max_tokens(self, task: str) -> int:
+        """Return how many tokens a prompt for a task may have, all parts of a chunked one together."""
+        return longest_prompt(task, self.model.limits, self._config.pooler_config)
+
     def prepare(
         self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
     ) -> Future[list[PreparedInput]]:
@@ -65,9 +72,12 @@ class Engine:
 
     def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None) -> list[PreparedInput]:
         prepared: list[PreparedInput] = []
+        tokenization = options.tokenization
+        if self.max_tokens(options.task) != self.model.limits.max_tokens:
+            tokenization = replace(tokenization, max_tokens=self.max_tokens(options.task))
         for prompt in prompts:
             try:
-                prepared.append(self.model.prepare(prompt, options.role, options.params, options.tokenization))
+                prepared.append(self.model.prepare(prompt, options.role, options.params, tokenization))
             except InvalidRequest as exc:
                 if first is not None:
                     exc.locate(first + len(prepared))
@@ -77,7 +87,7 @@ class Engine:
     def submit(
         self, prompts: Sequence[PreparedInput], options: RequestOptions, *, bounded: bool = True
     ) -> list[EngineRequest]:
-        """Queue prompts together; each request's future gives its result.
+        """Queue prompts together; each request's future gives its result. Long ones are queued in parts.
 
         Args:
             prompts: tokenised prompts.
@@ -90,13 +100,20 @@ class Engine:
             EngineClosed: the engine was shut down.
         """
         requests = [EngineRequest(prompt, options) for prompt in prompts]
+        waiting = [part for request in requests for part in self._parts(request)]
         with self._changed:
             self._check_open()
             if bounded:
-                self._admit(requests)
-            self._queue.add(requests)
+                self._admit(waiting)
+            self._queue.add(waiting)
             self._changed.notify_all()
         return requests
+
+    def _parts(self, request: EngineRequest) -> list[EngineRequest]:
+        most = self.model.limits.max_tokens
+        if request.tokens <= most or not (request.prompt.spans or self.max_tokens(request.options.task) > most):
+            return [request]
+        return run_in_parts(request, most, self.cancel)
 
     def cancel(self, requests: Sequence[EngineRequest]) -> None:
         """Take out of the queue what has not started yet; the rest goes on."""
@@ -107,8 +124,9 @@ class Engine:
 
     def _admit(self, requests: Sequence[EngineRequest]) -> None:
         count, tokens = len(requests), sum(request.tokens for request in requests)
+        what = "prompts and chunks" if self._config.pooler_config.enable_chunked_processing else "prompts"
         limits = (
-            ("prompts", len(self._queue), count, self._config.max_num_queued_reqs),
+            (what, len(self._queue), count, self._config.max_num_queued_reqs),
             ("tokens", self._queue.tokens, tokens, self._config.max_num_queued_tokens),
         )
         for what, waiting, more, limit in limits:
@@ -159,6 +177,12 @@ class Engine:
         with self._changed:
             self._running = 0
             self._changed.notify_all()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Run nothing while the block changes the model; the batch under way ends first."""
+        with self._computing:
+            yield
 
     def stats(self) -> EngineStats:
         """Return a snapshot of the counters."""

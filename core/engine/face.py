@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from cenote.config import EngineConfig
 from cenote.engine.core import Engine
 from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
-from cenote.errors import InvalidRequest
-from cenote.outputs import PoolingOutput, PoolingRequestOutput
+from cenote.errors import CenoteError, InvalidRequest, ModelNotFound
+from cenote.lora import LoRARequest
+from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
 from cenote.tasks import check_params, default_task, get_task
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Role, TokenizationOptions
 
-__all__ = ["EngineFace", "to_output", "tokenization_options"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["EngineFace", "to_output"]
 
 _ROLES = (None, "query", "document")
-_TOKENIZATION = ("add_special_tokens", "truncate_prompt_tokens", "truncation_side")
 
 
 class EngineFace:
@@ -69,6 +72,43 @@ class EngineFace:
         return self.default_task
 
     @property
+    def runner_type(self) -> str:
+        """Return `pooling`: cenote runs nothing else."""
+        return "pooling"
+
+    @property
+    def lora_names(self) -> tuple[str, ...]:
+        """Return the names of the low-rank adapters that are loaded."""
+        store = getattr(self._loaded.model, "loras", None)
+        return () if store is None else tuple(store.names())
+
+    def load_lora(self, name: str, folder: str) -> None:
+        """Load a low-rank adapter in peft's format, between two batches.
+
+        Raises:
+            InvalidRequest: the model takes none, or was loaded without `enable_lora`.
+            CheckpointError: the files do not fit the model.
+        """
+        store = getattr(self._loaded.model, "loras", None)
+        if store is None:
+            text = "This model was loaded without low-rank adapters. Load it with enable_lora=True (--enable-lora)."
+            raise InvalidRequest(text, param="lora_request")
+        with self.engine.exclusive():
+            store.load(name, folder)
+
+    def lora_name(self, request: LoRARequest | None) -> str | None:
+        """Return the name of the adapter that a call asks for, loaded on first use where it gives a folder."""
+        if request is None:
+            return None
+        if request.lora_path and request.lora_name not in self.lora_names:
+            self.load_lora(request.lora_name, request.lora_path)
+        return request.lora_name
+
+    def _unknown_lora(self, name: str) -> ModelNotFound:
+        known = ", ".join(self.lora_names) or "none"
+        return ModelNotFound(f"There is no low-rank adapter {name!r}. Loaded: {known}.")
+
+    @property
     def is_healthy(self) -> bool:
         """Tell whether requests are answered."""
         return self.engine.is_healthy
@@ -107,49 +147,28 @@ class EngineFace:
         params = params or PoolingParams()
         checked = get_task(task, self.supported_tasks)
         check_params(checked, params, self.limits, self.model)
+        if params.lora is not None and params.lora not in self.lora_names:
+            raise self._unknown_lora(params.lora)
         return RequestOptions(task=checked.name, params=params, tokenization=tokenization, role=role, priority=priority)
 
 
-def tokenization_options(given: Mapping[str, Any] | None) -> TokenizationOptions:
-    """Read the `tokenization_kwargs` of the offline methods.
+def to_output(
+    request_id: str, prompt: PreparedInput, result: Mapping[str, Tensor] | Exception, task: str
+) -> PoolingRequestOutput:
+    """Wrap the result of one prompt, or why there is none."""
+    import torch
 
-    `truncation=True` keeps the model's limit, `max_length` with it keeps that many tokens.
-
-    Raises:
-        InvalidRequest: a key is unknown or a value has the wrong type.
-    """
-    values = dict(given or {})
-    truncation, length = values.pop("truncation", None), values.pop("max_length", None)
-    if truncation in (True, "longest_first"):
-        values.setdefault("truncate_prompt_tokens", -1 if length is None else length)
-    elif truncation not in (None, False, "do_not_truncate"):
-        raise InvalidRequest(f"truncation={truncation!r} is not offered.", param="truncation")
-    elif length is not None:
-        raise InvalidRequest("max_length means nothing without truncation=True.", param="max_length")
-    for name in values:
-        if name not in _TOKENIZATION:
-            known = ", ".join((*_TOKENIZATION, "truncation", "max_length"))
-            raise InvalidRequest(f"tokenization_kwargs has no {name!r}; known: {known}.", param=name)
-    side: Literal["left", "right"] | None = values.get("truncation_side")
-    kept = values.get("truncate_prompt_tokens")
-    if side not in (None, "left", "right"):
-        raise InvalidRequest(f"truncation_side must be 'left' or 'right', not {side!r}.", param="truncation_side")
-    if kept is not None and (not isinstance(kept, int) or isinstance(kept, bool) or kept < -1):
-        raise InvalidRequest(
-            f"truncate_prompt_tokens must be a whole number from -1 up, not {kept!r}.", param="truncate_prompt_tokens"
-        )
-    return TokenizationOptions(
-        add_special_tokens=values.get("add_special_tokens"),
-        truncate_prompt_tokens=kept,
-        truncation_side=side,
-    )
-
-
-def to_output(request_id: str, prompt: PreparedInput, result: Mapping[str, Any], task: str) -> PoolingRequestOutput:
-    """Wrap the result of one prompt."""
+    error = _error(result) if isinstance(result, Exception) else None
     return PoolingRequestOutput(
         request_id=request_id,
-        outputs=PoolingOutput(result[task]),
+        outputs=PoolingOutput(torch.empty(0) if isinstance(result, Exception) else result[task]),
         prompt_token_ids=list(prompt.token_ids),
         truncated_tokens=prompt.truncated_tokens,
+        error=error,
     )
+
+
+def _error(failure: Exception) -> RequestError:
+    # Texts of foreign exceptions may hold paths and addresses; the log has them.
+    text = str(failure) if isinstance(failure, CenoteError) else f"The model failed ({type(failure).__name__})."
+    return RequestError(code=500, message=text)

@@ -1,18 +1,33 @@
-"""What the methods of `LLM` return."""
+"""What every result of `LLM` says, and raw results."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from cenote.errors import ShapeError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EmbeddingOutput", "EmbeddingRequestOutput", "PoolingOutput", "PoolingRequestOutput"]
+__all__ = ["PoolingOutput", "PoolingRequestOutput", "RequestError", "RequestOutput"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestError:
+    """Why the engine has no result for a prompt.
+
+    Attributes:
+        code: HTTP status that says the same.
+        message: what happened, and what to do.
+        retryable: the same request may succeed later.
+    """
+
+    code: int
+    message: str
+    retryable: bool = False
 
 
 @dataclass(eq=False)
@@ -20,7 +35,8 @@ class PoolingOutput:
     """One raw result.
 
     Attributes:
-        data: float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim].
+        data: float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim], `classify` [labels],
+            `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept; empty after an error.
     """
 
     data: Tensor = field(repr=False)
@@ -34,41 +50,19 @@ class PoolingOutput:
         return f"PoolingOutput(data=<tensor {list(self.data.shape)}>)"
 
 
-@dataclass(eq=False)
-class EmbeddingOutput:
-    """One embedding.
-
-    Attributes:
-        embedding: [hidden_size] floats.
-    """
-
-    embedding: list[float] = field(repr=False)
-
-    @property
-    def hidden_size(self) -> int:
-        """Return the number of components."""
-        return len(self.embedding)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, EmbeddingOutput) and self.embedding == other.embedding
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"EmbeddingOutput(hidden_size={self.hidden_size})"
-
-
 @dataclass(kw_only=True)
-class _RequestOutput(Generic[T]):
+class RequestOutput(Generic[T]):
     """What every result says of its prompt.
 
     Attributes:
         request_id: unique within the engine, or derived from the id the client gave.
         outputs: the result.
-        prompt_token_ids: what the model saw, special tokens included.
+        prompt_token_ids: what the model saw, special tokens included; for a pair whose sides were read one by one,
+            those of the query, the padding id, and those of the document.
         num_cached_tokens: always 0, kept for compatibility.
         finished: always True, pooling has no partial results.
         truncated_tokens: tokens that truncation removed; a lower bound where the rest was never tokenised.
+        error: why the engine has no result, or None; the result is empty then.
     """
 
     request_id: str
@@ -77,29 +71,39 @@ class _RequestOutput(Generic[T]):
     num_cached_tokens: int = 0
     finished: bool = True
     truncated_tokens: int = 0
+    error: RequestError | None = None
 
 
-class PoolingRequestOutput(_RequestOutput[PoolingOutput]):
+class PoolingRequestOutput(RequestOutput[PoolingOutput]):
     """Raw result of one prompt."""
 
 
-class EmbeddingRequestOutput(_RequestOutput[EmbeddingOutput]):
-    """Embedding of one prompt."""
+class TypedOutput(RequestOutput[T]):
+    """A result made from a raw one."""
 
     @classmethod
-    def from_base(cls, base: PoolingRequestOutput) -> Self:
-        """Convert a raw `embed` result.
-
-        Raises:
-            ShapeError: the data is not one vector.
-        """
-        if base.outputs.data.ndim != 1:
-            raise ShapeError(f"An embedding is one vector; the data has shape {list(base.outputs.data.shape)}.")
+    def convert(cls, base: PoolingRequestOutput, outputs: T) -> Self:
+        """Return the raw result's facts with another payload."""
         return cls(
             request_id=base.request_id,
-            outputs=EmbeddingOutput(base.outputs.data.tolist()),
+            outputs=outputs,
             prompt_token_ids=base.prompt_token_ids,
             num_cached_tokens=base.num_cached_tokens,
             finished=base.finished,
             truncated_tokens=base.truncated_tokens,
+            error=base.error,
         )
+
+
+def one_row(base: PoolingRequestOutput, what: str) -> list[Any]:
+    """Return the numbers of a result that is one row; empty after an error.
+
+    Raises:
+        ShapeError: the data has another number of dimensions.
+    """
+    if base.error is not None:
+        return []
+    data = base.outputs.data
+    if data.ndim != 1:
+        raise ShapeError(f"{what} is one row of numbers; the data has shape {list(data.shape)}.")
+    return data.tolist()

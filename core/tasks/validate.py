@@ -13,7 +13,16 @@ from cenote.types import ModelLimits, PoolingParams
 __all__ = ["check_dimensions", "check_params", "default_task", "get_task"]
 
 _GROUP = "cenote.tasks"
-_REMOVED = {"encode": "token_embed or token_classify", "score": "embed or classify"}
+_REMOVED = {"encode": "token_embed or token_classify"}
+#: What makes a model capable of a task.
+_HINTS = {
+    "embed": " Try --convert embed.",
+    "token_embed": " Try --convert embed.",
+    "classify": " Try --convert classify.",
+    "token_classify": " Try --convert classify.",
+    "score": " Only a classifier with one label has it; LLM.score also scores with the vectors of an embedder.",
+    "plugin": " It needs an IO processor, or a model whose plugin has a pooler of its own.",
+}
 
 
 def get_task(name: str | None, supported: Collection[str], registry: Registry | None = None) -> Task:
@@ -33,7 +42,7 @@ def get_task(name: str | None, supported: Collection[str], registry: Registry | 
         raise UnsupportedTask(
             f"Task {name!r} was removed; use {_REMOVED[name]}. This model can do: {offered}.", param="task"
         )
-    hint = {"embed": " Try --convert embed.", "token_embed": " Try --convert embed."}.get(name, "")
+    hint = _HINTS.get(name, "")
     raise UnsupportedTask(f"This model cannot do task {name!r}. It can do: {offered}.{hint}", param="task")
 
 
@@ -65,6 +74,10 @@ def check_params(task: Task, params: PoolingParams, limits: ModelLimits, model: 
     for item in fields(params):
         if item.name != "task" and getattr(params, item.name) is not None and item.name not in task.parameters:
             raise InvalidRequest(f"{item.name} means nothing for task {task.name!r}.", param=item.name)
+    for name in ("step_tag_id", "returned_token_ids"):
+        if getattr(params, name) is not None and task.name != "plugin" and limits.token_pooling != "STEP":
+            text = f"{name} means something with STEP pooling only; this model pools {limits.token_pooling}."
+            raise InvalidRequest(text, param=name)
     if params.prompt is not None and params.prompt_name is not None:
         raise InvalidRequest("Give prompt or prompt_name, not both.", param="prompt")
     if params.dimensions is not None:

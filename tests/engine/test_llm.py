@@ -83,7 +83,7 @@ def test_a_wrong_prompt_raises_and_the_model_keeps_answering(llm: LLM) -> None:
     assert len(llm.embed(["fine"], use_tqdm=False)) == 1
 
 
-@pytest.mark.parametrize("prompts", [[], [[]], None, 5, [1, "a"], [True], [["a"]], {"text": "x"}, b"bytes"])
+@pytest.mark.parametrize("prompts", [[], [[]], None, 5, [1, "a"], [True], [["a"]], {"texts": "x"}, b"bytes"])
 def test_what_is_no_prompt_is_refused(llm: LLM, prompts: object) -> None:
     with pytest.raises(InvalidRequest):
         llm.embed(prompts, use_tqdm=False)  # type: ignore[arg-type]
@@ -107,11 +107,19 @@ def test_as_many_parameters_as_prompts_are_needed(llm: LLM) -> None:
 
 
 @pytest.mark.parametrize(
-    "kwargs", [{"nonsense": 1}, {"truncate_prompt_tokens": "5"}, {"truncation_side": "up"}, {"max_length": 5}]
+    "kwargs", [{"padding": "max_length"}, {"truncate_prompt_tokens": "5"}, {"truncation_side": "up"}, {"max_length": 5}]
 )
 def test_wrong_tokenization_arguments_are_refused(llm: LLM, kwargs: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
         llm.embed("x", tokenization_kwargs=kwargs, use_tqdm=False)
+
+
+def test_tokenization_arguments_of_other_engines_are_ignored_with_a_warning(
+    llm: LLM, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = llm.embed("x", use_tqdm=False)[0].outputs
+    assert llm.embed("x", tokenization_kwargs={"return_tensors": "pt"}, use_tqdm=False)[0].outputs == plain
+    assert "'return_tensors'; it is ignored" in caplog.text
 
 
 def test_an_unknown_role_is_refused(llm: LLM) -> None:

@@ -1,0 +1,171 @@
+"""Scoring through the engine: what to run for some pairs, and how the answers become scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cenote.engine.request import RequestOptions
+from cenote.errors import InvalidRequest, NonFiniteResult
+from cenote.outputs import PoolingOutput, PoolingRequestOutput, RerankResult, ScoringRequestOutput
+from cenote.scoring import ScoreInput, Scorer, choose_scorer, pair_up
+from cenote.scoring.base import Pair
+from cenote.scoring.texts import ScoreSide, score_texts
+from cenote.types import ChatOptions, PoolingParams, Role, TokenizationOptions
+
+if TYPE_CHECKING:
+    from cenote.engine.face import EngineFace
+
+__all__ = ["ScorePlan", "plan_scores", "ranking"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePlan:
+    """What the model must read for some pairs.
+
+    Attributes:
+        scorer: the way of scoring.
+        queries: number of queries.
+        pairs: which query meets which document.
+        inputs: what to read.
+        options: what is asked of each input.
+    """
+
+    scorer: Scorer
+    queries: int
+    pairs: list[Pair]
+    inputs: list[ScoreInput]
+    options: list[RequestOptions]
+
+    def parts(self) -> list[tuple[int, int]]:
+        """Return [start, end) of the inputs that are run with equal options."""
+        if self.inputs[0].side == "pair":
+            return [(0, len(self.inputs))]
+        return [(0, self.queries), (self.queries, len(self.inputs))]
+
+    def outputs(self, answers: Sequence[PoolingRequestOutput], pad_token_id: int) -> list[ScoringRequestOutput]:
+        """Turn the answers of the inputs into one score per pair; a pair with a failed input has its error."""
+        joint = self.inputs[0].side == "pair"
+        used = [(at,) if joint else (q, self.queries + d) for at, (q, d) in enumerate(self.pairs)]
+        parts = [[answers[place] for place in places] for places in used]
+        sound = [at for at, part in enumerate(parts) if all(answer.error is None for answer in part)]
+        raw = [_joined(part, pad_token_id) for part in parts]
+        if sound:
+            results = [answer.outputs.data for answer in answers]
+            chosen = [results[at] for at in sound] if joint else results
+            scores = self.scorer.scores(chosen, self.queries, [self.pairs[at] for at in sound])
+            for at, score in zip(sound, scores, strict=True):
+                raw[at].outputs = PoolingOutput(score)
+        return [ScoringRequestOutput.from_base(item) for item in raw]
+
+
+def _joined(answers: Sequence[PoolingRequestOutput], pad_token_id: int) -> PoolingRequestOutput:
+    """Return the facts of a pair's one or two answers."""
+    first, last = answers[0], answers[-1]
+    if len(answers) == 1:
+        return replace(first)
+    return replace(
+        first,
+        request_id=f"{first.request_id}_{last.request_id}",
+        prompt_token_ids=[*first.prompt_token_ids, pad_token_id, *last.prompt_token_ids],
+        truncated_tokens=first.truncated_tokens + last.truncated_tokens,
+        error=first.error or last.error,
+    )
+
+
+def plan_scores(
+    face: EngineFace,
+    data_1: ScoreSide,
+    data_2: ScoreSide,
+    *,
+    params: PoolingParams | Sequence[PoolingParams] | None,
+    tokenization: TokenizationOptions,
+    score_type: str | None,
+    use_prompts: bool,
+    priority: int = 0,
+) -> ScorePlan:
+    """Check what is asked, and lay out what must be read.
+
+    Args:
+        face: the engine's face, for what the model can do.
+        data_1: queries.
+        data_2: documents.
+        params: one for all, or one per pair where pairs are read jointly.
+        tokenization: how text becomes tokens.
+        score_type: the way of scoring; None is the model's own.
+        use_prompts: put the model's stored query and document prompts in front.
+        priority: lower runs sooner.
+
+    Raises:
+        InvalidRequest: the sides do not fit, or the model cannot score this way.
+    """
+    queries, documents = score_texts(data_1, "data_1"), score_texts(data_2, "data_2")
+    pairs = pair_up(len(queries), len(documents))
+    scorer = choose_scorer(score_type, face.supported_tasks, face.default_task)
+    inputs = scorer.inputs(queries, documents, pairs)
+    joint = inputs[0].side == "pair"
+    wanted = _per_input(params, len(pairs), len(inputs), joint)
+    options = {}
+    for given in set(wanted):
+        for side in {item.side for item in inputs}:
+            by_role = side != "pair" and (scorer.by_role or use_prompts)
+            asked, how = _side(given, tokenization, side, verbatim=side != "pair" and not by_role)
+            role: Role | None = None
+            if by_role:
+                role = "query" if side == "query" else "document"
+            options[given, side] = face.request_options(scorer.task, asked, how, role, priority)
+    chosen = [options[given, item.side] for given, item in zip(wanted, inputs, strict=True)]
+    return ScorePlan(scorer, len(queries), pairs, inputs, chosen)
+
+
+def _per_input(
+    params: PoolingParams | Sequence[PoolingParams] | None, pairs: int, inputs: int, joint: bool
+) -> list[PoolingParams]:
+    if params is None or isinstance(params, PoolingParams):
+        return [params or PoolingParams()] * inputs
+    if len(params) != pairs:
+        raise InvalidRequest(f"pooling_params has {len(params)} entries for {pairs} pairs.", param="pooling_params")
+    if joint:
+        return list(params)
+    if len(set(params)) > 1:
+        text = "This model reads queries and documents one by one, so that all pairs must have equal pooling_params."
+        raise InvalidRequest(text, param="pooling_params")
+    return [params[0]] * inputs
+
+
+def _side(
+    params: PoolingParams, tokenization: TokenizationOptions, side: str, *, verbatim: bool
+) -> tuple[PoolingParams, TokenizationOptions]:
+    """Return what is asked of the texts of one side."""
+    extra = params.extra_kwargs or {}
+    query = extra.get("max_tokens_per_query", tokenization.max_tokens_per_query) or None
+    document = extra.get("max_tokens_per_doc", tokenization.max_tokens_per_doc) or None
+    chat = tokenization.chat
+    if isinstance(extra.get("chat_template_kwargs"), Mapping):
+        chat = replace(chat or ChatOptions(), kwargs=extra["chat_template_kwargs"])
+    if side != "pair":  # a text that is read alone has the one limit
+        query, document = (query if side == "query" else document), None
+    params = replace(params, task=None, extra_kwargs=None)
+    if verbatim and params.prompt is None and params.prompt_name is None:
+        params = replace(params, prompt="")
+    return params, replace(tokenization, max_tokens_per_query=query, max_tokens_per_doc=document, chat=chat)
+
+
+def ranking(documents: ScoreSide, scores: Sequence[ScoringRequestOutput], top_n: int | None) -> list[RerankResult]:
+    """Sort documents by score, best first; equal scores keep the order that was given.
+
+    Raises:
+        InvalidRequest: `top_n` is not positive.
+        NonFiniteResult: a document could not be scored; a ranking without it would be wrong.
+    """
+    if top_n is not None and top_n < 1:
+        raise InvalidRequest(f"top_n must be at least 1, not {top_n}.", param="top_n")
+    failed = next((at for at, item in enumerate(scores) if item.error is not None), None)
+    if failed is not None:
+        error = scores[failed].error
+        assert error is not None
+        raise NonFiniteResult(f"Document {failed} could not be scored: {error.message}")
+    texts = score_texts(documents, "documents")
+    results = [RerankResult(at, item.outputs.score, texts[at]) for at, item in enumerate(scores)]
+    return sorted(results, key=lambda item: -item.score)[:top_n]

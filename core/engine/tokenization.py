@@ -1,0 +1,79 @@
+"""`tokenization_kwargs` of the offline methods."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from cenote.errors import InvalidRequest
+from cenote.types import ChatOptions, TokenizationOptions
+
+__all__ = ["tokenization_options"]
+
+_log = logging.getLogger(__name__)
+
+#: Understood by the contract, and without effect on models that pool.
+_WITHOUT_EFFECT = ("needs_detokenization", "pad_prompt_tokens")
+
+
+def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | None = None) -> TokenizationOptions:
+    """Read the keyword arguments of tokenisation.
+
+    `truncation=True` keeps the model's limit, `max_length` with it keeps that many tokens.
+
+    Args:
+        given: `add_special_tokens`, `truncate_prompt_tokens`, `truncation_side`, `truncation`, `max_length`,
+            `max_tokens_per_query`, `max_tokens_per_doc`, `padding`; others are ignored with a warning.
+        chat: how templates are filled.
+
+    Raises:
+        InvalidRequest: a value has the wrong type, or asks for what is not offered.
+    """
+    values = dict(given or {})
+    keep = _kept(values)
+    side: Literal["left", "right"] | None = values.pop("truncation_side", None)
+    if side not in (None, "left", "right"):
+        raise InvalidRequest(f"truncation_side must be 'left' or 'right', not {side!r}.", param="truncation_side")
+    padding = values.pop("padding", None)
+    if padding not in (None, False, "do_not_pad"):
+        text = f"padding={padding!r} is not offered: batches have no padding, and it changes no result."
+        raise InvalidRequest(text, param="padding")
+    special = values.pop("add_special_tokens", None)
+    if special is not None and not isinstance(special, bool):
+        raise InvalidRequest(f"add_special_tokens must be true or false, not {special!r}.", param="add_special_tokens")
+    options = TokenizationOptions(
+        add_special_tokens=special,
+        truncate_prompt_tokens=keep,
+        truncation_side=side,
+        max_tokens_per_query=_count(values, "max_tokens_per_query"),
+        max_tokens_per_doc=_count(values, "max_tokens_per_doc"),
+        chat=chat,
+    )
+    for name in values:
+        if name not in _WITHOUT_EFFECT:
+            _log.warning("tokenization_kwargs has no %r; it is ignored", name)
+    return options
+
+
+def _kept(values: dict[str, Any]) -> int | None:
+    truncation, length = values.pop("truncation", None), values.pop("max_length", None)
+    keep = values.pop("truncate_prompt_tokens", None)
+    if truncation in (True, "longest_first"):
+        keep = keep if keep is not None else -1 if length is None else length
+    elif truncation not in (None, False, "do_not_truncate"):
+        raise InvalidRequest(f"truncation={truncation!r} is not offered; use True or False.", param="truncation")
+    elif length is not None:
+        raise InvalidRequest("max_length means nothing without truncation=True.", param="max_length")
+    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < -1):
+        text = f"truncate_prompt_tokens must be a whole number from -1 up, not {keep!r}."
+        raise InvalidRequest(text, param="truncate_prompt_tokens")
+    return keep
+
+
+def _count(values: dict[str, Any], name: str) -> int | None:
+    """Read a limit of tokens; 0 is none."""
+    value = values.pop(name, None)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise InvalidRequest(f"{name} must be a whole number from 0 up, not {value!r}.", param=name)
+    return value or None

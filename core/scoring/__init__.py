@@ -1,0 +1,6 @@
+"""Scores of a query and a document: by one joint pass, by one vector each, or by one vector per token."""
+
+from cenote.scoring.base import ScoreInput, Scorer, pair_up
+from cenote.scoring.choose import choose_scorer
+
+__all__ = ["ScoreInput", "Scorer", "choose_scorer", "pair_up"]

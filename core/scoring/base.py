@@ -1,0 +1,78 @@
+"""What a way of scoring is: which prompts the model must read, and how their results become scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from cenote.errors import InvalidRequest
+from cenote.types import Prompt, Role
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Pair", "ScoreInput", "Scorer", "pair_up"]
+
+#: Places of a query and of a document in their lists.
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreInput:
+    """One prompt that the model must read.
+
+    Attributes:
+        prompt: what to read.
+        task: what to compute of it.
+        side: which text it is.
+        role: what it is for, where the model treats queries and documents differently.
+    """
+
+    prompt: Prompt
+    task: str
+    side: Literal["query", "document", "pair"]
+    role: Role | None = None
+
+
+class Scorer(Protocol):
+    """A way of scoring; an entry point of the group `cenote.scorers` names an object of this form."""
+
+    #: Task that a model must support.
+    task: str
+    #: The stored prompts or markers of queries and documents belong to this way of scoring.
+    by_role: bool
+
+    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
+        """Return what the model must read for some pairs."""
+        ...
+
+    def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
+        """Return [len(pairs)] float32.
+
+        Args:
+            results: of the inputs, in their order.
+            queries: number of queries.
+            pairs: as given to `inputs`.
+        """
+        ...
+
+
+def pair_up(queries: int, documents: int) -> list[Pair]:
+    """Pair queries with documents: one with each of many, or one by one.
+
+    Raises:
+        InvalidRequest: nothing on a side, or numbers that do not fit.
+    """
+    if not queries or not documents:
+        side = "data_1 (queries)" if not queries else "data_2 (documents)"
+        raise InvalidRequest(f"{side} is empty; give at least one text.", param="data_1" if not queries else "data_2")
+    if queries == 1:
+        return [(0, index) for index in range(documents)]
+    if queries != documents:
+        raise InvalidRequest(
+            f"{queries} queries cannot be paired with {documents} documents. Give one query for all documents, or as "
+            "many queries as documents.",
+            param="data_1",
+        )
+    return [(index, index) for index in range(queries)]
