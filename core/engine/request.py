@@ -24,6 +24,8 @@ class RequestOptions:
         tokenization: how text becomes tokens.
         role: what the input is for.
         priority: lower runs sooner.
+        overlap_tokens: tokens of context that windows over a long document share (late chunking); None is the default
+            of `cut_windows`.
     """
 
     task: str
@@ -31,6 +33,7 @@ class RequestOptions:
     tokenization: TokenizationOptions = field(default_factory=TokenizationOptions)
     role: Role | None = None
     priority: int = 0
+    overlap_tokens: int | None = None
 
 
 @dataclass(slots=True, eq=False)

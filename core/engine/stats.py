@@ -9,7 +9,7 @@ __all__ = ["EngineStats"]
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """A snapshot.
+    """A snapshot. A long text that runs in parts counts as so many prompts.
 
     Attributes:
         forwards: forward passes run so far.

@@ -27,7 +27,7 @@ _OVERLAP, _OVERLAP_PART = 256, 4
 
 
 def encode_chunks(
-    content: ContentTokenizer, specials: SpecialTokens, prompt: Prompt, prefix: str = ""
+    content: ContentTokenizer, specials: SpecialTokens, prompt: Prompt, *, size: int, prefix: str = ""
 ) -> PreparedInput:
     """Tokenise a text as one, and find the tokens of each of its chunks.
 
@@ -38,28 +38,45 @@ def encode_chunks(
         content: tokenises without special tokens.
         specials: put around the text.
         prompt: has a text and its `chunk_ends`.
+        size: most tokens of one chunk; the text may have more.
         prefix: text in front of the first chunk.
 
     Raises:
         InvalidRequest: no token begins in some chunk.
+        PromptTooLong: some chunk has more than `size` tokens.
     """
     encoding: Encoding = content.rust.encode(prefix + (prompt.text or ""), add_special_tokens=False)
-    ends = [len(prefix) + end for end in prompt.chunk_ends]
-    # Tokenizers that write a character as several tokens, or normalise, may report places that step back a little.
-    places = accumulate((start for start, _ in encoding.offsets), max)
-    counts = [0] * len(ends)
-    for place in places:
-        counts[min(bisect_right(ends, place), len(ends) - 1)] += 1
-    if 0 in counts:
-        raise InvalidRequest(
-            f"Chunk {counts.index(0)} of {len(counts)} has no tokens: it is empty, white space, or within a token that "
-            "begins before it. Join it to its neighbour.",
-            param="documents",
-        )
+    counts = _count_tokens(encoding.offsets, [len(prefix) + end for end in prompt.chunk_ends])
     borders = [len(specials.head) + count for count in accumulate(counts, initial=0)]
     ids = (*specials.head, *encoding.ids, *specials.tail)
     borders[0], borders[-1] = 0, len(ids)
-    return PreparedInput(token_ids=ids, spans=tuple(pairwise(borders)))
+    prepared = PreparedInput(token_ids=ids, spans=tuple(pairwise(borders)))
+    _check_chunks(counts, prepared.spans, size)
+    return prepared
+
+
+def _count_tokens(offsets: Sequence[tuple[int, int]], ends: Sequence[int]) -> list[int]:
+    """Count the tokens that begin in each chunk, the chunks ending at the characters `ends`."""
+    counts = [0] * len(ends)
+    # Tokenizers that write a character as several tokens, or normalise, may report places that step back a little.
+    for place in accumulate((start for start, _ in offsets), max):
+        counts[min(bisect_right(ends, place), len(ends) - 1)] += 1
+    return counts
+
+
+def _check_chunks(counts: Sequence[int], spans: Sequence[tuple[int, int]], size: int) -> None:
+    for index, (count, (start, end)) in enumerate(zip(counts, spans, strict=True)):
+        if count == 0:
+            raise InvalidRequest(
+                f"Chunk {index} has no tokens: it is empty, white space, or within a token that begins before it. Join "
+                "it to its neighbour.",
+                param="documents",
+            )
+        if end - start > size:
+            raise PromptTooLong(
+                f"Chunk {index} has {end - start} tokens, but this model takes at most {size}. Cut it up further.",
+                param="documents",
+            )
 
 
 def cut_tokens(prompt: PreparedInput, size: int) -> list[PreparedInput]:
@@ -78,12 +95,9 @@ def cut_windows(prompt: PreparedInput, size: int, overlap: int | None = None) ->
     chunk leaves no room for all of them, there are fewer.
 
     Args:
-        prompt: its spans follow each other without a gap.
+        prompt: its spans follow each other without a gap, and none has more than `size` tokens.
         size: most tokens of a window.
         overlap: tokens of context; None is 256, or a quarter of `size` where that is less.
-
-    Raises:
-        PromptTooLong: a span alone has more than `size` tokens.
     """
     context = min(_OVERLAP, size // _OVERLAP_PART) if overlap is None else min(overlap, size - 1)
     windows: list[PreparedInput] = []
@@ -95,12 +109,6 @@ def cut_windows(prompt: PreparedInput, size: int, overlap: int | None = None) ->
             begin = max(0, prompt.spans[first][1] - size)
             fitting += 1
         window = prompt.spans[first:fitting]
-        if window[0][0] < begin:
-            raise PromptTooLong(
-                f"Chunk {first} has {window[0][1] - window[0][0]} tokens, but this model takes at most {size}. Cut it "
-                "into smaller ones.",
-                param="documents",
-            )
         windows.append(_part(prompt, begin, window[-1][1], window))
         first = fitting
     return windows

@@ -102,7 +102,7 @@ class TextEncoder:
         )
 
     def _encode_chunks(self, prompt: Prompt, specials: SpecialTokens, prefix: str) -> PreparedInput:
-        prepared = encode_chunks(self._content, specials, prompt, prefix)
+        prepared = encode_chunks(self._content, specials, prompt, size=self.max_tokens, prefix=prefix)
         self._check(prepared.token_ids, trusted=not self._ids_may_exceed)
         skip = 0 if self._include_prompt or not prefix else self._prefix_tokens(prefix, specials.count > 0)
         return replace(prepared, pooling_skip=skip)

@@ -110,7 +110,7 @@ def _to_call(body: EmbeddingRequest, model: ServedModel, response_id: str) -> In
             prompt_name=body.prompt_name,
             prompt=body.prompt,
         ),
-        tokenization=body.tokenization(model.engine.limits.max_tokens),
+        tokenization=body.tokenization(model.engine.engine.max_tokens(_TASK)),
         response_id=response_id,
         role=parse_role(body.input_type),
         priority=body.priority,
