@@ -80,8 +80,9 @@ class AsyncLLM(EngineFace):
         return await self._run(prompts, options, request_id)
 
     async def _run(
-        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, request_id: str
+        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, request_id: str, first: int = 0
     ) -> list[PoolingRequestOutput]:
+        """Run prompts of equal options; their results are called `<request_id>-<number>`, from `first` on."""
         prepared: list[PreparedInput] = []
         for start in range(0, len(prompts), _CHUNK):
             chunk = self.engine.prepare(
@@ -96,7 +97,7 @@ class AsyncLLM(EngineFace):
             self.engine.cancel(requests)  # settled ones ignore it
         return [
             to_output(f"{request_id}-{index}", request.prompt, result, options.task)
-            for index, (request, result) in enumerate(zip(requests, results, strict=True))
+            for index, (request, result) in enumerate(zip(requests, results, strict=True), first)
         ]
 
     async def score(
@@ -134,7 +135,7 @@ class AsyncLLM(EngineFace):
 
     async def _run_part(self, plan: ScorePlan, start: int, end: int, request_id: str) -> list[PoolingRequestOutput]:
         prompts = [item.prompt for item in plan.inputs[start:end]]
-        return await self._run(prompts, plan.options[start], request_id)
+        return await self._run(prompts, plan.options[start], request_id, start)
 
     async def encode(
         self,

@@ -1,0 +1,92 @@
+"""`LLM.score` and `LLM.rerank` on the real all-MiniLM-L6-v2, which reads texts one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from cenote import LLM, AsyncLLM, PoolingParams
+from cenote.checkpoints import find_default_model
+from cenote.errors import InvalidRequest, UnsupportedTask
+
+QUERY = "How do plants make sugar?"
+DOCUMENTS = ["The stock market fell.", "Photosynthesis turns light into sugar.", "Leaves are green."]
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[LLM]:
+    with LLM(find_default_model().source, served_model_name="all-MiniLM-L6-v2") as made:
+        yield made
+
+
+def test_an_embedder_scores_with_the_cosine_of_its_vectors(llm: LLM) -> None:
+    scores = llm.score(QUERY, DOCUMENTS, use_tqdm=False)
+    vectors = torch.tensor([item.outputs.embedding for item in llm.embed([QUERY, *DOCUMENTS], use_tqdm=False)])
+    expected = vectors[1:] @ vectors[0]
+    torch.testing.assert_close(torch.tensor([item.outputs.score for item in scores]), expected, atol=1e-6, rtol=0)
+
+
+def test_a_pairs_output_names_both_texts(llm: LLM) -> None:
+    (output,) = llm.score("one", "two", use_tqdm=False)
+    left, right = (item.prompt_token_ids for item in llm.embed(["one", "two"], use_tqdm=False))
+    assert output.prompt_token_ids == [*left, 0, *right]
+    query, document = output.request_id.split("_")
+    assert int(document) == int(query) + 1
+
+
+def test_late_interaction_can_be_asked_for(llm: LLM) -> None:
+    (output,) = llm.score(QUERY, DOCUMENTS[1], score_type="colbert", use_tqdm=False)
+    query, document = (
+        item.outputs.data for item in llm.encode([QUERY, DOCUMENTS[1]], pooling_task="token_embed", use_tqdm=False)
+    )
+    assert output.outputs.score == pytest.approx(float((query @ document.T).amax(dim=1).sum()), abs=1e-4)
+
+
+def test_ranking_sorts_and_cuts_and_keeps_places(llm: LLM) -> None:
+    ranked = llm.rerank(QUERY, DOCUMENTS, top_n=2, use_tqdm=False)
+    assert [item.index for item in ranked] == [1, 2]
+    assert ranked[0].document == DOCUMENTS[1]
+    assert ranked[0].score > ranked[1].score
+
+
+def test_equal_scores_keep_their_order(llm: LLM) -> None:
+    ranked = llm.rerank(QUERY, ["same", "same", "same"], use_tqdm=False)
+    assert [item.index for item in ranked] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("top_n", [0, -1])
+def test_a_ranking_of_no_documents_is_refused(llm: LLM, top_n: int) -> None:
+    with pytest.raises(InvalidRequest, match="top_n must be at least 1"):
+        llm.rerank(QUERY, DOCUMENTS, top_n=top_n, use_tqdm=False)
+
+
+def test_wrong_calls_name_what_is_wrong(llm: LLM) -> None:
+    with pytest.raises(InvalidRequest, match="2 queries cannot be paired with 3 documents"):
+        llm.score([QUERY, QUERY], DOCUMENTS, use_tqdm=False)
+    with pytest.raises(InvalidRequest, match=r"data_2 .* is empty"):
+        llm.score(QUERY, [], use_tqdm=False)
+    with pytest.raises(UnsupportedTask, match="needs the task 'score'"):
+        llm.score(QUERY, DOCUMENTS, score_type="cross-encoder", use_tqdm=False)
+    different = [PoolingParams(), PoolingParams(prompt="x"), PoolingParams()]
+    with pytest.raises(InvalidRequest, match="equal pooling_params"):
+        llm.score(QUERY, DOCUMENTS, pooling_params=different, use_tqdm=False)
+    with pytest.raises(InvalidRequest, match="query must be one text"):
+        llm.rerank([QUERY], DOCUMENTS, use_tqdm=False)  # type: ignore[arg-type]
+
+
+def test_the_awaiting_face_gives_the_same_scores(llm: LLM) -> None:
+    expected = [item.outputs.score for item in llm.score(QUERY, DOCUMENTS, use_tqdm=False)]
+
+    async def run() -> list[float]:
+        engine = AsyncLLM(find_default_model().source)
+        try:
+            outputs = await engine.score(QUERY, DOCUMENTS, request_id="score-1")
+            assert outputs[0].request_id == "score-1-0_score-1-1"
+            return [item.outputs.score for item in outputs]
+        finally:
+            await engine.shutdown()
+
+    assert asyncio.run(run()) == pytest.approx(expected, abs=1e-6)
