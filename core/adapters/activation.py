@@ -49,14 +49,21 @@ def _sigmoid_or_softmax(logits: Tensor) -> Tensor:
     return torch.sigmoid(logits) if logits.shape[-1] < 2 else _softmax(logits)
 
 
-_BY_NAME: Mapping[str, Function] = {"none": _identity, "sigmoid": torch.sigmoid, "softmax": _softmax}
-_BY_PROBLEM: Mapping[str, Function] = {
-    "regression": _identity,
-    "single_label_classification": _sigmoid_or_softmax,
-    "multi_label_classification": torch.sigmoid,
+#: Functions by the name that reports show. `auto` is shown as what it means for the model's labels.
+_FUNCTIONS: Mapping[str, Function] = {
+    "identity": _identity,
+    "sigmoid": torch.sigmoid,
+    "softmax": _softmax,
+    "auto": _sigmoid_or_softmax,
 }
+_BY_PROBLEM: Mapping[str, str] = {
+    "regression": "identity",
+    "single_label_classification": "auto",
+    "multi_label_classification": "sigmoid",
+}
+_BY_PIPELINE: Mapping[str, str] = {"none": "identity", "sigmoid": "sigmoid", "softmax": "softmax"}
 #: Classes of torch that need an axis, or that have a plainer form here.
-_AXIS: Mapping[str, Function] = {
+_OWN_FORM: Mapping[str, Function] = {
     "Identity": _identity,
     "Sigmoid": torch.sigmoid,
     "Softmax": _softmax,
@@ -78,7 +85,7 @@ def resolve_activation(
         config: `config.json`.
         labels: number of labels.
         compat: `reference` or `vllm`.
-        default: `none`, `sigmoid` or `softmax`, where no file says.
+        default: `identity`, `sigmoid` or `softmax`, where no file says.
         own: dotted name from `config_sentence_transformers.json`.
 
     Raises:
@@ -87,17 +94,17 @@ def resolve_activation(
     Source: `CrossEncoder.get_default_activation_fn` of sentence-transformers 6.2, `TextClassificationPipeline` of
     transformers 5.23.
     """
-    problem = config.get("problem_type")
-    if problem is not None and problem not in _BY_PROBLEM:
-        raise CheckpointError(f"config.json has problem_type {problem!r}; known are {', '.join(_BY_PROBLEM)}.")
-    by_problem = _named(_BY_PROBLEM[problem], labels, "problem_type") if problem is not None else None
+    by_problem = _listed(config, "problem_type", _BY_PROBLEM, labels)
     if compat == "vllm":
         stored = _stored(config, None)
-        return by_problem or (_as_vllm(*stored, labels) if stored else _named(_sigmoid_or_softmax, labels, "default"))
+        return by_problem or (_as_vllm(*stored, labels) if stored else _known("auto", labels, "default"))
     stored = _stored(config, own)
     if stored is not None:
         return Activation(stored[0].rpartition(".")[2].lower(), build_activation(stored[0]), stored[1])
-    return by_problem or _pipeline(config) or _default(default, labels)
+    if by_problem is not None:
+        return by_problem
+    by_pipeline = _listed(config, "function_to_apply", _BY_PIPELINE, labels)
+    return by_pipeline or _known(default or "auto", labels, "model default" if default else "default")
 
 
 def build_activation(dotted: str) -> Function:
@@ -107,8 +114,8 @@ def build_activation(dotted: str) -> Function:
         CheckpointError: there is no such class, or it needs arguments.
     """
     name = dotted.rpartition(".")[2]
-    if name in _AXIS and dotted.startswith("torch.nn."):
-        return _AXIS[name]
+    if name in _OWN_FORM and dotted.startswith("torch.nn."):
+        return _OWN_FORM[name]
     found = getattr(nn, name, None) if dotted.startswith("torch.nn.") else None
     if not isinstance(found, type) or not issubclass(found, nn.Module):
         raise CheckpointError(f"Unknown activation {dotted!r}; only classes of torch.nn are built.")
@@ -140,29 +147,19 @@ def _as_vllm(dotted: str, key: str, labels: int) -> Activation:
         raise CheckpointError(f"{key} is {dotted!r}; with compat='vllm' it must start with {_VLLM_PREFIX!r}.")
     name = dotted.rpartition(".")[2]
     if name in ("Sigmoid", "Softmax"):
-        return _named(_sigmoid_or_softmax, labels, key)
+        return _known("auto", labels, key)
     return Activation(name.lower(), build_activation(dotted), key)
 
 
-def _pipeline(config: Mapping[str, Any]) -> Activation | None:
-    asked = config.get("function_to_apply")
+def _listed(config: Mapping[str, Any], key: str, known: Mapping[str, str], labels: int) -> Activation | None:
+    asked = config.get(key)
     if asked is None:
         return None
-    if asked not in _BY_NAME:
-        raise CheckpointError(f"config.json has function_to_apply {asked!r}; known are {', '.join(_BY_NAME)}.")
-    return Activation(_title(asked), _BY_NAME[asked], "function_to_apply")
+    if not isinstance(asked, str) or asked not in known:
+        raise CheckpointError(f"config.json has {key} {asked!r:.80}; known are {', '.join(known)}.")
+    return _known(known[asked], labels, key)
 
 
-def _default(asked: str | None, labels: int) -> Activation:
-    if asked is None:
-        return _named(_sigmoid_or_softmax, labels, "default")
-    return Activation(_title(asked), _BY_NAME[asked], "model default")
-
-
-def _named(function: Function, labels: int, source: str) -> Activation:
-    names = {id(_identity): "identity", id(torch.sigmoid): "sigmoid"}
-    return Activation(names.get(id(function), "sigmoid" if labels < 2 else "softmax"), function, source)
-
-
-def _title(name: str) -> str:
-    return "identity" if name == "none" else name
+def _known(name: str, labels: int, source: str) -> Activation:
+    shown = ("sigmoid" if labels < 2 else "softmax") if name == "auto" else name
+    return Activation(shown, _FUNCTIONS[name], source)

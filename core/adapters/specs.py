@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from cenote.registry import ArchitectureSpec
 
-__all__ = ["DECODER", "ENCODER", "GTE", "NOMIC"]
+__all__ = [
+    "DECODER",
+    "ENCODER",
+    "GTE",
+    "GTE_SEQUENCE_CLASSIFIER",
+    "GTE_TOKEN_CLASSIFIER",
+    "NOMIC",
+    "SEQUENCE_CLASSIFIER",
+    "TOKEN_CLASSIFIER",
+]
 
 _TASKS = ("embed", "token_embed")
+#: `score` goes with a single label only, so it is not promised.
+_SEQUENCE_TASKS = ("classify", "token_classify")
 
 ENCODER = ArchitectureSpec(
     name="transformers-encoder",
@@ -60,10 +71,47 @@ NOMIC = ArchitectureSpec(
 
 GTE = ArchitectureSpec(
     name="alibaba-gte",
-    architectures=("NewModel",),
+    architectures=("GteNewModel", "NewModel"),
     adapter="cenote.adapters.text:EncoderAdapter",
     tasks=_TASKS,
     config_repair="cenote.checkpoints.repairs.gte:repair_gte",
     summary="Alibaba's GTE encoders, whose published config has the model type `new`",
     examples=("Alibaba-NLP/gte-base-en-v1.5", "Alibaba-NLP/gte-multilingual-base"),
+)
+
+SEQUENCE_CLASSIFIER = ArchitectureSpec(
+    name="transformers-sequence-classifier",
+    architectures=("convert:classify:sequence",),
+    adapter="cenote.adapters.classify:SequenceClassifierAdapter",
+    tasks=_SEQUENCE_TASKS,
+    summary="Classes of transformers that label texts or pairs: classifiers, cross-encoders, reward models",
+    examples=("cross-encoder/ms-marco-MiniLM-L-6-v2", "BAAI/bge-reranker-v2-m3"),
+)
+
+TOKEN_CLASSIFIER = ArchitectureSpec(
+    name="transformers-token-classifier",
+    architectures=("convert:classify:token",),
+    adapter="cenote.adapters.classify:TokenClassifierAdapter",
+    tasks=("token_classify",),
+    summary="Classes of transformers that label tokens",
+    examples=("boltuix/NeuroBERT-NER",),
+)
+
+GTE_SEQUENCE_CLASSIFIER = ArchitectureSpec(
+    name="alibaba-gte-sequence-classifier",
+    architectures=("GteNewForSequenceClassification", "NewForSequenceClassification"),
+    adapter="cenote.adapters.classify:SequenceClassifierAdapter",
+    tasks=_SEQUENCE_TASKS,
+    config_repair="cenote.checkpoints.repairs.gte:repair_gte",
+    summary="Alibaba's GTE rerankers and classifiers",
+    examples=("Alibaba-NLP/gte-multilingual-reranker-base",),
+)
+
+GTE_TOKEN_CLASSIFIER = ArchitectureSpec(
+    name="alibaba-gte-token-classifier",
+    architectures=("GteNewForTokenClassification", "NewForTokenClassification"),
+    adapter="cenote.adapters.classify:TokenClassifierAdapter",
+    tasks=("token_classify",),
+    config_repair="cenote.checkpoints.repairs.gte:repair_gte",
+    summary="Alibaba's GTE encoders with a label for every token",
 )

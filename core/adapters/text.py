@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor
@@ -30,6 +31,8 @@ class TextPoolingModel:
         embedding_size: int,
         facts: dict[str, str],
         include_prompt: bool = True,
+        labels: Sequence[str] = (),
+        token_pooling: str = "ALL",
     ) -> None:
         """Put a loaded backbone and a pooler together.
 
@@ -40,9 +43,15 @@ class TextPoolingModel:
             embedding_size: components of one `embed` vector.
             facts: what `report` says beside the facts of the backbone.
             include_prompt: tokens of a stored prompt take part in pooling.
+            labels: names of the values that `classify` and `token_classify` give.
+            token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
         """
         files = checkpoint.sentence_transformers
         self.pooler = pooler
+        #: Names of the values that a classifier gives, in their order.
+        self.labels = tuple(labels)
+        #: Its low-rank adapters: names, loading and dropping.
+        self.loras = stack.loras
         self._stack = stack
         self._encoder = TextEncoder(
             stack.tokenizer,
@@ -52,13 +61,30 @@ class TextPoolingModel:
             include_prompt=include_prompt,
         )
         self._prompts = StoredPrompts(files.prompts, files.default_prompt_name) if files else StoredPrompts()
-        self.limits = _limits(checkpoint, self._encoder, stack.hidden_size, embedding_size)
+        sizes = tuple(checkpoint.config.get("matryoshka_dimensions") or ())
+        self.limits = ModelLimits(
+            max_tokens=self._encoder.max_tokens,
+            embedding_size=embedding_size,
+            hidden_size=stack.hidden_size,
+            max_token_id=self._encoder.max_token_id,
+            is_matryoshka=bool(sizes or checkpoint.config.get("is_matryoshka")),
+            matryoshka_dimensions=sizes,
+            num_labels=len(self.labels),
+            token_pooling=token_pooling,
+            pad_token_id=stack.tokenizer.pad_token_id or 0,
+        )
         self._facts = {"tasks": ", ".join(sorted(pooler.supported_tasks())), **facts, **stack.facts()}
 
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
     ) -> PreparedInput:
-        """Tokenise a prompt, with the stored prompt that it gets in front."""
+        """Tokenise a prompt, with the stored prompt that it gets in front.
+
+        Raises:
+            InvalidRequest: the prompt cannot be answered as asked.
+            ModelNotFound: the low-rank adapter that it asks for is not loaded.
+        """
+        self.loras.check(params.lora)
         return self._encoder.encode(prompt, tokenization, prefix=self._prompts.prefix(prompt, role, params))
 
     def forward(self, batch: PackedBatch) -> Tensor:
@@ -109,15 +135,3 @@ class DecoderAdapter(EncoderAdapter):
     """Causal language models: LAST pooling where no file says otherwise."""
 
     default_pooling = "LAST"
-
-
-def _limits(checkpoint: Checkpoint, encoder: TextEncoder, hidden_size: int, embedding_size: int) -> ModelLimits:
-    sizes = tuple(checkpoint.config.get("matryoshka_dimensions") or ())
-    return ModelLimits(
-        max_tokens=encoder.max_tokens,
-        embedding_size=embedding_size,
-        hidden_size=hidden_size,
-        max_token_id=encoder.max_token_id,
-        is_matryoshka=bool(sizes or checkpoint.config.get("is_matryoshka")),
-        matryoshka_dimensions=sizes,
-    )

@@ -35,6 +35,7 @@ def load_backbone(
     allowed_missing: Sequence[str] = ("pooler.",),
     keep_pooler: bool = False,
     tensors: Mapping[str, Tensor] | None = None,
+    hint: str = "",
 ) -> PreTrainedModel:
     """Load the base model of a checkpoint, in evaluation mode and without gradients.
 
@@ -49,6 +50,7 @@ def load_backbone(
         keep_pooler: build the base class's own pooling layer (BERT's tanh) where it has one.
         tensors: weights by their name in transformers, in place of the files; for layouts that transformers cannot
             read, translated by an adapter.
+        hint: what else may be done where tensors are missing.
 
     Raises:
         CheckpointError: tensors are missing or of other shapes, or a file is broken.
@@ -64,7 +66,7 @@ def load_backbone(
     if tensors is not None:
         extra["state_dict"] = dict(tensors)
     model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
-    _check_complete(checkpoint, model, info, tuple(allowed_missing))
+    _check_complete(checkpoint, model, info, tuple(allowed_missing), hint)
     model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps the method without its types
     model.requires_grad_(False)
     model.train(False)
@@ -121,7 +123,7 @@ def _from_files(
 
 
 def _check_complete(
-    checkpoint: Checkpoint, model: PreTrainedModel, info: dict[str, Any], allowed: tuple[str, ...]
+    checkpoint: Checkpoint, model: PreTrainedModel, info: dict[str, Any], allowed: tuple[str, ...], hint: str
 ) -> None:
     what = f"{checkpoint.name!r} as {type(model).__name__}"
     mismatched = sorted(info["mismatched_keys"])
@@ -137,6 +139,7 @@ def _check_complete(
         raise CheckpointError(
             f"{what}: {len(missing)} of {total} tensors are not in the weight files: {', '.join(missing[:5])}"
             f"{', …' if len(missing) > 5 else ''}. The files are incomplete or belong to another architecture."
+            f"{' ' if hint else ''}{hint}"
         )
     unused = sorted(info["unexpected_keys"])
     if unused:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cenote.errors import InvalidRequest
-from cenote.types import PoolingParams, PoolingRow
+from cenote.types import PoolingRow
 
 __all__ = ["StepRows"]
 
@@ -37,14 +37,14 @@ class StepRows:
         columns = row.params.returned_token_ids if row.params.returned_token_ids is not None else self.columns
         tag = row.params.step_tag_id if row.params.step_tag_id is not None else self.tag_id
         if columns is not None:
-            check_columns(columns, values.shape[-1])
+            _check_columns(columns, values.shape[-1])
             values = values[:, list(columns)]
         if tag is not None:
             values = values[torch.tensor(row.token_ids, device=values.device) == tag]
         return values
 
 
-def check_columns(columns: Collection[int], width: int) -> None:
+def _check_columns(columns: Collection[int], width: int) -> None:
     """Raise InvalidRequest where a column is not one of `width`."""
     wrong = [column for column in columns if not 0 <= column < width]
     if wrong or not columns:
@@ -52,18 +52,3 @@ def check_columns(columns: Collection[int], width: int) -> None:
         raise InvalidRequest(
             f"returned_token_ids {found}; this model gives columns 0 to {width - 1}.", param="returned_token_ids"
         )
-
-
-def refuse_step_params(params: PoolingParams) -> None:
-    """Check the parameters of a request to a model that does not pool by steps.
-
-    Raises:
-        InvalidRequest: a parameter of STEP pooling is set.
-    """
-    for name in ("step_tag_id", "returned_token_ids"):
-        if getattr(params, name) is not None:
-            raise InvalidRequest(
-                f"{name} means something for STEP pooling only, and this model's tokens are pooled as ALL. Load it "
-                "with pooler_config={'tok_pooling_type': 'STEP'}, or leave it out.",
-                param=name,
-            )
