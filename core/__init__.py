@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cenote.config import EngineConfig as AsyncEngineArgs
+    from cenote.config import EngineConfig as EngineArgs
     from cenote.config import PoolerConfig
     from cenote.engine import LLM, AsyncLLM
+    from cenote.engine import LLM as LLMEngine
+    from cenote.engine import AsyncLLM as AsyncLLMEngine
     from cenote.errors import CenoteError
     from cenote.lora import LoRARequest
     from cenote.outputs import (
@@ -62,13 +66,17 @@ _HOMES = {
 
 __all__ = [
     "LLM",
+    "AsyncEngineArgs",
     "AsyncLLM",
+    "AsyncLLMEngine",
     "CenoteError",
     "ChatOptions",
     "ClassificationOutput",
     "ClassificationRequestOutput",
     "EmbeddingOutput",
     "EmbeddingRequestOutput",
+    "EngineArgs",
+    "LLMEngine",
     "LoRARequest",
     "MessagesPrompt",
     "PoolerConfig",
@@ -86,11 +94,20 @@ __all__ = [
 ]
 
 
+#: Names under which vLLM's users know the same things.
+_ALIASES = {
+    "AsyncEngineArgs": ("cenote.config", "EngineConfig"),
+    "AsyncLLMEngine": ("cenote.engine", "AsyncLLM"),
+    "EngineArgs": ("cenote.config", "EngineConfig"),
+    "LLMEngine": ("cenote.engine", "LLM"),
+}
+
+
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
+    home, attribute = _ALIASES.get(name, (_HOMES.get(name), name))
     if home is None:
         raise AttributeError(f"module 'cenote' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(home), attribute)
     globals()[name] = value
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cenote.engine.face import EngineFace, to_output
@@ -13,6 +14,7 @@ from cenote.engine.scoring import ScorePlan, plan_scores
 from cenote.engine.threads import DaemonThreads
 from cenote.engine.tokenization import tokenization_options
 from cenote.inputs import parse_prompts
+from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
 from cenote.scoring.texts import ScoreSide
 from cenote.types import PoolingParams, PreparedInput, PromptType, Role, TokenizationOptions
@@ -20,6 +22,8 @@ from cenote.types import Prompt as ParsedPrompt
 
 __all__ = ["AsyncLLM"]
 
+#: Tasks of `encode` where none is named. Source: vLLM 0.32, AsyncLLMEngine.encode.
+_RAW_TASKS = ("token_embed", "token_classify", "plugin")
 #: Prompts tokenised by one job; a call that is cancelled stops at the end of its job.
 _CHUNK = 64
 
@@ -142,20 +146,28 @@ class AsyncLLM(EngineFace):
         prompt: PromptType,
         pooling_params: PoolingParams | None = None,
         request_id: str = "",
-        *,
+        lora_request: LoRARequest | None = None,
+        trace_headers: Mapping[str, str] | None = None,
         priority: int = 0,
         tokenization_kwargs: Mapping[str, Any] | None = None,
+        *,
         role: Role | None = None,
     ) -> AsyncIterator[PoolingRequestOutput]:
-        """Yield the one result of a prompt; the task is that of the parameters, else the model's default.
+        """Yield the one result of a prompt.
+
+        The task is that of the parameters, else the first of `token_embed`, `token_classify`, `plugin` that the model
+        can do, as in vLLM.
 
         Raises:
             InvalidRequest: the prompt or a parameter is wrong.
         """
+        del trace_headers  # accepted for compatibility: nothing is traced
         params = pooling_params or PoolingParams()
+        if lora_request is not None:
+            params = replace(params, lora=await asyncio.to_thread(self.lora_name, lora_request))
         outputs = await self.run(
             parse_prompts(prompt),
-            task=params.task or self.default_task,
+            task=params.task or next((name for name in _RAW_TASKS if name in self.supported_tasks), self.default_task),
             params=params,
             tokenization=tokenization_options(tokenization_kwargs),
             role=role,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from cenote.config import EngineConfig
 from cenote.engine.core import Engine
 from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
-from cenote.errors import CenoteError, InvalidRequest, ModelNotFound
+from cenote.errors import CenoteError, InvalidRequest, ModelNotFound, UnsupportedTask
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
 from cenote.tasks import check_params, default_task, get_task
@@ -55,6 +55,26 @@ class EngineFace:
         self.engine = Engine(self._loaded.model, self.config, self._loaded.device)
         # Threads keep the engine alive, not this object: when nobody holds it any more, stop them.
         weakref.finalize(self, self.engine.shutdown)
+
+    @classmethod
+    def from_engine_args(cls, args: EngineConfig) -> Self:
+        """Load what a set of options names.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be loaded.
+        """
+        return cls(**{name: getattr(args, name) for name in args.model_fields_set})
+
+    def get_tokenizer(self) -> Any:
+        """Return transformers' tokenizer of the model.
+
+        Raises:
+            UnsupportedTask: the model's adapter has none.
+        """
+        tokenizer = getattr(self._loaded.model, "tokenizer", None)
+        if tokenizer is None:
+            raise UnsupportedTask("This model has no tokenizer of transformers.")
+        return tokenizer
 
     @property
     def limits(self) -> ModelLimits:

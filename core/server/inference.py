@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
@@ -65,14 +65,15 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
     # Checked here as well as in the engine, because the message carries the model's name as this client knows it, and
     # before tokenising, unlike the contract's order: what the model cannot do need not be tokenised to be refused.
     task = get_task(call.task, engine.supported_tasks)
-    check_params(task, call.params, engine.limits, call.asked_name or call.model.name)
+    params = call.params if call.model.lora is None else replace(call.params, lora=call.model.lora)
+    check_params(task, params, engine.limits, call.asked_name or call.model.name)
     labels = (call.model.name, call.task)
     begin, reason = time.perf_counter(), "error"
     try:
         work = engine.run(
             call.prompts,
             task=call.task,
-            params=call.params,
+            params=params,
             tokenization=call.tokenization,
             role=call.role,
             request_id=call.response_id,

@@ -6,7 +6,7 @@ import difflib
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -30,11 +30,13 @@ class ServedModel:
         name: the first of its names, which answers carry.
         aliases: every name that `/v1/models` lists, `name` first.
         engine: what runs it.
+        lora: low-rank adapter that a request named in the model's place, or None.
     """
 
     name: str
     aliases: tuple[str, ...]
     engine: AsyncLLM
+    lora: str | None = None
 
 
 class ModelTable:
@@ -67,18 +69,22 @@ class ModelTable:
         return iter(self._models)
 
     def resolve(self, name: str | None) -> ServedModel:
-        """Return the model of this name; None or an empty name is the first model.
+        """Return the model of this name, or the one with a low-rank adapter of this name; no name is the first model.
 
         Raises:
             ModelNotFound: nothing has this name.
         """
         if not name:
             return self._models[0]
-        found = self._by_name.get(name)
+        found = self._by_name.get(name) or self._with_lora(name)
         if found is None:
             near = difflib.get_close_matches(name[:200], self.names, n=3) or self.names[:3]
             raise ModelNotFound(f"The model {show(name)} does not exist. Served: {', '.join(near)}.")
         return found
+
+    def _with_lora(self, name: str) -> ServedModel | None:
+        owner = next((model for model in self._models if name in model.engine.lora_names), None)
+        return None if owner is None else replace(owner, name=name, lora=name)
 
 
 def models_router() -> APIRouter:
@@ -88,13 +94,14 @@ def models_router() -> APIRouter:
     @router.get("/v1/models", summary="List the served models")
     async def list_models(request: Request) -> Response:
         table: ModelTable = request.app.state.cenote.models
-        cards = [_card(alias, model, table.created) for model in table for alias in model.aliases]
+        cards = [_card(alias, model, table.created, None) for model in table for alias in model.aliases]
+        cards += [_card(name, model, table.created, model.name) for model in table for name in model.engine.lora_names]
         return Response(orjson.dumps({"object": "list", "data": cards}), media_type="application/json")
 
     return router
 
 
-def _card(alias: str, model: ServedModel, created: int) -> dict[str, Any]:
+def _card(alias: str, model: ServedModel, created: int, parent: str | None) -> dict[str, Any]:
     permission = {
         "id": f"modelperm-{uuid.uuid4().hex}",
         "object": "model_permission",
@@ -115,7 +122,7 @@ def _card(alias: str, model: ServedModel, created: int) -> dict[str, Any]:
         "created": created,
         "owned_by": "cenote",
         "root": model.name,
-        "parent": None,
+        "parent": parent,
         "max_model_len": model.engine.limits.max_tokens,
         "permission": [permission],
     }

@@ -47,6 +47,7 @@ class EmbeddingRequest(TokenizationFields):
     input_type: str | None = Field(default=None, description="query or document, or a synonym of one.")
     prompt_name: str | None = Field(default=None, description="Put the model's stored prompt of this name in front.")
     prompt: str | None = Field(default=None, description="Put this text in front of every input.")
+    lora: str | None = Field(default=None, description="Run with this low-rank adapter; its name also serves as model.")
 
     @model_validator(mode="before")
     @classmethod
@@ -109,6 +110,7 @@ def _to_call(body: EmbeddingRequest, model: ServedModel, response_id: str) -> In
             use_activation=body.use_activation,
             prompt_name=body.prompt_name,
             prompt=body.prompt,
+            lora=body.lora,
         ),
         tokenization=body.tokenization(model.engine.engine.max_tokens(_TASK)),
         response_id=response_id,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cenote import AsyncLLM, PoolingParams
+from cenote import AsyncLLM, AsyncLLMEngine, EngineArgs, PoolingParams
 from cenote.checkpoints import find_default_model
 from cenote.errors import InvalidRequest
 from cenote.types import Prompt
@@ -46,11 +46,20 @@ def test_results_are_named_after_the_request(llm: AsyncLLM) -> None:
     assert [output.request_id for output in outputs] == ["embd-7-0", "embd-7-1"]
 
 
-def test_encode_yields_one_result_of_the_default_task(llm: AsyncLLM) -> None:
-    async def collect() -> list[int]:
-        return [len(output.outputs.data) async for output in llm.encode("text", PoolingParams(), "id")]
+def test_encode_yields_one_result_and_asks_for_tokens_where_no_task_is_named(llm: AsyncLLM) -> None:
+    async def collect(params: PoolingParams) -> list[list[int]]:
+        return [list(output.outputs.data.shape) async for output in llm.encode("text", params, "id")]
 
-    assert asyncio.run(collect()) == [384]
+    assert asyncio.run(collect(PoolingParams(task="embed"))) == [[384]]
+    assert asyncio.run(collect(PoolingParams())) == [[3, 384]]
+
+
+def test_an_engine_can_be_made_of_a_set_of_options() -> None:
+    args = EngineArgs(model=find_default_model().source, max_model_len=32)
+    engine = AsyncLLMEngine.from_engine_args(args)
+    assert engine.limits.max_tokens == 32
+    assert engine.get_tokenizer().pad_token == "[PAD]"
+    asyncio.run(engine.shutdown())
 
 
 def test_an_invalid_prompt_runs_nothing(llm: AsyncLLM) -> None:
