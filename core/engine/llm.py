@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, TypedDict, Unpack
 
 from cenote.engine.bulk import BulkRun, prompt_size
-from cenote.engine.face import EngineFace, to_output
+from cenote.engine.face import to_output
+from cenote.engine.late import LateChunking
 from cenote.engine.progress import TokenProgress
 from cenote.engine.prompts import Params, params_per_prompt
 from cenote.engine.request import RequestOptions
@@ -62,7 +63,7 @@ class ScoreOptions(TypedDict, total=False):
     lora: str | None
 
 
-class LLM(EngineFace):
+class LLM(LateChunking):
     """A pooling model for offline use.
 
     Over-long prompts raise; pass `tokenization_kwargs={"truncate_prompt_tokens": -1}` to cut them instead. Wrong
