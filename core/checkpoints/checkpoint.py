@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -60,10 +61,12 @@ class Checkpoint:
 
     def config_value(self, key: str) -> Any:
         """Return the value under a dotted key of `config.json`, or None."""
-        value: Any = self.config
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
+        return _dotted(self.config, key)
+
+    def settings_value(self, key: str) -> Any:
+        """Return the value under a dotted key of `config_sentence_transformers.json`, or None."""
+        files = self.sentence_transformers
+        return _dotted(files.settings, key) if files else None
 
     def has_tensor(self, name: str) -> bool:
         """Tell whether a weight of this exact name is stored."""
@@ -100,6 +103,16 @@ class Checkpoint:
 
         return read_folder(safe_relative(self.path, relative_folder))
 
+    def read_rows(self, name: str, rows: Sequence[int]) -> Tensor:
+        """Read some rows of one of the backbone's tensors, leaving the others on disk.
+
+        Raises:
+            CheckpointError: there is no such tensor or row, or a file is broken.
+        """
+        from cenote.checkpoints.tensors import read_rows
+
+        return read_rows(self.backbone_path, name, rows)
+
     def with_config(self, config: dict[str, Any]) -> Checkpoint:
         """Return this checkpoint with another config.
 
@@ -112,3 +125,9 @@ class Checkpoint:
         if "_tensor_names" in self.__dict__:  # the weights are the same
             changed.__dict__["_tensor_names"] = self._tensor_names
         return changed
+
+
+def _dotted(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values

@@ -1,22 +1,27 @@
-"""What becomes of an architecture that no installed spec names, and what an adapter shall make of one."""
+"""What becomes of an architecture that no installed spec serves: the convert rules and the generic specs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cenote.errors import InvalidRequest, PluginConflict, PluginError, UnknownArchitecture, UnsupportedTask
+from cenote.errors import (
+    InvalidRequest,
+    PluginConflict,
+    PluginError,
+    UnknownArchitecture,
+    UnknownPlugin,
+    UnsupportedTask,
+)
 from cenote.registry.candidates import GROUP, Candidate, best_candidate
+from cenote.registry.goal import Goal, serves
 from cenote.registry.known_plugins import KNOWN_PLUGINS
 from cenote.registry.names import nearest
 from cenote.registry.rules import convert_rules, first_rule
-from cenote.registry.spec import ArchitectureSpec, CheckpointFacts, ConvertRule
+from cenote.registry.spec import CheckpointFacts, ConvertRule
 from cenote.registry.store import Registry
 
-__all__ = ["Conversion", "choose_convert", "converted_candidate"]
-
-#: Names of the specs that load any transformers class: for them a causal LM is something to convert.
-_GENERIC = frozenset({"transformers-encoder", "transformers-decoder"})
+__all__ = ["Conversion", "converted_candidate", "generates_only"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,92 +34,142 @@ class Conversion:
     reason: str
 
 
-def choose_convert(
-    spec: ArchitectureSpec, architecture: str, rule: ConvertRule | None, convert: str
-) -> tuple[str, str]:
-    """Decide what the adapter shall make of the architecture: `none`, `embed` or `classify`, and a note on why.
-
-    Raises:
-        UnsupportedTask: the adapter cannot do what was asked.
-        InvalidRequest: `none` for a generation model that only a conversion makes poolable.
-    """
-    generates = spec.name in _GENERIC and rule is not None and rule.runner == "generate"
-    if convert == "auto":
-        return ("embed", ", which converts the causal language model into an embedder") if generates else ("none", "")
-    if convert == "none" and generates:
-        text = f"{architecture!r} generates text; with convert='none' it is no pooling model. Use convert='embed'."
-        raise InvalidRequest(text, param="convert")
-    if convert != "none" and convert not in spec.tasks:
-        tasks = ", ".join(spec.tasks)
-        text = f"convert={convert!r} is not available for {architecture!r} in this version. {spec.name} does: {tasks}."
-        raise UnsupportedTask(text, param="convert")
-    return convert, ""
-
-
 def converted_candidate(
-    registry: Registry, facts: CheckpointFacts, names: Sequence[str], runner: str, convert: str
+    registry: Registry, facts: CheckpointFacts, names: Sequence[str], runner: str, goal: Goal
 ) -> Conversion:
-    """Choose an adapter by the convert rules for a checkpoint that no spec names.
+    """Choose an adapter by the convert rules for a checkpoint that no spec of its architecture serves.
 
     Args:
         registry: where rules and specs are.
         facts: what markers may ask of the checkpoint.
-        names: architecture strings in order, or one `model_type:<x>`; none of them has a fitting spec.
+        names: architecture strings in order, or one `model_type:<x>`.
         runner: `auto` or `pooling`.
-        convert: `auto`, `none`, `embed` or `classify`.
+        goal: what it shall become, as far as user and files say.
 
     Raises:
-        UnknownArchitecture: no rule applies and the user did not ask for a conversion.
-        UnsupportedTask: the rules or the user make it a classifier.
+        UnknownArchitecture: no rule applies, and neither user nor files say what it shall become.
+        InvalidRequest: it generates text and shall stay as it is.
+        UnsupportedTask: nothing installed makes what it shall become.
 
     Source: vLLM 0.32, resolution of runner and convert; there a causal LM without Sentence-Transformers files
     generates by default, here it becomes an embedder.
     """
     rules = convert_rules(registry)
-    matches = [(name, rule) for name in names if (rule := first_rule(rules, name)) is not None]
-    asked = convert == "embed" or (convert == "auto" and (runner == "pooling" or _pools(facts)))
-    if convert == "none" or not names or (convert == "auto" and any(name in KNOWN_PLUGINS for name in names)):
+    name, rule = _deciding(rules, names, goal)
+    if rule is not None and rule.runner == "generate" and goal.convert == "none":
+        raise generates_only(name)
+    nobody_says = rule is None and (goal.convert == "none" or (goal.convert == "auto" and runner != "pooling"))
+    told = goal.asked and goal.convert != "none"
+    if not names or nobody_says or (not told and any(name in KNOWN_PLUGINS for name in names)):
         raise _unknown(registry, names)
-    if not matches and not asked and convert != "classify":
-        raise _unknown(registry, names)
-    name, rule = matches[0] if matches else (names[0], None)
-    if convert == "classify" or (convert == "auto" and rule is not None and rule.convert == "classify"):
-        raise _no_classifiers(name)
-    relative = _relative(registry, facts, name, rule) if rule is not None else None
+    convert = _convert(goal, rule)
+    why = f"{_lack(registry, name)}, and {_why(goal, rule)}"
+    relative = _relative(registry, facts, name, rule, convert) if not goal.from_tokens else None
     if relative is not None:
         found, other = relative
-        return Conversion(found, name, "embed", f"{name!r} is not registered, {other!r} of the same family is")
-    kind = "decoder" if rule is not None and rule.runner == "generate" else "encoder"
-    generic = best_candidate(registry, f"convert:embed:{kind}", facts)
-    if generic is None:
-        raise registry.unknown(GROUP, f"convert:embed:{kind}")
-    why = f"its name ends in {rule.suffix!r}" if rule is not None else "an embedder was asked for"
-    return Conversion(generic, name, "embed", f"{name!r} is not registered, and {why}")
+        return Conversion(found, name, convert, f"{why}; {other!r} of the same family is registered")
+    generic = _generic(registry, facts, name, rule, replace(goal, convert=convert))
+    return Conversion(generic, name, convert, why)
 
 
-def _relative(registry: Registry, facts: CheckpointFacts, name: str, rule: ConvertRule) -> tuple[Candidate, str] | None:
-    """Find a registered class of the same family that embeds, by exchanging the suffix in table order."""
-    stem = name.removesuffix(rule.suffix)
+def generates_only(architecture: str) -> InvalidRequest:
+    """Build the error for a class that generates text and shall not be converted."""
+    return InvalidRequest(
+        f"{architecture!r} generates text; with convert='none' it is no pooling model. "
+        "Use convert='embed', or convert='classify' where it is a reranker.",
+        param="convert",
+    )
+
+
+def _deciding(rules: tuple[ConvertRule, ...], names: Sequence[str], goal: Goal) -> tuple[str, ConvertRule | None]:
+    """Return the architecture that decides: one that is what the goal is, else the first that any rule knows."""
+    matches = [(name, rule) for name in names if (rule := first_rule(rules, name)) is not None]
+    fitting = [match for match in matches if match[1].convert == goal.convert]
+    return next(iter(fitting or matches), (names[0] if names else "", None))
+
+
+def _convert(goal: Goal, rule: ConvertRule | None) -> str:
+    if goal.convert in ("embed", "classify"):
+        return goal.convert
+    return rule.convert if rule is not None and rule.runner == "pooling" else "embed"
+
+
+def _lack(registry: Registry, name: str) -> str:
+    is_known = name in registry.entries(GROUP)
+    return f"no spec of {name!r} does what is needed" if is_known else f"{name!r} is not registered"
+
+
+def _why(goal: Goal, rule: ConvertRule | None) -> str:
+    if goal.convert in ("embed", "classify"):
+        return goal.why
+    return "runner='pooling' was asked for" if rule is None else f"its name ends in {rule.suffix!r}"
+
+
+def _relative(
+    registry: Registry, facts: CheckpointFacts, name: str, rule: ConvertRule | None, convert: str
+) -> tuple[Candidate, str] | None:
+    """Find a spec for the same family that gives what is needed, by exchanging the suffix in table order."""
+    wanted = Goal(convert, asked=True)
+    for other, found in _family(registry, facts, name, rule):
+        if serves(found.spec, wanted) and (convert == "embed" or _same_head(registry, name, rule, other)):
+            return found, other
+    return None
+
+
+def _same_head(registry: Registry, name: str, rule: ConvertRule | None, other: str) -> bool:
+    """Tell whether two classes classify the same thing; a class without a classifier takes one for sequences."""
+    theirs = first_rule(convert_rules(registry), other)
+    if rule is None or rule.runner == "generate" or theirs is None or theirs.convert != "classify":
+        return False
+    return theirs.classifier == (rule.classifier if rule.convert == "classify" else "")
+
+
+def _family(
+    registry: Registry, facts: CheckpointFacts, name: str, rule: ConvertRule | None
+) -> list[tuple[str, Candidate]]:
+    if rule is None:
+        return []
+    stem, found = name.removesuffix(rule.suffix), []
     for other in convert_rules(registry):
         try:
-            found = best_candidate(registry, stem + other.suffix, facts)
+            candidate = best_candidate(registry, stem + other.suffix, facts)
         except PluginConflict:
             raise
         except PluginError:
             continue  # a broken plugin for a relative must not keep this checkpoint from loading
-        if found is not None and "embed" in found.spec.tasks:
-            return found, stem + other.suffix
-    return None
+        if candidate is not None:
+            found.append((stem + other.suffix, candidate))
+    return found
 
 
-def _pools(facts: CheckpointFacts) -> bool:
-    return any(module.rpartition(".")[2] == "Pooling" for module in facts.module_types())
+def _generic(registry: Registry, facts: CheckpointFacts, name: str, rule: ConvertRule | None, goal: Goal) -> Candidate:
+    """Return the spec that converts whatever transformers can load; a config is repaired as its family's is."""
+    generates = rule is not None and rule.runner == "generate"
+    if goal.convert == "embed":
+        kind = "decoder" if generates else "encoder"
+    elif goal.from_tokens or (generates and not facts.has_tensor("score.weight")):
+        kind = "lm"
+    else:
+        kind = (rule.classifier if rule is not None else "") or "sequence"
+    generic = best_candidate(registry, f"convert:{goal.convert}:{kind}", facts)
+    if generic is None:
+        raise _no_conversion(registry, name, goal.convert, kind)
+    repairs = (candidate.spec.config_repair for _, candidate in _family(registry, facts, name, rule))
+    repair = next((repair for repair in repairs if repair is not None), None)
+    if repair is None or generic.spec.config_repair is not None:
+        return generic
+    return Candidate(replace(generic.spec, config_repair=repair), generic.entry)
 
 
-def _no_classifiers(name: str) -> UnsupportedTask:
+def _no_conversion(registry: Registry, name: str, convert: str, kind: str) -> UnsupportedTask | UnknownPlugin:
+    offer = f"convert:{convert}:{kind}"
+    if any((entry.group, entry.name) == (GROUP, offer) for entry, _ in registry.blocked()):
+        return registry.unknown(GROUP, offer)
+    advice = "Install a plugin that offers it"
+    if convert == "classify":
+        advice += ", or take convert='embed', which drops the classifier and gives embeddings"
     return UnsupportedTask(
-        f"{name!r} would have to run as a classifier, and converting to classifiers is not available in this version. "
-        "Possible: convert='embed', which drops the classifier and gives embeddings.",
+        f"{name!r} has to run through the conversion {offer!r}, which nothing installed offers. {advice}.",
         param="convert",
     )
 

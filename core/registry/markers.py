@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cenote.registry.spec import CheckpointFacts
 
-__all__ = ["check_marker", "marker_holds"]
+__all__ = ["check_marker", "marker_holds", "model_name"]
+
+#: A folder of the hub's cache, whose own last part is only a commit.
+_HUB_CACHE = re.compile(r"models--.+--(?P<name>[^/]+)/snapshots/[^/]+$")
 
 
 def check_marker(marker: str) -> None:
     """Raise ValueError unless the marker has a known kind and form."""
     kind, _, rest = marker.partition(":")
-    if kind not in _KINDS or not rest or (kind == "config" and not all(rest.partition("="))):
+    if kind not in _KINDS or not rest or (kind in ("config", "settings") and not all(rest.partition("="))):
         raise ValueError(
-            f"marker {marker!r} is not one of file:NAME, config:dotted.key=value, tensor:NAME, module:dotted.Class"
+            f"marker {marker!r} is not one of file:NAME, config:dotted.key=value, settings:dotted.key=value, "
+            "tensor:NAME, module:dotted.Class, name:GLOB"
         )
 
 
@@ -26,16 +32,25 @@ def marker_holds(marker: str, facts: CheckpointFacts) -> bool:
     return _KINDS[kind](rest, facts)
 
 
-def _config_holds(text: str, facts: CheckpointFacts) -> bool:
+def model_name(given: str) -> str:
+    """Return the last part of a hub id or of a path; of a folder of the hub's cache, the name in the hub id."""
+    path = given.replace("\\", "/").rstrip("/")
+    cached = _HUB_CACHE.search(path)
+    return cached["name"] if cached else path.rpartition("/")[2]
+
+
+def _equals(text: str, find: Callable[[str], Any]) -> bool:
     key, _, wanted = text.partition("=")
-    found: Any = facts.config_value(key)
-    # Strings compare as they are, everything else in the spelling that config.json uses for it: true, 1, null.
+    found = find(key)
+    # Strings compare as they are, everything else in the spelling that JSON uses for it: true, 1, null.
     return wanted == (found if isinstance(found, str) else json.dumps(found))
 
 
 _KINDS: dict[str, Callable[[str, CheckpointFacts], bool]] = {
     "file": lambda name, facts: facts.has_file(name),
-    "config": _config_holds,
+    "config": lambda text, facts: _equals(text, facts.config_value),
+    "settings": lambda text, facts: _equals(text, facts.settings_value),
     "tensor": lambda name, facts: facts.has_tensor(name),
     "module": lambda name, facts: name in facts.module_types(),
+    "name": lambda glob, facts: fnmatchcase(model_name(facts.name).lower(), glob.lower()),
 }

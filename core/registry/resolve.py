@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, UnsupportedTask
 from cenote.registry.candidates import (
     GROUP,
     Candidate,
@@ -14,10 +14,11 @@ from cenote.registry.candidates import (
     check_api_version,
     named_candidate,
 )
-from cenote.registry.convert import choose_convert, converted_candidate
+from cenote.registry.convert import converted_candidate, generates_only
 from cenote.registry.entry import Entry
+from cenote.registry.goal import Goal, find_goal, is_generic, serves
 from cenote.registry.rules import convert_rules, first_rule
-from cenote.registry.spec import ArchitectureSpec, CheckpointFacts
+from cenote.registry.spec import ArchitectureSpec, CheckpointFacts, ConvertRule
 from cenote.registry.store import Registry, default_registry
 
 __all__ = ["ResolvedAdapter", "load_adapter", "resolve_adapter"]
@@ -58,8 +59,8 @@ def resolve_adapter(
 ) -> ResolvedAdapter:
     """Choose the adapter for a checkpoint. Imports specs, never adapters.
 
-    A spec that names the architecture and whose markers hold wins; otherwise the convert rules choose another name
-    of the same family or a generic adapter.
+    A spec that names the architecture and whose markers hold wins, unless the user asks for something that it does not
+    do; otherwise the convert rules choose another name of the same family or a generic adapter.
 
     Args:
         facts: what markers may ask of the checkpoint.
@@ -72,7 +73,7 @@ def resolve_adapter(
 
     Raises:
         UnknownArchitecture: nothing fits.
-        UnsupportedTask: the checkpoint is, or shall become, something that the adapter cannot do.
+        UnsupportedTask: the checkpoint is, or shall become, something that nothing installed or chosen can do.
         InvalidRequest: runner or convert are unknown, or contradict the architecture.
         PluginConflict: several adapters fit equally well.
         PluginIncompatible: the chosen one was made for another interface version.
@@ -81,14 +82,15 @@ def resolve_adapter(
     _check_options(runner, convert)
     registry = default_registry() if registry is None else registry
     names = tuple(architectures) or ((f"model_type:{model_type}",) if model_type else ())
+    goal = find_goal(facts, convert)
     if adapter is not None:
         named = named_candidate(registry, adapter, names, facts)
-        return _resolved(registry, named, names[0] if names else "", convert, f"adapter={adapter!r} was asked for")
+        return _kept(registry, named, names[0] if names else "", goal, f"adapter={adapter!r} was asked for")
     for name in names:
         found = best_candidate(registry, name, facts)
-        if found is not None:
-            return _resolved(registry, found, name, convert, _because(found, name))
-    choice = converted_candidate(registry, facts, names, runner, convert)
+        if found is not None and serves(found.spec, goal):
+            return _kept(registry, found, name, goal, _because(found, name))
+    choice = converted_candidate(registry, facts, names, runner, goal)
     return _resolved(registry, choice.candidate, choice.architecture, choice.convert, choice.reason)
 
 
@@ -106,11 +108,33 @@ def load_adapter(resolved: ResolvedAdapter, registry: Registry | None = None) ->
     return registry.load(entry, _check_adapter)
 
 
+def _kept(registry: Registry, found: Candidate, architecture: str, goal: Goal, why: str) -> ResolvedAdapter:
+    """Resolve to a spec of the architecture itself, or to one that the user named."""
+    if goal.asked and not serves(found.spec, goal):
+        tasks = ", ".join(found.spec.tasks)
+        text = f"convert={goal.convert!r} is nothing that adapter {found.spec.name!r} can do; it does: {tasks}."
+        raise UnsupportedTask(text, param="convert")
+    rule = first_rule(convert_rules(registry), architecture)
+    convert, note = _own_convert(found.spec, architecture, rule, goal)
+    return _resolved(registry, found, architecture, convert, why + note)
+
+
+def _own_convert(spec: ArchitectureSpec, architecture: str, rule: ConvertRule | None, goal: Goal) -> tuple[str, str]:
+    """Say what the adapter makes of the architecture, and a note on why where that is not plain."""
+    if goal.asked and goal.convert != "none":
+        return goal.convert, ""
+    if not is_generic(spec) or rule is None or rule.runner != "generate":
+        return "none", ""
+    if goal.convert == "none":
+        raise generates_only(architecture)
+    if "embed" in spec.tasks:
+        return "embed", ", which converts the causal language model into an embedder"
+    return "classify", ", which converts the causal language model into a classifier"
+
+
 def _resolved(registry: Registry, found: Candidate, architecture: str, convert: str, why: str) -> ResolvedAdapter:
     check_api_version(found)
-    rule = first_rule(convert_rules(registry), architecture)
-    decided, note = choose_convert(found.spec, architecture, rule, convert)
-    reason = f"{found.spec.name} of {found.entry.source}: {why}{note}."
+    reason = f"{found.spec.name} of {found.entry.source}: {why}."
     registry.trace(f"{architecture!r}: chose {reason}")
     return ResolvedAdapter(
         spec=found.spec,
@@ -118,7 +142,7 @@ def _resolved(registry: Registry, found: Candidate, architecture: str, convert: 
         distribution=found.entry.distribution,
         version=found.entry.version,
         runner="pooling",
-        convert=decided,
+        convert=convert,
         reason=reason,
     )
 

@@ -13,6 +13,14 @@ __all__ = ["SUFFIXES", "convert_rules", "first_rule"]
 
 GROUP = "cenote.convert_rules"
 
+#: What a class of this suffix classifies, where that is not a sequence: the generic spec to convert it with.
+_CLASSIFIERS = {
+    "ForTokenClassification": "token",
+    "ForAudioClassification": "audio",
+    "ForImageClassification": "image",
+    "ForVideoClassification": "video",
+}
+
 _TABLE = (
     ("ForCausalLM", "generate", "none"),
     ("ForConditionalGeneration", "generate", "none"),
@@ -37,7 +45,9 @@ _TABLE = (
 
 #: The built-in rules, in the order in which they are tried. Source: vLLM 0.32, resolution of runner and convert.
 SUFFIXES = tuple(
-    ConvertRule(suffix=suffix, runner=runner, convert=convert, order=10 * number)
+    ConvertRule(
+        suffix=suffix, runner=runner, convert=convert, order=10 * number, classifier=_CLASSIFIERS.get(suffix, "")
+    )
     for number, (suffix, runner, convert) in enumerate(_TABLE, start=1)
 )
 

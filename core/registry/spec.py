@@ -22,7 +22,8 @@ class ArchitectureSpec:
         tasks: tasks that a loaded model can do.
         modalities: kinds of input.
         markers: facts that must all hold of the checkpoint: `file:NAME`, `config:dotted.key=value`,
-            `tensor:NAME`, `module:dotted.Class` (an entry of `modules.json`).
+            `settings:dotted.key=value` (of `config_sentence_transformers.json`), `tensor:NAME`,
+            `module:dotted.Class` (an entry of `modules.json`), `name:GLOB` (last part of the model's name).
         api_version: version of the adapter interface that the code was written for.
         summary: one line for listings.
         examples: hub ids that load with this adapter.
@@ -50,16 +51,24 @@ class ConvertRule:
         runner: what such a class is by default: `generate` or `pooling`.
         convert: what it is turned into by default: `none`, `embed` or `classify`.
         order: rules are tried in ascending order; the built-in table uses 10, 20, 30 …
+        classifier: which generic spec makes a classifier of it, as in `convert:classify:<classifier>`; empty is `lm`
+            for a runner that generates, else `sequence`.
     """
 
     suffix: str
     runner: str
     convert: str
     order: int = 1000
+    classifier: str = ""
 
 
 class CheckpointFacts(Protocol):
     """The questions that markers ask of a checkpoint."""
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it: a hub id or a folder."""
+        ...
 
     def has_file(self, name: str) -> bool:
         """Tell whether the checkpoint has a file of this relative name."""
@@ -75,4 +84,8 @@ class CheckpointFacts(Protocol):
 
     def module_types(self) -> tuple[str, ...]:
         """Return the dotted class names of `modules.json`, in order; empty without that file."""
+        ...
+
+    def settings_value(self, key: str) -> Any:
+        """Return the value under a dotted key of `config_sentence_transformers.json`, or None."""
         ...

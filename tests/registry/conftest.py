@@ -16,21 +16,29 @@ class Facts:
     config: dict[str, Any] = field(default_factory=dict)
     tensors: set[str] = field(default_factory=set)
     modules: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "someone/a-model"
 
     def has_file(self, name: str) -> bool:
         return name in self.files
 
     def config_value(self, key: str) -> Any:
-        value: Any = self.config
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
+        return _dotted(self.config, key)
+
+    def settings_value(self, key: str) -> Any:
+        return _dotted(self.settings, key)
 
     def has_tensor(self, name: str) -> bool:
         return name in self.tensors
 
     def module_types(self) -> tuple[str, ...]:
         return self.modules
+
+
+def _dotted(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ def test_the_plugin_is_chosen_for_its_architecture(site):
 from cenote.registry import resolve_adapter
 class Facts:
     def module_types(self): return ()
+    def config_value(self, key): return None
+    def settings_value(self, key): return None
 print(resolve_adapter(Facts(), architectures=["AcmeBertModel"], model_type="acme").reason)
 """
     finished = site.python(code)

@@ -58,6 +58,15 @@ def test_the_spec_with_most_markers_wins_where_all_of_them_hold(make_facts):
         ("config:gone=null", {}, {"config": {"gone": 0}}),
         ("tensor:linear.weight", {"tensors": {"linear.weight"}}, {"tensors": {"linear.bias"}}),
         ("module:pylate.models.Dense.Dense", {"modules": ("pylate.models.Dense.Dense",)}, {"modules": ("Dense",)}),
+        ("settings:model_type=CrossEncoder", {"settings": {"model_type": "CrossEncoder"}}, {"settings": {}}),
+        ("name:*qwen3-reranker*", {"name": "Qwen/Qwen3-Reranker-0.6B"}, {"name": "Qwen3-Reranker/Qwen3-0.6B"}),
+        ("name:*qwen3-reranker*", {"name": "/models/qwen3-reranker-own/"}, {"name": "/models/qwen3-reranker/x"}),
+        ("name:*Reranker*", {"name": "C:\\models\\qwen3-RERANKER"}, {"name": "model"}),
+        (
+            "name:*qwen3-reranker*",
+            {"name": "/cache/models--Qwen--Qwen3-Reranker-0.6B/snapshots/6e9e69830b95c52b5fd889b7690dda3329508de3"},
+            {"name": "/cache/models--Qwen--Qwen3-0.6B/snapshots/qwen3"},
+        ),
     ],
 )
 def test_each_kind_of_marker_asks_its_fact(make_facts, marker, holds, fails):
@@ -160,6 +169,7 @@ def test_an_architecture_that_only_a_broken_plugin_offers_raises_its_cause(make_
         ("not a spec", "expected an ArchitectureSpec, found str"),
         (replace(PLAIN, tasks="embed"), "tasks of spec 'plain' must be a tuple"),
         (replace(PLAIN, markers=("files:typo",)), "marker 'files:typo' is not one of"),
+        (replace(PLAIN, markers=("settings:model_type",)), "marker 'settings:model_type' is not one of"),
         (replace(PLAIN, adapter="no.colon"), "package.module:Class"),
     ],
 )
@@ -174,9 +184,26 @@ def test_a_malformed_spec_is_a_broken_plugin(make_facts, make_module, spec, mess
         resolve(registry, make_facts())
 
 
-def test_generation_is_refused_as_a_runner(make_facts):
-    with pytest.raises(InvalidRequest, match="cenote runs pooling models only"):
-        resolve(registry_of(one=PLAIN), make_facts(), runner="generate")
+def test_a_native_spec_is_not_passed_over_for_what_files_say(make_facts):
+    files = make_facts(settings={"model_type": "CrossEncoder"}, config={"classifier_from_token": ["no", "yes"]})
+    assert resolve(registry_of(one=PLAIN), files).spec is PLAIN
+
+
+def test_a_spec_for_rerankers_of_a_name_leaves_their_relatives_alone(make_facts):
+    reranker = replace(PLAIN, name="reranker", tasks=("classify",), markers=("name:*reranker*",))
+    registry = registry_of(one=PLAIN, two=reranker)
+    assert resolve(registry, make_facts(name="Qwen/Qwen3-Reranker-0.6B")).spec is reranker
+    assert resolve(registry, make_facts(name="Qwen/Qwen3-Embedding-0.6B")).spec is PLAIN
+
+
+@pytest.mark.parametrize("runner", ["generate", "draft"])
+def test_generation_is_refused_as_a_runner(make_facts, runner):
+    with pytest.raises(InvalidRequest, match="cenote runs pooling models only") as caught:
+        resolve(registry_of(one=PLAIN), make_facts(), runner=runner)
+    assert caught.value.param == "runner"
+
+
+def test_an_unknown_conversion_is_refused(make_facts):
     with pytest.raises(InvalidRequest, match="convert='reward' is unknown"):
         resolve(registry_of(one=PLAIN), make_facts(), convert="reward")
 
