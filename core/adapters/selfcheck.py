@@ -17,12 +17,17 @@ from cenote.adapters.families import Family
 from cenote.adapters.regimes import by_rope_regime
 from cenote.errors import CheckpointError
 
-__all__ = ["choose_execution", "padding_id", "probe"]
+__all__ = ["choose_execution", "padding_id", "probe", "probe_sequences", "tolerance"]
 
 _log = logging.getLogger(__name__)
 
 #: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
 _TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """Return the largest difference, relative to the largest hidden value, that rounding explains."""
+    return _TOLERANCE.get(dtype, 1e-4)
 
 
 def padding_id(config: Any) -> int:
@@ -31,7 +36,7 @@ def padding_id(config: Any) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def _sequences(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
+def probe_sequences(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
     """Return sequences that a leak would show in: unlike neighbours, one longer than a sliding window."""
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
     longest = min(max_tokens, window + 7 if 0 < window <= 512 else 23)
@@ -47,7 +52,7 @@ def _sequences(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
 def probe(backbone: Backbone, config: Any, max_tokens: int, device: str) -> torch.Tensor:
     """Return the hidden states [T, hidden] of fixed sequences, to compare two states of a model."""
     with torch.inference_mode():
-        return backbone(pack(_sequences(config, max_tokens), device=device)).float()
+        return backbone(pack(probe_sequences(config, max_tokens), device=device)).float()
 
 
 def _alone(model: Any, max_tokens: int) -> torch.Tensor:
@@ -60,7 +65,7 @@ def _alone(model: Any, max_tokens: int) -> torch.Tensor:
     device = str(next(model.parameters()).device)
     try:
         with torch.inference_mode():
-            parts = [backbone(pack([ids], device=device)) for ids in _sequences(model.config, max_tokens)]
+            parts = [backbone(pack([ids], device=device)) for ids in probe_sequences(model.config, max_tokens)]
         hidden = torch.cat(parts).float()
     except Exception as exc:
         # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
@@ -116,7 +121,7 @@ def _padded(model: Any, expected: torch.Tensor, max_tokens: int, reason: str) ->
     """Return padded execution; without any padding where even masked padding changes the results (FNet)."""
     pad = padding_id(model.config)
     difference = _difference(by_rope_regime(PaddedBackbone(model, pad, waste=1.0), model), expected, model, max_tokens)
-    if difference <= _TOLERANCE.get(model.dtype, 1e-4):
+    if difference <= tolerance(model.dtype):
         return by_rope_regime(PaddedBackbone(model, pad), model), reason
     _log.warning("only sequences of equal length run together: padding changes this model's results")
     exact = by_rope_regime(PaddedBackbone(model, pad, waste=0.0), model)
@@ -128,13 +133,13 @@ def _try_packed(model: Any, expected: torch.Tensor, max_tokens: int, family: Fam
     if not accepts(model, "position_ids"):
         return "the model takes no position ids"
     offset = padding_id(model.config) + 1 if family.positions == "after_padding" else 0
-    tolerance = _TOLERANCE.get(model.dtype, 1e-4)
+    allowed = tolerance(model.dtype)
     backbone = by_rope_regime(PackedBackbone(model, offset), model)
     try:
         difference = _difference(backbone, expected, model, max_tokens)
     except Exception as exc:
         # Any failure inside a foreign model means only that it cannot run this way; the reason is kept and logged.
         return f"it raised {type(exc).__name__}: {exc}"
-    if difference <= tolerance:
+    if difference <= allowed:
         return backbone
-    return f"packed and alone differ by {difference:.1e} of the largest value (allowed {tolerance:.0e})"
+    return f"packed and alone differ by {difference:.1e} of the largest value (allowed {allowed:.0e})"

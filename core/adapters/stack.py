@@ -12,6 +12,7 @@ from cenote.adapters.base import LoadOptions
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.families import family_of
 from cenote.adapters.linears import prepare_linears
+from cenote.adapters.lora import LoraStore
 from cenote.adapters.selfcheck import choose_execution, probe
 from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
 from cenote.config import Resolved
@@ -32,6 +33,7 @@ class TextStack:
         whole: the transformers model as loaded: the base model itself, or a class with a head around it.
         base: the base model, which `backbone` runs.
         backbone: runs the base model over packed batches.
+        loras: the low-rank adapters that the sequences of a batch may name.
         tokenizer: as the checkpoint has it.
         max_tokens: longest prompt, and who decided it.
         vocabulary: rows of the embedding table.
@@ -43,6 +45,7 @@ class TextStack:
     whole: PreTrainedModel
     base: PreTrainedModel
     backbone: Backbone
+    loras: LoraStore
     tokenizer: PreTrainedTokenizerBase
     max_tokens: Resolved[int]
     vocabulary: int
@@ -94,14 +97,26 @@ def load_stack(
     )
     backbone, reason = choose_execution(base, family_of(base.config.model_type), options.execution, max_tokens.value)
     layers = prepare_linears(base, lambda: probe(backbone, base.config, max_tokens.value, options.device))
+    vocabulary = _vocabulary(base)  # an adapter may wrap the table
+    loras = LoraStore(
+        base,
+        backbone,
+        max_tokens=max_tokens.value,
+        device=options.device,
+        # An embedder is loaded without the base class's own pooling layer; a classifier may need it.
+        ignored=("pooler.",) if whole is base else (),
+    )
+    for name, folder in options.lora_modules:
+        loras.load(name, folder)
     return TextStack(
         config=base.config,
         whole=whole,
         base=base,
-        backbone=backbone,
+        backbone=loras.backbone,
+        loras=loras,
         tokenizer=tokenizer,
         max_tokens=max_tokens,
-        vocabulary=_vocabulary(base),
+        vocabulary=vocabulary,
         dtype=dtype,
         execution=f"{backbone.execution} ({reason}); {layers}",
     )

@@ -1,0 +1,154 @@
+"""The adapters of a loaded model: loading, naming, dropping."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cenote.adapters.backbone import Backbone
+from cenote.adapters.linears import PreparedLinear
+from cenote.adapters.lora.backbone import LoraBackbone
+from cenote.adapters.lora.check import AdapterCheck
+from cenote.adapters.lora.folder import read_folder
+from cenote.adapters.lora.layers import LoraLayer, LowRank, wrap
+from cenote.adapters.lora.routes import Routes
+from cenote.adapters.selfcheck import probe_sequences, tolerance
+from cenote.errors import InvalidRequest, ModelNotFound
+
+__all__ = ["LoraStore"]
+
+
+class LoraStore:
+    """The low-rank adapters of one base model, and the backbone that runs them.
+
+    Safe to use from any thread while the model runs: files are read beside it, and its layers change only between
+    two forwards, under the lock that `backbone` holds during each.
+
+    Attributes:
+        backbone: runs batches in which every sequence may name an adapter.
+    """
+
+    def __init__(self, model: Any, inner: Backbone, *, max_tokens: int, device: str, ignored: tuple[str, ...]) -> None:
+        """Prepare a model for adapters; nothing changes until one is loaded.
+
+        Args:
+            model: transformers base model.
+            inner: runs it.
+            max_tokens: longest prompt.
+            device: where it is.
+            ignored: prefixes of modules that it was loaded without because nothing reads them.
+        """
+        self._model = model
+        self._dtype: torch.dtype = model.dtype
+        self._device = device
+        self._ignored = ignored
+        self._routes = Routes()
+        self._adapters: dict[str, tuple[str, ...]] = {}
+        self._changing = threading.Lock()
+        self._max_tokens = max_tokens
+        self.backbone = LoraBackbone(inner, self._routes, self._adapters)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the adapters, in the order in which they came."""
+        return tuple(self._adapters)
+
+    def check(self, name: str | None) -> None:
+        """Raise where a request names an adapter that is not loaded.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+        """
+        if name is not None and name not in self._adapters:
+            loaded = ", ".join(self._adapters) or "none"
+            raise ModelNotFound(f"There is no low-rank adapter {name!r}. Loaded: {loaded}.")
+
+    def load(self, name: str, folder: str | Path) -> None:
+        """Load an adapter in peft's folder format, and prove that it computes what peft computes.
+
+        Raises:
+            CheckpointError: it is incomplete, belongs to another model, or cannot be computed exactly.
+            InvalidRequest: the name is empty or taken.
+            MissingDependency: peft is not installed.
+        """
+        with self._changing:
+            self._check_new(name)
+            found = read_folder(name, folder, self._model, device=self._device, ignored=self._ignored)
+            self._attach(name, found.updates(), found.layers)
+
+    def add(self, name: str, updates: Mapping[str, LowRank]) -> None:
+        """Add an adapter from its matrices, by the path of the module of the base model that each belongs to.
+
+        Raises:
+            CheckpointError: the matrices do not fit the model.
+            InvalidRequest: the name is empty or taken.
+        """
+        with self._changing:
+            self._check_new(name)
+            self._attach(name, updates, None)
+
+    def unload(self, name: str) -> None:
+        """Drop an adapter. What waits for it fails; batches under way end first.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+        """
+        with self._changing:
+            self.check(name)
+            with self.backbone.lock:
+                self._detach(name, self._adapters.pop(name))
+
+    def _check_new(self, name: str) -> None:
+        if not name:
+            raise InvalidRequest("A low-rank adapter needs a name.", param="lora_name")
+        if name in self._adapters:
+            raise InvalidRequest(f"A low-rank adapter {name!r} is loaded already.", param="lora_name")
+
+    def _attach(self, name: str, updates: Mapping[str, LowRank], reference: Mapping[str, nn.Module] | None) -> None:
+        """Put an adapter on its layers and check it; where that fails, everything is as it was."""
+        with self.backbone.lock:
+            self._adapters[name] = tuple(updates)
+            try:
+                layers = {path: self._layer(path) for path in updates}
+                for path, update in updates.items():
+                    layers[path].add(name, update, dtype=self._dtype, device=self._device)
+                self._checker().run(name, layers, reference)
+            except BaseException:
+                self._detach(name, self._adapters.pop(name))
+                raise
+
+    def _layer(self, path: str) -> LoraLayer:
+        """Return the layer at a path, made ready for adapters."""
+        found: nn.Module = self._model.get_submodule(path)
+        if isinstance(found, LoraLayer):
+            return found
+        layer = wrap(found, self._routes)
+        if isinstance(found, PreparedLinear):
+            found.unfuse()  # the activation comes after what an adapter adds
+        self._model.set_submodule(path, layer)
+        return layer
+
+    def _detach(self, name: str, paths: tuple[str, ...]) -> None:
+        """Take an adapter off its layers; a layer that nothing is left on becomes what it was."""
+        for path in paths:
+            layer = self._model.get_submodule(path)
+            if not isinstance(layer, LoraLayer):
+                continue
+            layer.remove(name)
+            if layer.is_idle:
+                self._model.set_submodule(path, layer.base)
+                if isinstance(layer.base, PreparedLinear):
+                    layer.base.fuse()
+
+    def _checker(self) -> AdapterCheck:
+        return AdapterCheck(
+            model=self._model,
+            backbone=self.backbone,
+            sequences=probe_sequences(self._model.config, self._max_tokens),
+            tolerance=tolerance(self._dtype),
+            device=self._device,
+        )
