@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cenote_reward.classes import LlamaReward
-from cenote_reward.internlm2_weights import to_llama
-from cenote_reward.pooling import classifier_head, reward_pooler, value_function
-
 from cenote.adapters import LoadOptions
+from cenote.adapters.activation import resolve_activation
+from cenote.adapters.classify_pooler import build_classifier
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.stack import load_stack
-from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
 from cenote.errors import CheckpointError, PromptTooLong
 from cenote.types import PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
+from cenote_reward.classes import LlamaReward
+from cenote_reward.internlm2_weights import to_llama
+from cenote_reward.model import RewardModel
+from cenote_reward.pooling import prompt_logits, token_logits, value_function
 
 __all__ = ["InternLM2Adapter", "InternLM2RewardModel"]
 
 
-class InternLM2RewardModel(TextPoolingModel):
+class InternLM2RewardModel(RewardModel):
     """Ends every text and conversation with the reward token, whose value is the answer."""
 
     #: Id of `<|reward|>`; None adds nothing, as vLLM.
@@ -85,14 +86,24 @@ class InternLM2Adapter:
         )
         stack = load_stack(checkpoint, options, whole=whole)
         as_vllm = options.compat == "vllm"
-        head, activation = classifier_head(checkpoint.config, options, outputs=1, use_activation=as_vllm)
         method = options.pooler_config.seq_pooling_type or "LAST"
+        values = value_function(whole, "v_head")
+        classifier = build_classifier(
+            options.pooler_config,
+            resolve_activation(checkpoint.config, 1, compat=options.compat),
+            ("reward",),
+            sequence=prompt_logits(values, method),
+            token=token_logits(values),
+            use_activation=as_vllm,
+        )
         model = InternLM2RewardModel(
             stack,
             checkpoint,
-            pooler=reward_pooler(value_function(whole.v_head), head, method=method, steps=None),
-            embedding_size=1,
-            facts={"pooling": method, "activation": str(activation) if head.use_activation else "none"},
+            pooler=classifier.pooler,
+            embedding_size=stack.hidden_size,
+            labels=("reward",),
+            token_pooling=classifier.token_pooling,
+            facts={"pooling": method, **classifier.facts},
         )
         model.reward_token_id = None if as_vllm else _reward_token(checkpoint, stack.vocabulary)
         return model

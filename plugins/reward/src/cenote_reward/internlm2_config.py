@@ -57,7 +57,7 @@ def _rope(config: dict[str, Any]) -> dict[str, Any]:
     factor = scaling.get("factor") if isinstance(scaling, dict) else None
     if kind not in _ROPE_TYPES or not isinstance(factor, int | float) or factor < 1:
         raise CheckpointError(
-            f"This InternLM2 checkpoint has rope_scaling = {scaling!r}; known are the types {' and '.join(_ROPE_TYPES)} "
+            f"This InternLM2 checkpoint has rope_scaling = {scaling!r}; known are {' and '.join(_ROPE_TYPES)}, "
             "with a factor of at least 1. Give another with hf_overrides."
         )
     return {"rope_type": kind, "rope_theta": theta, "factor": float(factor)}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from cenote_reward.classes import Qwen2ProcessReward, Qwen2Reward
-from cenote_reward.pooling import ProcessReward, classifier_head, reward_pooler, value_function
-
 from cenote.adapters import LoadOptions
+from cenote.adapters.activation import resolve_activation
+from cenote.adapters.classify_pooler import build_classifier
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.stack import TextStack, load_stack
-from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
 from cenote.config import Resolved
 from cenote.errors import CheckpointError
 from cenote.poolers import StepRows
+from cenote_reward.classes import Qwen2ProcessReward, Qwen2Reward
+from cenote_reward.model import RewardModel
+from cenote_reward.pooling import RightProbability, prompt_logits, token_logits, value_function
 
 __all__ = ["ProcessRewardAdapter", "RewardAdapter"]
 
@@ -27,7 +28,7 @@ class RewardAdapter:
     """Loads `Qwen2ForRewardModel`: one raw number, read at the last token."""
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> RewardModel:
         """Load a checkpoint.
 
         Raises:
@@ -35,21 +36,24 @@ class RewardAdapter:
             InvalidRequest: an option does not fit the checkpoint.
         """
         stack = _stack(checkpoint, options, Qwen2Reward)
-        head, activation = classifier_head(checkpoint.config, options, outputs=1, use_activation=False)
-        wanted = options.pooler_config
-        method = wanted.seq_pooling_type or "LAST"
-        steps = StepRows(tag_id=wanted.step_tag_id, columns=wanted.returned_token_ids)
-        return TextPoolingModel(
+        method = options.pooler_config.seq_pooling_type or "LAST"
+        values = value_function(stack.whole, "score")
+        classifier = build_classifier(
+            options.pooler_config,
+            resolve_activation(checkpoint.config, 1, compat=options.compat),
+            ("reward",),
+            sequence=prompt_logits(values, method),
+            token=token_logits(values),
+            use_activation=False,
+        )
+        return RewardModel(
             stack,
             checkpoint,
-            pooler=reward_pooler(
-                value_function(stack.whole.score),
-                head,
-                method=method,
-                steps=steps if wanted.tok_pooling_type == "STEP" else None,
-            ),
-            embedding_size=1,
-            facts={"pooling": method, "activation": str(activation) if head.use_activation else "none"},
+            pooler=classifier.pooler,
+            embedding_size=stack.hidden_size,
+            labels=("reward",),
+            token_pooling=classifier.token_pooling,
+            facts={"pooling": method, **classifier.facts},
         )
 
 
@@ -57,7 +61,7 @@ class ProcessRewardAdapter:
     """Loads `Qwen2ForProcessRewardModel`: the probability that each step is right."""
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> RewardModel:
         """Load a checkpoint.
 
         Raises:
@@ -65,26 +69,29 @@ class ProcessRewardAdapter:
             InvalidRequest: an option does not fit the checkpoint.
         """
         stack = _stack(checkpoint, options, Qwen2ProcessReward)
-        head, activation = classifier_head(checkpoint.config, options, outputs=2, use_activation=True)
+        wanted = options.pooler_config
         tag = _step_tag(stack, options)
-        steps = StepRows(tag_id=tag.value, columns=options.pooler_config.returned_token_ids)
-        every = options.pooler_config.tok_pooling_type == "ALL"
-        pooler = ProcessReward(
-            value_function(stack.whole.score),
-            head,
-            StepRows(columns=steps.columns) if every else steps,
-            both=options.compat == "vllm",
+        classifier = build_classifier(
+            wanted,
+            resolve_activation(checkpoint.config, 2, compat=options.compat),
+            ("wrong", "right"),
+            sequence=None,
+            token=token_logits(value_function(stack.whole, "score")),
+            steps=StepRows(tag_id=tag.value),
         )
-        return TextPoolingModel(
+        pooler = RightProbability(
+            classifier.pooler,
+            activated=wanted.use_activation is not False,
+            columns=wanted.returned_token_ids is not None,
+        )
+        return RewardModel(
             stack,
             checkpoint,
-            pooler=pooler,
-            embedding_size=1,
-            facts={
-                "pooling": "ALL" if every else "STEP",
-                "step tag": str(tag),
-                "activation": str(activation) if head.use_activation else "none",
-            },
+            pooler=classifier.pooler if options.compat == "vllm" else pooler,
+            embedding_size=stack.hidden_size,
+            labels=("wrong", "right"),
+            token_pooling=classifier.token_pooling,
+            facts={"step tag": str(tag), **classifier.facts},
         )
 
 
