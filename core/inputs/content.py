@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -57,11 +57,13 @@ class Piece:
         ids: at most as many as asked for.
         seen: tokens of the whole text, or a lower bound of them.
         exact: `seen` is the true number.
+        text: the part of the text that was tokenised, with the same ids.
     """
 
     ids: list[int]
     seen: int
     exact: bool
+    text: str
 
 
 class ContentTokenizer:
@@ -92,7 +94,7 @@ class ContentTokenizer:
             InvalidRequest: the text has a run without a seam that is too long to be tokenised.
         """
         piece = self._part(text, count, self._beginning)
-        return Piece(piece.ids[:count], piece.seen, piece.exact)
+        return replace(piece, ids=piece.ids[:count])
 
     def last(self, text: str, count: int) -> Piece:
         """Return the last `count` ids.
@@ -101,7 +103,26 @@ class ContentTokenizer:
             InvalidRequest: the text has a run without a seam that is too long to be tokenised.
         """
         piece = self._part(text, count, self._end)
-        return Piece(piece.ids[max(0, len(piece.ids) - count) :], piece.seen, piece.exact)
+        return replace(piece, ids=piece.ids[max(0, len(piece.ids) - count) :])
+
+    def shorten(self, text: str, count: int) -> str:
+        """Return a beginning of the text that has at most `count` ids, cut between characters.
+
+        Runs that change no id (`cenote.inputs.runs`) may be shorter in it.
+
+        Raises:
+            InvalidRequest: the text has a run without a seam that is too long to be tokenised.
+        """
+        piece = self._part(text, count + 1, self._beginning)
+        if len(piece.ids) <= count:
+            return text
+        offsets = self.rust.encode(piece.text, add_special_tokens=False).offsets
+        for kept in range(count, 0, -1):
+            end = offsets[kept - 1][1]
+            # Several tokens may share a character, and the ids of an end of a word may differ without the rest of it.
+            if offsets[kept][0] >= end and len(self.whole(piece.text[:end])) <= count:
+                return piece.text[:end]
+        return ""
 
     def _part(self, text: str, count: int, take: Callable[[str, int], Piece]) -> Piece:
         """Take ids of a growing part until there are enough; at the latest those of the whole text."""
@@ -114,19 +135,17 @@ class ContentTokenizer:
             if size >= most:
                 raise _no_seam(len(text), most)
             size = min(most, _grow(size, piece.seen, count))
-        ids = self.whole(text)
-        return Piece(ids, len(ids), exact=True)
+        return self._all(text)
 
     def _beginning(self, text: str, size: int) -> Piece:
         """Return the ids of about the first `size` characters that the rest of the text cannot change."""
         head, complete = (text[:size], False) if self._runs is None else self._runs.head(text, size)
         if complete:
-            ids = self.whole(head)
-            return Piece(ids, len(ids), exact=True)
+            return self._all(head)
         cut = self._find_cut(head, len(head))
         if cut is not None:
             ids = self.whole(head[:cut])
-            return Piece(ids, len(ids), exact=False)
+            return Piece(ids, len(ids), False, head[:cut])
         encoding = self.rust.encode(head, add_special_tokens=False)
         limit = _step_back(head, len(head) - self._margin)
         words = encoding.word_ids
@@ -136,18 +155,17 @@ class ContentTokenizer:
             if end > limit or word is None or word >= last:
                 break
             kept += 1
-        return Piece(list(encoding.ids[:kept]), kept, exact=False)
+        return Piece(list(encoding.ids[:kept]), kept, False, head)
 
     def _end(self, text: str, size: int) -> Piece:
         """Return the ids of about the last `size` characters that the text before cannot change."""
         tail, complete = (text[-size:], False) if self._runs is None else self._runs.tail(text, size)
         if complete:
-            ids = self.whole(tail)
-            return Piece(ids, len(ids), exact=True)
+            return self._all(tail)
         seams = iter(()) if self._cuts is None else (match.start() for match in self._cuts.finditer(tail))
         cut = next(seams, None)
         if cut is None:
-            return Piece([], 0, exact=False)
+            return Piece([], 0, False, "")
         # The tokenizer may treat the start of a text specially (a space put in front), which ends at the next seam.
         # Two more let its splitting get into step.
         safe = next((at - cut for at in islice(seams, 2, None) if at - cut > self._margin), len(tail))
@@ -155,7 +173,11 @@ class ContentTokenizer:
         offsets = encoding.offsets
         skipped = next((index for index, (begin, _) in enumerate(offsets) if begin >= safe), len(offsets))
         ids = list(encoding.ids[skipped:])
-        return Piece(ids, len(ids), exact=False)
+        return Piece(ids, len(ids), False, tail[cut:])
+
+    def _all(self, text: str) -> Piece:
+        ids = self.whole(text)
+        return Piece(ids, len(ids), True, text)
 
     def _find_cut(self, text: str, at: int) -> int | None:
         """Find the last seam up to `at`, but not far from it."""
