@@ -8,5 +8,15 @@ from cenote.testing.checkpoints.build import build_checkpoint
 from cenote.testing.checkpoints.catalogue import FAMILIES, HEADED, family
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.models import build_backbone
+from cenote.testing.checkpoints.static import STATIC, build_static
 
-__all__ = ["FAMILIES", "HEADED", "Family", "build_backbone", "build_checkpoint", "family"]
+__all__ = [
+    "FAMILIES",
+    "HEADED",
+    "STATIC",
+    "Family",
+    "build_backbone",
+    "build_checkpoint",
+    "build_static",
+    "family",
+]

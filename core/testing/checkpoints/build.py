@@ -11,7 +11,7 @@ from cenote.testing.checkpoints.catalogue import family
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.models import published_config
 from cenote.testing.checkpoints.side_files import SentenceTransformersLayout, side_files
-from cenote.testing.checkpoints.tensors import published_tensors
+from cenote.testing.checkpoints.tensors import published_tensors, random_tensors
 from cenote.testing.checkpoints.tokenizer import TinyTokenizer
 from cenote.testing.checkpoints.weights import random_tensor, write_weights
 
@@ -99,6 +99,9 @@ def build_checkpoint(
     _write_files(_files(chosen, tokenizer, published, layout if embedder else None), folder)
     tensors = published_tensors(chosen, own, labels=names, prefix=prefix, pooler=pooler)
     write_weights(_cast(tensors, dtype), folder, sharded=sharded, safetensors=safetensors)
+    for path, shapes in chosen.modules.items():
+        weights = random_tensors(f"{name}/{path}", shapes, chosen.gain)
+        write_weights(weights, folder / path, sharded=False, safetensors=True)
     if embedder:
         _write_dense(layout, folder, name)
     return folder

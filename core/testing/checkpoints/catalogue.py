@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cenote.testing.checkpoints.classifiers import CLASSIFIERS
+from cenote.testing.checkpoints.cross_encoders import CROSS_ENCODERS
 from cenote.testing.checkpoints.decoders import DECODERS
+from cenote.testing.checkpoints.embedders import EMBEDDERS
 from cenote.testing.checkpoints.encoders import ENCODERS
 from cenote.testing.checkpoints.family import Family
+from cenote.testing.checkpoints.jina import JINA
+from cenote.testing.checkpoints.rerankers import RERANKERS
+from cenote.testing.checkpoints.rewards import REWARDS
 
 __all__ = ["FAMILIES", "HEADED", "family"]
 
 #: Names of the plain embedders, one for each kind of backbone, in a fixed order.
 FAMILIES = tuple(entry.name for entry in (*ENCODERS, *DECODERS))
 #: The other families: models with a head, and embedders that differ from the plain ones in their files.
-_OTHERS: tuple[Family, ...] = CLASSIFIERS
+_OTHERS: tuple[Family, ...] = (*CLASSIFIERS, *CROSS_ENCODERS, *RERANKERS, *REWARDS, *EMBEDDERS, *JINA)
 HEADED = tuple(entry.name for entry in _OTHERS)
 _BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cenote.testing.checkpoints.pieces import byte_level_model, sentencepiece_bpe_model
@@ -23,10 +24,10 @@ def _words(pattern: str) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": [split, byte_level(use_regex=False)]}
 
 
-def _qwen(*, append_end: bool) -> TinyTokenizer:
+def _qwen(*, append_end: bool, words: tuple[str, ...] = (), more_special: tuple[str, ...] = ()) -> TinyTokenizer:
     """Qwen's byte-level BPE; the Qwen3-Embedding files append `<|endoftext|>`, the plain ones add nothing."""
-    specials = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-    model = byte_level_model((), specials, _QWEN_PATTERN)
+    specials = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *more_special)
+    model = byte_level_model((), specials, _QWEN_PATTERN, words)
     post = byte_level(trim_offsets=False, use_regex=False)
     ending = template(ids_of(model), [], ["<|endoftext|>"])
     return TinyTokenizer(
@@ -43,13 +44,14 @@ def _qwen(*, append_end: bool) -> TinyTokenizer:
     )
 
 
-def _llama3() -> TinyTokenizer:
-    specials = ("<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>")
+def _llama3(more_special: tuple[str, ...] = ()) -> TinyTokenizer:
+    specials = ("<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>", *more_special)
     model = byte_level_model((), specials, _LLAMA3_PATTERN)
     begin = template(ids_of(model), ["<|begin_of_text|>"], [], ["<|begin_of_text|>"])
     return TinyTokenizer(
         model=model,
         special={"bos_token": specials[0], "eos_token": specials[1], "pad_token": specials[2]},
+        extra_special=more_special,
         pipeline={
             "normalizer": None,
             "pre_tokenizer": _words(_LLAMA3_PATTERN),
@@ -87,9 +89,9 @@ def _llama(*, append_end: bool) -> TinyTokenizer:
     )
 
 
-def _gemma(*, append_end: bool) -> TinyTokenizer:
+def _gemma(*, append_end: bool, words: tuple[str, ...] = ()) -> TinyTokenizer:
     """Gemma's SentencePiece BPE; embeddinggemma appends `<eos>`."""
-    model = sentencepiece_bpe_model(("<pad>", "<eos>", "<bos>", "<unk>", "<mask>"), "<unk>")
+    model = sentencepiece_bpe_model(("<pad>", "<eos>", "<bos>", "<unk>", "<mask>"), "<unk>", words)
     roles = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
     return TinyTokenizer(
         model=model,
@@ -110,13 +112,58 @@ def _gemma(*, append_end: bool) -> TinyTokenizer:
     )
 
 
+def _eurobert() -> TinyTokenizer:
+    """EuroBERT's: Llama 3's byte-level BPE, with a token at either end and a mask."""
+    plain = _llama3(("<|mask|>",))
+    ids = ids_of(plain.model)
+    around = template(ids, ["<|begin_of_text|>"], ["<|end_of_text|>"])
+    return replace(
+        plain,
+        special={
+            "bos_token": "<|begin_of_text|>",
+            "eos_token": "<|end_of_text|>",
+            "pad_token": "<|end_of_text|>",
+            "mask_token": "<|mask|>",
+        },
+        pipeline={**plain.pipeline, "post_processor": {"type": "Sequence", "processors": [byte_level(), around]}},
+        extra_special=("<|finetune_right_pad_id|>",),
+    )
+
+
+def _internlm2() -> TinyTokenizer:
+    """InternLM2's: Llama 2's SentencePiece BPE and the tokens of its conversations; its class is remote code."""
+    chat = ("<|im_end|>", "<|im_start|>", "<|reward|>")
+    model = sentencepiece_bpe_model(("<unk>", "<s>", "</s>"), "<unk>", (), chat)
+    remote = "tokenization_internlm2"
+    return replace(
+        _llama(append_end=False),
+        model=model,
+        extra_special=chat,
+        settings={
+            "tokenizer_class": "InternLM2Tokenizer",
+            "auto_map": {"AutoTokenizer": [f"{remote}.InternLM2Tokenizer", f"{remote}_fast.InternLM2TokenizerFast"]},
+            "add_bos_token": True,
+            "add_eos_token": False,
+        },
+    )
+
+
+#: Words that rerankers made of language models read the probability of.
+_ANSWERS = ("yes", "no", "Yes", "No", "0", "1")
+
 #: Builders by the name that families use.
 DECODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {
     "gemma": lambda: _gemma(append_end=False),
+    "eurobert": _eurobert,
+    "gemma_answers": lambda: _gemma(append_end=False, words=_ANSWERS),
     "gemma_embedder": lambda: _gemma(append_end=True),
+    "internlm2": _internlm2,
     "llama": lambda: _llama(append_end=False),
     "llama3": _llama3,
+    "llama3_chat": lambda: _llama3(("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")),
     "mistral": lambda: _llama(append_end=True),
     "qwen2": lambda: _qwen(append_end=False),
+    "qwen_answers": lambda: _qwen(append_end=False, words=_ANSWERS),
+    "qwen_math": lambda: _qwen(append_end=False, more_special=("<extra_0>",)),
     "qwen3": lambda: _qwen(append_end=True),
 }

@@ -64,31 +64,45 @@ def wordpiece_model(first: tuple[str, ...], unknown: str, last: tuple[str, ...] 
 
 
 @lru_cache
-def byte_level_model(first: tuple[str, ...] = (), last: tuple[str, ...] = (), pattern: str = "") -> dict[str, Any]:
+def byte_level_model(
+    first: tuple[str, ...] = (), last: tuple[str, ...] = (), pattern: str = "", words: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return the `model` entry of a byte-level BPE `tokenizer.json`.
 
     Args:
         first: special tokens with the lowest ids.
         last: special tokens with the highest ids.
         pattern: regular expression that splits words, or empty for GPT-2's.
+        words: ASCII words that are to be one token each.
     """
     split: Any = pre_tokenizers.ByteLevel(add_prefix_space=False)
     if pattern:
-        words = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
-        split = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        by_pattern = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+        split = pre_tokenizers.Sequence([by_pattern, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     trainer = trainers.BpeTrainer(
         vocab_size=560, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
     )
     _, model = _train(models.BPE(), trainer, split)
-    return _bpe([*first, *_by_id(model["vocab"]), *last], model["merges"], byte_fallback=False)
+    pieces, merges = _with_words(_by_id(model["vocab"]), model["merges"], words)
+    return _bpe([*first, *pieces, *last], merges, byte_fallback=False)
 
 
 @lru_cache
-def sentencepiece_bpe_model(first: tuple[str, ...], unknown: str) -> dict[str, Any]:
-    """Return the `model` entry of a SentencePiece BPE with byte fallback, as Llama 2 and Gemma have it."""
+def sentencepiece_bpe_model(
+    first: tuple[str, ...], unknown: str, words: tuple[str, ...] = (), last: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return the `model` entry of a SentencePiece BPE with byte fallback, as Llama 2 and Gemma have it.
+
+    Args:
+        first: special tokens with the lowest ids.
+        unknown: the one for what the vocabulary lacks.
+        words: words that are to be one token each where no space precedes them.
+        last: special tokens with the highest ids.
+    """
     model = _sentencepiece_training()[1]
-    pieces = [*first, *BYTE_PIECES, *_by_id(model["vocab"])]
-    return _bpe(pieces, model["merges"], byte_fallback=True) | {"unk_token": unknown, "fuse_unk": True}
+    learnt, merges = _with_words(_by_id(model["vocab"]), model["merges"], words)
+    pieces = [*first, *BYTE_PIECES, *learnt, *last]
+    return _bpe(pieces, merges, byte_fallback=True) | {"unk_token": unknown, "fuse_unk": True}
 
 
 @lru_cache
@@ -107,6 +121,19 @@ def _sentencepiece_training() -> tuple[Tokenizer, Mapping[str, Any]]:
     trainer = trainers.BpeTrainer(vocab_size=420, show_progress=False)
     split = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always")
     return _train(models.BPE(), trainer, split)
+
+
+def _with_words(pieces: Sequence[str], merges: Sequence[Any], words: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """Add words as pieces, with the merges that make each of what it falls into without them."""
+    pieces, merges = list(pieces), [tuple(merge) for merge in merges]
+    for word in words:
+        model = models.BPE(vocab=_number(pieces), merges=merges)
+        parts = [token.value for token in model.tokenize(word)]
+        for index in range(1, len(parts)):
+            start = "".join(parts[:index])
+            merges.append((start, parts[index]))
+            pieces.append(start + parts[index])
+    return pieces, merges
 
 
 def _bpe(pieces: Sequence[str], merges: Sequence[Any], *, byte_fallback: bool) -> dict[str, Any]:

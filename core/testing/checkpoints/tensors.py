@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-__all__ = ["head_tensors", "published_tensors"]
+__all__ = ["published_tensors", "random_tensors"]
 
-#: Spread of biases in `head_tensors`.
+#: Spread of biases in `random_tensors`.
 _BIAS_STD = 0.15
 _WORDS = "embeddings.word_embeddings.weight"
 
@@ -39,7 +39,8 @@ def published_tensors(
     prefix = chosen.prefix if prefix is None else prefix
     tensors = _backbone_tensors(chosen, labels, prefix)
     table = next((name for name in tensors if name.endswith(_WORDS)), _WORDS)
-    tensors |= head_tensors(chosen, config)
+    if chosen.heads is not None:
+        tensors |= random_tensors(chosen.name, chosen.heads(config), chosen.gain)
     if chosen.publish is not None:
         tensors = dict(chosen.publish(tensors, config))
     if not pooler:
@@ -47,11 +48,10 @@ def published_tensors(
     return tensors | _unread(chosen, table.removesuffix(_WORDS))
 
 
-def head_tensors(chosen: Family, config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors that the published model has beside those of transformers' class."""
-    shapes = {} if chosen.heads is None else chosen.heads(config)
-    spread = {name: _BIAS_STD if len(shape) == 1 else chosen.gain * shape[-1] ** -0.5 for name, shape in shapes.items()}
-    return {name: random_tensor(f"{chosen.name}/{name}", shape, spread[name]) for name, shape in shapes.items()}
+def random_tensors(seed: str, shapes: Mapping[str, tuple[int, ...]], gain: float) -> dict[str, Tensor]:
+    """Return tensors of a head: matrices whose spread is `gain` divided by the square root of their inputs, biases."""
+    spread = {name: _BIAS_STD if len(shape) == 1 else gain * shape[-1] ** -0.5 for name, shape in shapes.items()}
+    return {name: random_tensor(f"{seed}/{name}", shape, spread[name]) for name, shape in shapes.items()}
 
 
 def _backbone_tensors(chosen: Family, labels: tuple[str, ...] | None, prefix: str | None) -> dict[str, Tensor]:
