@@ -20,7 +20,7 @@ from sentence_transformers import SentenceTransformer
 from cenote.testing.checkpoints import FAMILIES, build_backbone, build_checkpoint, family
 from cenote.testing.texts import sample_texts
 
-_LIMIT_BYTES = 1_500_000
+_LIMIT_BYTES = 300_000
 _READABLE = tuple(name for name in FAMILIES if family(name).native_layout)
 
 

@@ -34,7 +34,7 @@ _OUTPUTS = {
 }
 
 
-def _with_config(base: str, extra: Mapping[str, Any]) -> Callable[[TinyTokenizer], dict[str, Any]]:
+def _with_config(base: str, extra: dict[str, Any]) -> Callable[[TinyTokenizer], dict[str, Any]]:
     return lambda tokenizer: _CONFIG[base](tokenizer) | extra
 
 

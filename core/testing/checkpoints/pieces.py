@@ -127,6 +127,7 @@ def _with_words(pieces: Sequence[str], merges: Sequence[Any], words: Sequence[st
     """Add words as pieces, with the merges that make each of what it falls into without them."""
     pieces, merges = list(pieces), [tuple(merge) for merge in merges]
     for word in words:
+        pieces += sorted(set(word) - set(pieces))
         model = models.BPE(vocab=_number(pieces), merges=merges)
         parts = [token.value for token in model.tokenize(word)]
         for index in range(1, len(parts)):
