@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cenote.adapters.backbone import Backbone
+from cenote.adapters.backbone import Backbone, accepts
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.families import family_of
@@ -56,6 +56,11 @@ class TextStack:
     def hidden_size(self) -> int:
         """Return the width of the backbone's hidden states."""
         return int(self.config.hidden_size)
+
+    @property
+    def segments(self) -> int:
+        """Return how many segments of a prompt the model tells apart; 0 where it takes no segment ids."""
+        return int(getattr(self.config, "type_vocab_size", 2)) if accepts(self.base, "token_type_ids") else 0
 
     def facts(self) -> dict[str, str]:
         """Return what a model's report says of its backbone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -15,6 +15,9 @@ from cenote.checkpoints import Checkpoint
 from cenote.inputs import TextEncoder
 from cenote.poolers import Pooler
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["DecoderAdapter", "EncoderAdapter", "TextPoolingModel"]
 
@@ -57,6 +60,7 @@ class TextPoolingModel:
             stack.tokenizer,
             max_tokens=stack.max_tokens.value,
             vocab_size=stack.vocabulary,
+            type_vocab_size=stack.segments,
             lower_case=files.do_lower_case if files else False,
             include_prompt=include_prompt,
         )
@@ -85,11 +89,17 @@ class TextPoolingModel:
             ModelNotFound: the low-rank adapter that it asks for is not loaded.
         """
         self.loras.check(params.lora)
-        return self._encoder.encode(prompt, tokenization, prefix=self._prompts.prefix(prompt, role, params))
+        prefix = self._prompts.prefix(prompt, role, params)
+        return self._encoder.encode(prompt, tokenization, prefix=prefix, role=role)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the backbone: [T, hidden_size]."""
         return self._stack.backbone(batch)
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Return transformers' tokenizer, as the checkpoint has it."""
+        return self._stack.tokenizer
 
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
