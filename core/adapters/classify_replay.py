@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cenote.errors import CheckpointError
 
-__all__ = ["ReplayedHead", "build_replay"]
+__all__ = ["ReplayedHead", "build_replay", "replay_base"]
 
 #: From hidden states [n, L, h] to the base model's `pooler_output`.
 Pooling: TypeAlias = Callable[[Tensor], Tensor]
@@ -96,17 +96,36 @@ def build_replay(whole: Any, base: Any, example: Any) -> Callable[[], ReplayedHe
         CheckpointError: the base model's pooling is of a form that is not known.
     """
     pooler, pooling = _copy_pooling(base, example)
+    _place_of(whole, base)
+    return lambda: replay_base(whole, base, type(example), pooler, pooling)
+
+
+def replay_base(
+    whole: Any,
+    base: Any,
+    output_class: type[Any],
+    pooler: nn.Module | None = None,
+    pooling: Pooling | None = None,
+) -> ReplayedHead:
+    """Replace the base model inside a model with a head, which is float32 from then on.
+
+    Args:
+        whole: transformers model with a head.
+        base: its base model.
+        output_class: what the base model returns.
+        pooler: module that `pooling` uses.
+        pooling: from hidden states to `pooler_output`; None where the base model has none.
+
+    Raises:
+        CheckpointError: `base` is not a part of `whole`.
+    """
     parent, name = _place_of(whole, base)
-
-    def replace() -> ReplayedHead:
-        stage = _Stage(type(example), pooler, pooling)
-        setattr(parent, name, stage)
-        whole.config = _with_padding(whole.config)
-        whole.float()
-        whole.train(False)
-        return ReplayedHead(whole, stage)
-
-    return replace
+    stage = _Stage(output_class, pooler, pooling)
+    setattr(parent, name, stage)
+    whole.config = _with_padding(whole.config)
+    whole.float()
+    whole.train(False)
+    return ReplayedHead(whole, stage)
 
 
 def _place_of(whole: Any, base: Any) -> tuple[nn.Module, str]:

@@ -10,6 +10,7 @@ __all__ = [
     "GTE",
     "GTE_SEQUENCE_CLASSIFIER",
     "GTE_TOKEN_CLASSIFIER",
+    "LM_CLASSIFIER",
     "NOMIC",
     "SEQUENCE_CLASSIFIER",
     "TOKEN_CLASSIFIER",
@@ -95,6 +96,14 @@ TOKEN_CLASSIFIER = ArchitectureSpec(
     tasks=("token_classify",),
     summary="Classes of transformers that label tokens",
     examples=("boltuix/NeuroBERT-NER",),
+)
+
+LM_CLASSIFIER = ArchitectureSpec(
+    name="transformers-lm-classifier",
+    architectures=("convert:classify:lm",),
+    adapter="cenote.adapters.lm_head:LmClassifierAdapter",
+    tasks=_SEQUENCE_TASKS,
+    summary="Language models of transformers that judge by a few of their words, such as yes and no",
 )
 
 GTE_SEQUENCE_CLASSIFIER = ArchitectureSpec(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cenote.checkpoints.weights import weight_files
+from cenote.checkpoints.weights import tensor_header, weight_files
 from cenote.errors import CheckpointError
 
-__all__ = ["pickled_names", "read_file", "read_folder", "read_pickle"]
+__all__ = ["pickled_names", "read_file", "read_folder", "read_pickle", "read_rows"]
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
@@ -34,6 +35,31 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
 def read_file(file: Path) -> dict[str, Tensor]:
     """Read one weight file, by its suffix."""
     return _read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+
+
+def read_rows(folder: Path, name: str, rows: Sequence[int]) -> Tensor:
+    """Read some rows of one tensor onto the CPU, in its stored dtype; the other rows stay on disk.
+
+    Raises:
+        CheckpointError: there is no such tensor or row, or a file is broken.
+    """
+    for file in weight_files(folder):
+        if file.suffix != ".safetensors":
+            state = _load_pickle(file, mmap=zipfile.is_zipfile(file))
+            if name in state:
+                _check_rows(file, name, rows, state[name].shape)
+                return state[name][list(rows)].clone()
+        elif name in (header := tensor_header(file)):
+            _check_rows(file, name, rows, header[name]["shape"])
+            with safe_open(file, framework="pt") as handle:
+                stored = handle.get_slice(name)
+                return torch.cat([stored[row : row + 1] for row in rows])
+    raise CheckpointError(f"{folder} has no tensor {name!r}.")
+
+
+def _check_rows(file: Path, name: str, rows: Sequence[int], shape: Sequence[int]) -> None:
+    if not shape or not rows or not all(0 <= row < shape[0] for row in rows):
+        raise CheckpointError(f"{file}: {name} has shape {list(shape)}; asked were its rows {list(rows)}.")
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
