@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.config
 import os
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cenote.cli.engine_options import engine_options
 from cenote.cli.options import given_options, with_flags
 from cenote.config.engine import EngineConfig
 from cenote.config.server import ServerConfig
@@ -21,7 +21,6 @@ from cenote.errors import CenoteError, CheckpointError, InvalidRequest
 __all__ = ["app", "serve"]
 
 _log = logging.getLogger(__name__)
-_JSON_OPTIONS = ("pooler_config", "hf_overrides")
 
 app = typer.Typer(add_completion=False)
 
@@ -38,30 +37,10 @@ def serve(
     Running requests get --shutdown-grace seconds to finish; a second signal stops at once.
     """
     config = ServerConfig.from_options(**given_options(ServerConfig, options))
-    engine_options = given_options(EngineConfig, _parse_json(options))
-    _serve(model, config, engine_options, examples)
+    _serve(model, config, engine_options(options), examples)
 
 
-def _parse_json(options: dict[str, Any]) -> dict[str, Any]:
-    parsed = dict(options)
-    for name in _JSON_OPTIONS:
-        text = parsed.get(name)
-        if text is not None:
-            parsed[name] = _json_object(text, "--" + name.replace("_", "-"))
-    return parsed
-
-
-def _json_object(text: str, flag: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as exc:
-        raise InvalidRequest(f"{flag} is not valid JSON: {exc}. Given: {text!r}", param=flag) from exc
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"{flag} must be a JSON object, not {text!r}.", param=flag)
-    return value
-
-
-def _serve(model: str | None, config: ServerConfig, engine_options: dict[str, Any], examples: bool) -> None:
+def _serve(model: str | None, config: ServerConfig, wanted: dict[str, Any], examples: bool) -> None:
     from cenote.server.banner import address_warning, ready_text
     from cenote.server.log import log_config
     from cenote.server.run import bind_sockets, run_server
@@ -69,12 +48,12 @@ def _serve(model: str | None, config: ServerConfig, engine_options: dict[str, An
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     logging.config.dictConfig(log_config(config))
-    EngineConfig.from_options(model=model, **engine_options)  # complain before the slow part
-    names, unlisted = _names(model, engine_options.get("served_model_name"))
+    EngineConfig.from_options(model=model, **wanted)  # complain before the slow part
+    names, unlisted = _names(model, wanted.get("served_model_name"))
     sockets = bind_sockets(config)
     if warning := address_warning(config):
         _log.warning(warning)
-    engine = _load(model, {**engine_options, "served_model_name": names})
+    engine = _load(model, {**wanted, "served_model_name": names})
 
     from cenote.server.app import build_app
 

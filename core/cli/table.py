@@ -8,6 +8,9 @@ __all__ = ["BUILT_IN"]
 BUILT_IN: dict[str, tuple[str, str]] = {
     "serve": ("cenote.cli.serve:app", "Serve a model over HTTP."),
     "embed": ("cenote.cli.embed:app", "Embed texts from arguments, a file or standard input."),
+    "rerank": ("cenote.cli.rerank:app", "Sort documents by how well they answer a query."),
+    "score": ("cenote.cli.score:app", "Score pairs of texts."),
+    "classify": ("cenote.cli.classify:app", "Classify texts or pairs of texts."),
     "plugins": ("cenote.cli.plugins:plugins", "List what is installed and whether it works."),
     "env": ("cenote.cli.env:env", "Show versions, machine and settings, for bug reports."),
     "bench": ("cenote.cli.bench:app", "Measure throughput."),

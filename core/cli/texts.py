@@ -1,11 +1,12 @@
-"""Where `cenote embed` gets its model and texts from."""
+"""Where commands get their model and texts from."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import typer.core
 
 from cenote.errors import InvalidRequest
 
-__all__ = ["TextCommand", "model_guess", "read_texts", "split_model", "texts_after_dashes"]
+__all__ = ["TextCommand", "model_guess", "named_text", "read_pairs", "read_texts", "split_model", "texts_after_dashes"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _AFTER_DASHES = "cenote.cli.texts.after_dashes"
@@ -80,6 +81,40 @@ def read_texts(texts: Sequence[str], file: Path | None) -> list[str]:
     if not lines:
         raise InvalidRequest("There is no text. Give some as arguments, by --file, or on standard input.", param="text")
     return lines
+
+
+def named_text(*, by_argument: bool, unit: str = "Text") -> Callable[[int], str]:
+    """Return what to call the text at a place: by its number among the arguments, or its line."""
+    return lambda place: f"{unit if by_argument else 'Line'} {place + 1}"
+
+
+def read_pairs(texts: Sequence[str], file: Path | None) -> list[tuple[str, str]]:
+    """Return the pairs given as arguments, two texts each, else one per line of the file or of standard input.
+
+    A line is two texts with a tab between them, or JSON: `["a", "b"]` or `{"text": "a", "text_pair": "b"}`.
+
+    Raises:
+        InvalidRequest: as `read_texts`, and where something is no pair.
+    """
+    lines = read_texts(texts, file)
+    if not texts:
+        return [_pair(line, number) for number, line in enumerate(lines, 1)]
+    if len(texts) % 2:
+        raise InvalidRequest(f"Pairs are two texts each, but {len(texts)} texts were given.", param="text")
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _pair(line: str, number: int) -> tuple[str, str]:
+    parts: Any = line.split("\t")
+    if len(parts) == 1:
+        with contextlib.suppress(json.JSONDecodeError):
+            parts = json.loads(line)
+    if isinstance(parts, dict):
+        parts = [parts.get("text"), parts.get("text_pair")]
+    if not (isinstance(parts, list) and len(parts) == 2 and all(isinstance(part, str) for part in parts)):
+        forms = 'two texts with a tab between them, ["a", "b"] or {"text": "a", "text_pair": "b"}'
+        raise InvalidRequest(f"Line {number} is no pair; it must be {forms}.", param="file")
+    return parts[0], parts[1]
 
 
 def _is_model(word: str) -> bool:

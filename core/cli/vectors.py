@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cenote.cli.terminal import printable
+from cenote.cli.show import print_table
 from cenote.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def write_vectors(
     """
     form = form or _form_of(path)
     if path is None and form is Format.table:
-        _print_table(results, texts)
+        rows = (_cells(text, result) for text, result in zip(texts, results, strict=True))
+        print_table(["text"], ["tokens", "size", "norm", "first components"], rows)
         return
     if path is None and form is Format.npy and sys.stdout.isatty():
         raise InvalidRequest("npy is binary: redirect it, or name a file with --save.", param="format")
@@ -98,24 +99,8 @@ def _npy(rows: list[list[float]]) -> bytes:
     return buffer.getvalue()
 
 
-def _print_table(results: Sequence[EmbeddingRequestOutput], texts: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    # Where the terminal is narrow only the texts give way: rich shrinks columns that may wrap first.
-    table.add_column("text", max_width=48)
-    for heading in ("tokens", "size", "norm", "first components"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for text, result in zip(texts, results, strict=True):
-        first, *numbers = _cells(text, result)
-        table.add_row(Text(first, no_wrap=True, overflow="ellipsis"), *map(Text, numbers))
-    Console().print(table)
-
-
 def _cells(text: str, result: EmbeddingRequestOutput) -> tuple[str, ...]:
     vector = result.outputs.embedding
     norm = math.sqrt(math.fsum(value * value for value in vector))
     first = " ".join(f"{value:+.4f}" for value in vector[:4])
-    return printable(text), str(len(result.prompt_token_ids)), str(len(vector)), f"{norm:.4f}", f"{first} …"
+    return text, str(len(result.prompt_token_ids)), str(len(vector)), f"{norm:.4f}", f"{first} …"

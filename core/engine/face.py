@@ -92,6 +92,12 @@ class EngineFace:
         return self.default_task
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the names of the values that `classify` and `token_classify` give, in their order."""
+        named = tuple(getattr(self._loaded.model, "labels", ()))
+        return named or tuple(f"LABEL_{number}" for number in range(self.limits.num_labels))
+
+    @property
     def runner_type(self) -> str:
         """Return `pooling`: cenote runs nothing else."""
         return "pooling"

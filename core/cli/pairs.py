@@ -1,0 +1,64 @@
+"""What `cenote rerank` and `cenote score` have in common: how their inputs are called, and what is asked of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cenote.cli.calls import CUT
+
+if TYPE_CHECKING:
+    from cenote import LLM
+
+__all__ = ["name_sides", "score_arguments"]
+
+
+def name_sides(
+    llm: LLM,
+    score_type: str | None,
+    queries: int,
+    name_query: Callable[[int], str],
+    name_document: Callable[[int], str],
+) -> Callable[[int], str]:
+    """Return what to call the engine's prompt at a place.
+
+    Models that read pairs have one prompt per pair, which is called by its document; others read all queries, then
+    all documents.
+
+    Args:
+        llm: the model.
+        score_type: as the user asked for it.
+        queries: number of queries.
+        name_query: what to call the query at a place.
+        name_document: what to call the document, or pair, at a place.
+    """
+    from cenote.scoring import choose_scorer
+
+    scorer = choose_scorer(score_type, llm.supported_tasks, llm.default_task)
+    if scorer.inputs(["a"], ["b"], [(0, 0)])[0].side == "pair":
+        return name_document
+    return lambda place: name_query(place) if place < queries else name_document(place - queries)
+
+
+def score_arguments(
+    count: int,
+    *,
+    truncate: bool,
+    raw: bool,
+    instruction: str | None,
+    score_type: str | None,
+    use_prompts: bool,
+    lora: str | None,
+) -> dict[str, Any]:
+    """Return keyword arguments of `LLM.score` and `LLM.rerank` for so many pairs."""
+    from cenote import PoolingParams
+
+    return {
+        "use_tqdm": count > 100,
+        "pooling_params": PoolingParams(use_activation=False) if raw else None,
+        "tokenization_kwargs": CUT if truncate else None,
+        "instruction": instruction,
+        "score_type": score_type,
+        "use_prompts": use_prompts,
+        "lora": lora,
+    }
