@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
+import json
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from cenote.config.foreign import FOREIGN, check_foreign
+from cenote.config.older_task import options_of_task
 from cenote.config.pooler import PoolerConfig
+from cenote.config.problems import near_names, refusal
 from cenote.errors import InvalidRequest
 
-__all__ = ["IGNORED_OPTIONS", "EngineConfig"]
+__all__ = ["EngineConfig"]
 
 _log = logging.getLogger(__name__)
-
-#: Options of vLLM that concern generation, caching or several devices: accepted at these values, without effect.
-IGNORED_OPTIONS: dict[str, tuple[Any, ...]] = {
-    "tensor_parallel_size": (1,),
-    "pipeline_parallel_size": (1,),
-    "data_parallel_size": (1,),
-    "gpu_memory_utilization": (),
-    "enforce_eager": (),
-    "enable_prefix_caching": (),
-    "enable_chunked_prefill": (),
-    "disable_log_stats": (),
-    "seed": (),
-}
 
 
 class EngineConfig(BaseModel):
@@ -91,8 +82,28 @@ class EngineConfig(BaseModel):
 
     @field_validator("pooler_config", mode="before")
     @classmethod
-    def _accept_no_pooler_config(cls, value: Any) -> Any:
-        return PoolerConfig() if value is None else value
+    def _accept_any_pooler_config(cls, value: Any) -> Any:
+        return PoolerConfig.of(value)
+
+    @field_validator("runner", mode="before")
+    @classmethod
+    def _refuse_generation(cls, value: Any) -> Any:
+        if value in ("generate", "draft"):
+            text = f"runner={value!r} is not offered: cenote runs pooling models only. Use 'auto' or 'pooling'."
+            raise InvalidRequest(text, param="runner")
+        return value
+
+    @field_validator("lora_modules", mode="before")
+    @classmethod
+    def _spell_lora_modules(cls, value: Any) -> Any:
+        return _lora_modules(value)
+
+    @model_validator(mode="after")
+    def _check_lora(self) -> Self:
+        if self.lora_modules and "enable_lora" in self.model_fields_set and not self.enable_lora:
+            text = "enable_lora is off, so lora_modules must name none."
+            raise InvalidRequest(text, param="enable_lora")
+        return self
 
     @field_validator("hf_overrides", mode="before")
     @classmethod
@@ -113,23 +124,69 @@ class EngineConfig(BaseModel):
         Raises:
             InvalidRequest: an option is unknown, or its value does not fit.
         """
+        task = options.pop("task", None)
+        if task is not None:
+            meant, advice = options_of_task(task)
+            warnings.warn(advice, DeprecationWarning, stacklevel=4)
+            options = with_task(options, task, meant)
         known = {name: value for name, value in options.items() if name in cls.model_fields}
         for name in options.keys() - known.keys():
-            _check_ignored(name, options[name], tuple(cls.model_fields))
+            if name not in FOREIGN:
+                text = f"Unknown option {name!r}.{near_names(name, (*cls.model_fields, *FOREIGN))}"
+                raise InvalidRequest(text, param=name)
+            check_foreign(name, options[name])
+            _log.info("option %s has no effect in cenote", name)
         try:
             return cls(**known)
         except ValidationError as exc:
-            first = exc.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidRequest(f"{where}: {first['msg']} (given: {first['input']!r})", param=where) from exc
+            raise refusal(exc, cls.model_fields) from exc
 
 
-def _check_ignored(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if name not in IGNORED_OPTIONS:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        raise InvalidRequest(f"Unknown option {name!r}.{hint}", param=name)
-    allowed = IGNORED_OPTIONS[name]
-    if allowed and value not in allowed:
-        raise InvalidRequest(f"{name}={value!r} is not offered; only {allowed[0]!r} is accepted.", param=name)
-    _log.info("option %s has no effect in cenote", name)
+def with_task(options: dict[str, Any], task: str, meant: dict[str, Any]) -> dict[str, Any]:
+    """Add what the older option `task` stands for to the options.
+
+    Raises:
+        InvalidRequest: they say something else.
+    """
+    merged = dict(options)
+    for name, value in meant.items():
+        if name == "pooler_config":
+            pooler = PoolerConfig.of(merged.get(name))
+            found, wanted = pooler.task, value["task"]
+            merged[name] = PoolerConfig(**{**pooler.model_dump(exclude_unset=True), "task": wanted})
+        else:
+            found, wanted = merged.get(name), value
+            merged[name] = wanted
+        if found not in (None, "auto", wanted):
+            text = f"task={task!r} means {name}={value!r}, and {found!r} is asked for too. Leave task out."
+            raise InvalidRequest(text, param="task")
+    return merged
+
+
+def _lora_modules(value: Any) -> Any:
+    """Spell low-rank adapters as `name=folder`; they may also come as mappings, or as JSON as in vLLM."""
+    if isinstance(value, Mapping):
+        return tuple(f"{name}={folder}" for name, folder in value.items())
+    if value is None or isinstance(value, str) or not isinstance(value, Sequence):
+        return () if value is None else value
+    modules = tuple(_lora_module(item) for item in value)
+    names = [module.partition("=")[0] for module in modules]
+    if len(set(names)) < len(names):
+        raise InvalidRequest(f"lora_modules names an adapter twice: {', '.join(names)}.", param="lora_modules")
+    return modules
+
+
+def _lora_module(item: Any) -> str:
+    if isinstance(item, str) and item.lstrip().startswith("{"):
+        try:
+            item = json.loads(item)
+        except json.JSONDecodeError as exc:
+            raise InvalidRequest(f"lora_modules: {item!r} is not valid JSON: {exc}.", param="lora_modules") from exc
+    if isinstance(item, Mapping):
+        if not (item.get("name") and item.get("path")):
+            text = f"lora_modules: {dict(item)!r} needs 'name' and 'path'."
+            raise InvalidRequest(text, param="lora_modules")
+        return f"{item['name']}={item['path']}"
+    if not isinstance(item, str) or not all(item.partition("=")):
+        raise InvalidRequest(f"lora_modules takes name=folder, not {item!r}.", param="lora_modules")
+    return item
