@@ -9,7 +9,16 @@ from typing import Any
 from cenote.adapters.activation import Activation
 from cenote.config import PoolerConfig
 from cenote.errors import InvalidRequest
-from cenote.poolers import ClassifierHead, Logits, Pooler, SequenceClassifier, StepRows, TaskPooler, TokenClassifier
+from cenote.poolers import (
+    ClassifierHead,
+    Logits,
+    Pooler,
+    SequenceClassifier,
+    StepRows,
+    TaskPooler,
+    TokenClassifier,
+    choose_steps,
+)
 
 __all__ = ["ClassificationPooler", "build_classifier", "label_names"]
 
@@ -79,22 +88,6 @@ def build_classifier(
         facts["token pooling"] = f"STEP (tag {chosen.tag_id}, columns {chosen.columns or 'all'})"
     return ClassificationPooler(
         pooler=TaskPooler(poolers), token_pooling="ALL" if chosen is None else "STEP", facts=facts
-    )
-
-
-def choose_steps(wanted: PoolerConfig, own: StepRows | None = None) -> StepRows | None:
-    """Return how tokens are pooled by steps; None is one row per token.
-
-    Args:
-        wanted: the user's settings, which win.
-        own: the model's own way.
-    """
-    if wanted.tok_pooling_type == "ALL" or (wanted.tok_pooling_type is None and own is None):
-        return None
-    own = own or StepRows()
-    return StepRows(
-        tag_id=own.tag_id if wanted.step_tag_id is None else wanted.step_tag_id,
-        columns=own.columns if wanted.returned_token_ids is None else wanted.returned_token_ids,
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from cenote.adapters.activation import build_activation
 from cenote.checkpoints import (
     Checkpoint,
     DenseModule,
@@ -20,9 +20,17 @@ from cenote.checkpoints import (
 from cenote.config import PoolerConfig, Resolved, first_set
 from cenote.errors import CheckpointError
 from cenote.kernels import get_kernel
-from cenote.poolers import Dense, EmbeddingHead, LayerNorm, SequencePooler, TaskPooler, TokenPooler
+from cenote.poolers import (
+    Dense,
+    EmbeddingHead,
+    LayerNorm,
+    SequencePooler,
+    TaskPooler,
+    TokenPooler,
+    choose_steps,
+    get_method,
+)
 from cenote.poolers.heads import Step
-from cenote.poolers.sequence import get_method
 
 __all__ = ["EmbeddingPooler", "build_pooler"]
 
@@ -37,6 +45,7 @@ class EmbeddingPooler:
         normalize: L2 normalisation by default.
         embedding_size: components of an `embed` vector before any cut.
         include_prompt: tokens of a stored prompt take part in pooling.
+        token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
     """
 
     pooler: TaskPooler
@@ -44,6 +53,7 @@ class EmbeddingPooler:
     normalize: Resolved[bool]
     embedding_size: int
     include_prompt: bool
+    token_pooling: str
 
 
 def build_pooler(
@@ -81,8 +91,9 @@ def build_pooler(
         final_cut=files.truncate_dim if files else None,
     )
     token_head = head if len(method.value.split("+")) == 1 else EmbeddingHead(normalize=normalize.value)
+    rows = choose_steps(wanted)
     pooler = TaskPooler(
-        {"embed": SequencePooler(get_method(method.value), head), "token_embed": TokenPooler(token_head)}
+        {"embed": SequencePooler(get_method(method.value), head), "token_embed": TokenPooler(token_head, steps=rows)}
     )
     return EmbeddingPooler(
         pooler=pooler,
@@ -90,6 +101,7 @@ def build_pooler(
         normalize=normalize,
         embedding_size=min(size, head.final_cut or size),
         include_prompt=pooling.include_prompt if pooling else True,
+        token_pooling="ALL" if rows is None else "STEP",
     )
 
 
@@ -136,7 +148,7 @@ def _dense(checkpoint: Checkpoint, module: DenseModule, size: int, device: str) 
     shape = (module.out_features, module.in_features)
     weight = _tensor(tensors, ("linear.weight", "weight", "dense.weight"), shape, module.path)
     bias = _tensor(tensors, ("linear.bias", "bias", "dense.bias"), shape[:1], module.path) if module.bias else None
-    dense = Dense(weight.to(device), None if bias is None else bias.to(device), _activation(module.activation))
+    dense = Dense(weight.to(device), None if bias is None else bias.to(device), build_activation(module.activation))
     if not module.use_residual:
         return dense
     if shape[0] == shape[1]:
@@ -149,15 +161,3 @@ def _layer_norm(checkpoint: Checkpoint, module: LayerNormModule, size: int, devi
     tensors = checkpoint.read_tensors(module.path)
     weight, bias = (_tensor(tensors, (f"norm.{name}",), (size,), module.path) for name in ("weight", "bias"))
     return LayerNorm(weight.to(device), bias.to(device))
-
-
-def _activation(dotted: str) -> Callable[[Tensor], Tensor]:
-    """Build a torch activation from its dotted class name; only classes of torch.nn are looked up."""
-    found = getattr(nn, dotted.rsplit(".", 1)[-1], None)
-    if not isinstance(found, type) or not issubclass(found, nn.Module):
-        raise CheckpointError(f"Unknown activation {dotted!r}; only classes of torch.nn are built.")
-    try:
-        module = found()
-    except TypeError as exc:
-        raise CheckpointError(f"Activation {dotted!r} cannot be built without arguments.") from exc
-    return torch.no_grad()(module)

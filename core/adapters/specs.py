@@ -13,6 +13,7 @@ __all__ = [
     "LM_CLASSIFIER",
     "NOMIC",
     "SEQUENCE_CLASSIFIER",
+    "STATIC",
     "TOKEN_CLASSIFIER",
 ]
 
@@ -36,7 +37,7 @@ ENCODER = ArchitectureSpec(
         "XLMRobertaModel",
         "convert:embed:encoder",
     ),
-    adapter="cenote.adapters.text:EncoderAdapter",
+    adapter="cenote.adapters.embed:EmbedderAdapter",
     tasks=_TASKS,
     summary="Bidirectional encoders of transformers as embedders",
     examples=("sentence-transformers/all-MiniLM-L6-v2", "intfloat/e5-small-v2", "BAAI/bge-small-en-v1.5"),
@@ -54,7 +55,7 @@ DECODER = ArchitectureSpec(
         "Qwen3Model",
         "convert:embed:decoder",
     ),
-    adapter="cenote.adapters.text:DecoderAdapter",
+    adapter="cenote.adapters.embed:EmbedderAdapter",
     tasks=_TASKS,
     summary="Language models of transformers as embedders, their output layer dropped",
     examples=("Qwen/Qwen3-Embedding-0.6B", "google/embeddinggemma-300m"),
@@ -63,17 +64,26 @@ DECODER = ArchitectureSpec(
 NOMIC = ArchitectureSpec(
     name="nomic-bert",
     architectures=("NomicBertModel",),
-    adapter="cenote.adapters.text:EncoderAdapter",
+    adapter="cenote.adapters.embed:EmbedderAdapter",
     tasks=_TASKS,
     config_repair="cenote.checkpoints.repairs.nomic:repair_nomic",
     summary="Nomic BERT, whose published config uses the names of GPT-2",
     examples=("nomic-ai/nomic-embed-text-v1.5",),
 )
 
+STATIC = ArchitectureSpec(
+    name="static-embedding",
+    architectures=("StaticEmbedding", "StaticModel", "model_type:model2vec"),
+    adapter="cenote.adapters.static:StaticAdapter",
+    tasks=_TASKS,
+    summary="Static embeddings of sentence-transformers and Model2Vec: a table of token vectors, no network",
+    examples=("sentence-transformers/static-retrieval-mrl-en-v1", "minishlab/potion-base-8M"),
+)
+
 GTE = ArchitectureSpec(
     name="alibaba-gte",
     architectures=("GteNewModel", "NewModel"),
-    adapter="cenote.adapters.text:EncoderAdapter",
+    adapter="cenote.adapters.embed:EmbedderAdapter",
     tasks=_TASKS,
     config_repair="cenote.checkpoints.repairs.gte:repair_gte",
     summary="Alibaba's GTE encoders, whose published config has the model type `new`",

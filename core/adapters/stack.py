@@ -9,14 +9,17 @@ import torch
 
 from cenote.adapters.backbone import Backbone, accepts
 from cenote.adapters.base import LoadOptions
+from cenote.adapters.causality import measure_causality
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.families import family_of
 from cenote.adapters.linears import prepare_linears
 from cenote.adapters.lora import LoraStore
-from cenote.adapters.selfcheck import choose_execution, probe
+from cenote.adapters.probes import vocabulary
+from cenote.adapters.selfcheck import choose_execution
 from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
 from cenote.config import Resolved
 from cenote.inputs import resolve_max_tokens
+from cenote.types import CausalKind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -37,7 +40,9 @@ class TextStack:
         tokenizer: as the checkpoint has it.
         max_tokens: longest prompt, and who decided it.
         vocabulary: rows of the embedding table.
+        hidden_size: width of the hidden states, as measured.
         dtype: of the backbone's weights, and who decided it.
+        attention: whether tokens see later ones, measured on the loaded weights.
         execution: how the backbone runs and why, for people.
     """
 
@@ -49,13 +54,10 @@ class TextStack:
     tokenizer: PreTrainedTokenizerBase
     max_tokens: Resolved[int]
     vocabulary: int
+    hidden_size: int
     dtype: Resolved[torch.dtype]
+    attention: CausalKind
     execution: str
-
-    @property
-    def hidden_size(self) -> int:
-        """Return the width of the backbone's hidden states."""
-        return int(self.config.hidden_size)
 
     @property
     def segments(self) -> int:
@@ -64,7 +66,12 @@ class TextStack:
 
     def facts(self) -> dict[str, str]:
         """Return what a model's report says of its backbone."""
-        return {"dtype": str(self.dtype), "max tokens": str(self.max_tokens), "execution": self.execution}
+        return {
+            "attention": self.attention,
+            "dtype": str(self.dtype),
+            "max tokens": str(self.max_tokens),
+            "execution": self.execution,
+        }
 
 
 def load_stack(
@@ -88,10 +95,13 @@ def load_stack(
         InvalidRequest: an option does not fit the checkpoint.
     """
     dtype = resolve_dtype(options.dtype, checkpoint, options.device)
+    base: Any
     if whole is None:
         config = config or build_config(checkpoint)
-        whole = load_backbone(checkpoint, config, dtype=dtype.value, device=options.device, attn_implementation=None)
-    base: Any = whole.base_model
+        base = load_backbone(checkpoint, config, dtype=dtype.value, device=options.device, attn_implementation=None)
+        whole = base
+    else:
+        base = whole.base_model
     tokenizer = load_tokenizer(checkpoint, options.tokenizer)
     files = checkpoint.sentence_transformers
     max_tokens = resolve_max_tokens(
@@ -100,9 +110,10 @@ def load_stack(
         max_seq_length=files.max_seq_length if files else None,
         model_max_length=tokenizer.model_max_length,
     )
-    backbone, reason = choose_execution(base, family_of(base.config.model_type), options.execution, max_tokens.value)
-    layers = prepare_linears(base, lambda: probe(backbone, base.config, max_tokens.value, options.device))
-    vocabulary = _vocabulary(base)  # an adapter may wrap the table
+    family = family_of(base.config.model_type)
+    backbone, reason, probe = choose_execution(base, family, options.execution, max_tokens.value)
+    layers = prepare_linears(base, lambda: probe.together(backbone))
+    rows = vocabulary(base)  # an adapter may wrap the table
     loras = LoraStore(
         base,
         backbone,
@@ -121,14 +132,9 @@ def load_stack(
         loras=loras,
         tokenizer=tokenizer,
         max_tokens=max_tokens,
-        vocabulary=vocabulary,
+        vocabulary=rows,
+        hidden_size=probe.alone(backbone, 0).shape[-1],
         dtype=dtype,
+        attention=measure_causality(backbone, base, max_tokens.value, device=options.device),
         execution=f"{backbone.execution} ({reason}); {layers}",
     )
-
-
-def _vocabulary(model: Any) -> int:
-    """Return the rows of the embedding table; an id beyond them would read foreign memory or crash."""
-    table = model.get_input_embeddings()
-    assert isinstance(table, torch.nn.Embedding)
-    return table.num_embeddings

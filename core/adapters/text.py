@@ -1,16 +1,14 @@
-"""The generic adapters: text models of transformers as embedders."""
+"""A loaded text model: a backbone with its tokenizer, and a pooler."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from cenote.adapters.base import LoadOptions
-from cenote.adapters.head import build_pooler
 from cenote.adapters.prompts import StoredPrompts
-from cenote.adapters.stack import TextStack, load_stack
+from cenote.adapters.stack import TextStack
 from cenote.checkpoints import Checkpoint
 from cenote.inputs import TextEncoder
 from cenote.poolers import Pooler
@@ -19,7 +17,7 @@ from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput,
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["DecoderAdapter", "EncoderAdapter", "TextPoolingModel"]
+__all__ = ["TextPoolingModel"]
 
 
 class TextPoolingModel:
@@ -104,44 +102,3 @@ class TextPoolingModel:
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
         return dict(self._facts)
-
-
-class EncoderAdapter:
-    """Bidirectional encoders: MEAN pooling where no file says otherwise, as sentence-transformers does."""
-
-    default_pooling: ClassVar[str] = "MEAN"
-
-    @classmethod
-    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
-        """Load a checkpoint.
-
-        Raises:
-            CheckpointError: weights or files are missing or do not fit.
-            InvalidRequest: an option does not fit the checkpoint.
-        """
-        stack = load_stack(checkpoint, options)
-        pooling = build_pooler(
-            checkpoint,
-            options.pooler_config,
-            default_method=cls.default_pooling,
-            hidden_size=stack.hidden_size,
-            device=options.device,
-        )
-        return TextPoolingModel(
-            stack,
-            checkpoint,
-            pooler=pooling.pooler,
-            embedding_size=pooling.embedding_size,
-            include_prompt=pooling.include_prompt,
-            facts={
-                "pooling": str(pooling.method),
-                "normalize": str(pooling.normalize),
-                "embedding size": str(pooling.embedding_size),
-            },
-        )
-
-
-class DecoderAdapter(EncoderAdapter):
-    """Causal language models: LAST pooling where no file says otherwise."""
-
-    default_pooling = "LAST"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cenote.poolers.heads import Dense, EmbeddingHead, LayerNorm
     from cenote.poolers.identity import IdentityPooler
     from cenote.poolers.sequence import SequencePooler, get_method
-    from cenote.poolers.step import StepRows
+    from cenote.poolers.step import StepRows, choose_steps
     from cenote.poolers.token import TokenPooler
 
 _HOMES = {
@@ -29,6 +29,7 @@ _HOMES = {
     "TaskPooler": "dispatch",
     "TokenClassifier": "classification",
     "TokenPooler": "token",
+    "choose_steps": "step",
     "get_method": "sequence",
 }
 
@@ -46,6 +47,7 @@ __all__ = [
     "TaskPooler",
     "TokenClassifier",
     "TokenPooler",
+    "choose_steps",
     "get_method",
 ]
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cenote.config import PoolerConfig
 from cenote.errors import InvalidRequest
 from cenote.types import PoolingRow
 
-__all__ = ["StepRows"]
+__all__ = ["StepRows", "choose_steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,19 @@ def _check_columns(columns: Collection[int], width: int) -> None:
         raise InvalidRequest(
             f"returned_token_ids {found}; this model gives columns 0 to {width - 1}.", param="returned_token_ids"
         )
+
+
+def choose_steps(wanted: PoolerConfig, own: StepRows | None = None) -> StepRows | None:
+    """Return how tokens are pooled by steps; None is one row per token.
+
+    Args:
+        wanted: the user's settings, which win.
+        own: the model's own way.
+    """
+    if wanted.tok_pooling_type == "ALL" or (wanted.tok_pooling_type is None and own is None):
+        return None
+    own = own or StepRows()
+    return StepRows(
+        tag_id=own.tag_id if wanted.step_tag_id is None else wanted.step_tag_id,
+        columns=own.columns if wanted.returned_token_ids is None else wanted.returned_token_ids,
+    )

@@ -9,6 +9,8 @@ __all__ = ["TOKEN_EMBED"]
 TOKEN_EMBED = Task(
     name="token_embed",
     grain="token",
-    parameters=frozenset({"dimensions", "use_activation", "prompt_name", "prompt", "lora"}),
+    parameters=frozenset(
+        {"dimensions", "use_activation", "step_tag_id", "returned_token_ids", "prompt_name", "prompt", "lora"}
+    ),
     priority=40,
 )

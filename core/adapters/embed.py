@@ -1,0 +1,73 @@
+"""The generic adapter for embedders: any base model of transformers, and language models without their output layer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from cenote.adapters.base import LoadOptions
+from cenote.adapters.head import build_pooler
+from cenote.adapters.stack import TextStack, load_stack
+from cenote.adapters.text import TextPoolingModel
+from cenote.checkpoints import Checkpoint
+from cenote.tasks import check_dimensions
+
+__all__ = ["EmbedderAdapter", "default_method"]
+
+_log = logging.getLogger(__name__)
+
+#: Pooling where no file names a method, by what tokens see.
+_DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "reference": {"causal": "LAST", "bidirectional": "MEAN"},
+    "vllm": {"causal": "LAST", "bidirectional": "CLS"},
+}
+
+
+class EmbedderAdapter:
+    """Models of transformers as embedders."""
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
+        """Load a checkpoint.
+
+        Raises:
+            CheckpointError: weights or files are missing or do not fit.
+            InvalidRequest: an option does not fit the checkpoint.
+        """
+        stack = load_stack(checkpoint, options)
+        pooling = build_pooler(
+            checkpoint,
+            options.pooler_config,
+            default_method=default_method(stack, options),
+            hidden_size=stack.hidden_size,
+            device=options.device,
+        )
+        if pooling.method.source == "pooler_default":
+            _log.info("pooling %s: no file names a method, and attention is %s", pooling.method.value, stack.attention)
+        facts: dict[str, Any] = {
+            "pooling": pooling.method,
+            "normalize": pooling.normalize,
+            "embedding size": pooling.embedding_size,
+        }
+        model = TextPoolingModel(
+            stack,
+            checkpoint,
+            pooler=pooling.pooler,
+            embedding_size=pooling.embedding_size,
+            include_prompt=pooling.include_prompt,
+            token_pooling=pooling.token_pooling,
+            facts={key: str(value) for key, value in facts.items()},
+        )
+        if options.pooler_config.dimensions is not None:
+            check_dimensions(options.pooler_config.dimensions, model.limits, checkpoint.name)
+        return model
+
+
+def default_method(stack: TextStack, options: LoadOptions) -> str:
+    """Return the pooling method of a model whose files name none.
+
+    Source: sentence-transformers 6.2 takes the mean for any model without its files, which reads nothing sensible from
+    a causal one; vLLM 0.32 takes LAST for language models and CLS for others.
+    """
+    return _DEFAULTS[options.compat][stack.attention]
