@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cenote.cli.engine_extras import engine_extras, with_extras
 from cenote.cli.options import given_options, with_flags
 from cenote.config.engine import EngineConfig
 from cenote.errors import InvalidRequest
@@ -24,7 +25,7 @@ _NOT_FLAGS = ("model", "served_model_name", "max_num_queued_reqs", "max_num_queu
 
 def engine_flags(function: F) -> F:
     """Replace a function's `**options` by the flags of everything that may be said of a model and its engine."""
-    return with_flags(EngineConfig, skip=_NOT_FLAGS)(function)
+    return with_flags(EngineConfig, skip=_NOT_FLAGS, extra=engine_extras())(function)
 
 
 def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in _JSON_OPTIONS:
         if name in given:
             given[name] = _json_object(given[name], "--" + name.replace("_", "-"))
-    return given
+    return with_extras(given, options)
 
 
 def load_llm(model: str | None, options: dict[str, Any]) -> LLM:

@@ -22,7 +22,10 @@ _ENTRY = re.compile(r"^ {4,8}(\w+): (.+?)(?=^ {4,8}\w+: |^\s*$|\Z)", re.MULTILIN
 
 
 def with_flags(
-    *models: type[BaseModel], skip: Collection[str] = (), names: Mapping[str, str] | None = None
+    *models: type[BaseModel],
+    skip: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
+    extra: Collection[inspect.Parameter] = (),
 ) -> Callable[[F], F]:
     """Replace a function's `**options` by one flag for each field of some option models.
 
@@ -32,6 +35,7 @@ def with_flags(
         models: option models; their docstrings' `Attributes` section is the help.
         skip: fields without a flag.
         names: flags of fields that are not simply `--field-name`.
+        extra: further parameters with flags of their own, except those that the function itself has.
     """
 
     def decorate(function: F) -> F:
@@ -43,6 +47,8 @@ def with_flags(
             for field in model.model_fields
             if field not in skip
         ]
+        taken = {item.name for item in (*kept, *flags)}
+        flags += [item for item in extra if item.name not in taken]
         function.__signature__ = inspect.Signature([*kept, *flags])  # type: ignore[attr-defined]
         return function
 
@@ -90,6 +96,10 @@ def _help(model: type[BaseModel], name: str) -> str:
     found = {entry[1]: " ".join(entry[2].split()) for entry in _ENTRY.finditer(section)}
     text = found.get(name, "").replace("`", "")
     text = text[:1].upper() + text[1:]
+    if isinstance(model.model_fields[name].annotation, type) and hasattr(
+        model.model_fields[name].annotation, "model_fields"
+    ):
+        text += f" Single fields also as --{name.replace('_', '-')}.FIELD VALUE."
     default = model.model_fields[name].default
     shown = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
     return f"{text} \\[default: {default}]" if shown else text

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cenote.cli.engine_extras import SpreadCommand, engine_extras
 from cenote.cli.engine_options import engine_options
 from cenote.cli.options import given_options, with_flags
 from cenote.config.engine import EngineConfig
@@ -25,8 +26,8 @@ _log = logging.getLogger(__name__)
 app = typer.Typer(add_completion=False)
 
 
-@app.command("serve")
-@with_flags(EngineConfig, ServerConfig, skip=("model",), names={"api_keys": "--api-key"})
+@app.command("serve", cls=SpreadCommand)
+@with_flags(EngineConfig, ServerConfig, skip=("model",), names={"api_keys": "--api-key"}, extra=engine_extras())
 def serve(
     model: Annotated[str | None, typer.Argument(help="Folder or hub id; none is the demonstration model.")] = None,
     examples: Annotated[bool, typer.Option("--examples", help="Print three curl lines to try.")] = False,

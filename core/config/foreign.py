@@ -79,6 +79,7 @@ def check_foreign(name: str, value: Any) -> None:
     """
     option = FOREIGN[name]
     if option.harmless and value not in option.harmless:
-        accepted = " or ".join(repr(item) for item in option.harmless if item not in ({}, []))
-        text = f"{name}={value!r} is not offered; accepted is {accepted}. {option.advice}"
+        accepted = " or ".join(repr(item) for item in option.harmless if item not in (None, {}, [], ""))
+        choice = f"accepted is {accepted}" if accepted else "leave it out"
+        text = f"{name}={value!r} is not offered; {choice}. {option.advice}"
         raise InvalidRequest(text, param=name)

@@ -38,4 +38,5 @@ def options_of_task(task: str) -> tuple[dict[str, Any], str]:
         raise InvalidRequest(f"task={task!r} is unknown. Known: {', '.join(_MEANING)}.", param="task")
     options = _MEANING[task]
     words = [f"{name}={value!r}" for name, value in options.items()]
-    return options, f"The option task is deprecated; {' and '.join(words) or 'nothing'} says the same as {task!r}."
+    advice = f"say {' and '.join(words)} instead" if words else "leave it out"
+    return options, f"The option task={task!r} is deprecated: {advice}."

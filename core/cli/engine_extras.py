@@ -1,0 +1,97 @@
+"""Flags that help does not list: single pooling settings, older spellings, and options of vLLM without effect here."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from cenote.config.engine import with_task
+from cenote.config.foreign import FOREIGN
+from cenote.config.older_task import options_of_task
+from cenote.config.pooler import PoolerConfig
+from cenote.errors import InvalidRequest
+
+__all__ = ["SpreadCommand", "engine_extras", "with_extras"]
+
+_POOLER = "pooler_config__"
+_LORA = "--lora-modules"
+#: Fields that PoolerConfig answers with more than that it does not know them.
+_OLDER_SETTINGS = ("logit_bias", "normalize")
+
+
+class SpreadCommand(typer.core.TyperCommand):
+    """A command that takes several low-rank adapters after one `--lora-modules`, as `vllm serve` does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the flag in front of each adapter but the first."""
+        spread: list[str] = []
+        for word in args:
+            is_module = word.startswith("{") or ("=" in word and not word.startswith("-"))
+            if is_module and len(spread) > 1 and spread[-2] == _LORA:
+                spread.append(_LORA)
+            spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+def engine_extras() -> list[inspect.Parameter]:
+    """Return the parameters that these flags fill, each a text or None."""
+    settings = (*PoolerConfig.model_fields, *_OLDER_SETTINGS)
+    found = [_parameter(_POOLER + name, *_spellings("--pooler-config.", name)) for name in settings]
+    for name, option in FOREIGN.items():
+        flag = "--" + name.replace("_", "-")
+        found.append(
+            _parameter(name, f"{flag}/--no-{flag[2:]}", kind=bool) if option.is_switch else _parameter(name, flag)
+        )
+    return [*found, _parameter("task", "--task")]
+
+
+def with_extras(options: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what these flags say to the options of an engine.
+
+    Args:
+        options: the engine's options so far, `pooler_config` as a mapping.
+        given: all parameters of the command.
+
+    Raises:
+        InvalidRequest: a pooling setting is given twice, or a task means nothing any more.
+    """
+    merged = dict(options)
+    settings = {name[len(_POOLER) :]: _value(text) for name, text in given.items() if name.startswith(_POOLER) and text}
+    twice = settings.keys() & merged.get("pooler_config", {}).keys()
+    if twice:
+        name = min(twice)
+        text = f"{name} is given in --pooler-config and as --pooler-config.{name}; give it once."
+        raise InvalidRequest(text, param="pooler_config")
+    if settings:
+        merged["pooler_config"] = {**merged.get("pooler_config", {}), **settings}
+    for name in FOREIGN:
+        if given.get(name) is not None:
+            merged[name] = _value(given[name])
+    task = given.get("task")
+    if task is None:
+        return merged
+    meant, advice = options_of_task(task)
+    typer.secho(f"Warning: {advice}", fg="yellow", err=True)
+    return with_task(merged, task, meant)
+
+
+def _spellings(prefix: str, name: str) -> list[str]:
+    return list(dict.fromkeys((prefix + name, prefix + name.replace("_", "-"))))
+
+
+def _parameter(name: str, *flags: str, kind: Any = str) -> inspect.Parameter:
+    annotation = Annotated[kind | None, typer.Option(*flags, hidden=True)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _value(text: Any) -> Any:
+    """Read a number, a list, true, false or null; everything else is a text."""
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,132 @@
+"""Flags of everything that may be said of a model, as every command that loads one has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cenote.cli.engine_extras import SpreadCommand
+from cenote.cli.engine_options import engine_flags, engine_options
+from cenote.errors import InvalidRequest
+
+
+def parse(*words: str) -> tuple[dict[str, Any], str]:
+    """Return the engine's options that a command line gives, and what was printed."""
+    app, found = typer.Typer(add_completion=False), []
+
+    @app.command(cls=SpreadCommand)
+    @engine_flags
+    def command(**options: Any) -> None:
+        found.append(engine_options(options))
+
+    finished = CliRunner().invoke(app, list(words))
+    if isinstance(finished.exception, Exception):
+        raise finished.exception
+    assert finished.exit_code == 0, finished.output
+    return found[0], finished.stderr
+
+
+def refusal(*words: str) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(*words)
+    return str(caught.value)
+
+
+def test_what_is_not_given_is_left_to_the_checkpoint():
+    assert parse() == ({}, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--pooler-config", '{"seq_pooling_type": "CLS", "use_activation": false, "returned_token_ids": [1, 2]}'),
+        (
+            "--pooler-config.seq_pooling_type=CLS",
+            "--pooler-config.use-activation",
+            "false",
+            "--pooler-config.returned_token_ids=[1, 2]",
+        ),
+        (
+            "--pooler-config",
+            '{"use_activation": false, "returned_token_ids": [1, 2]}',
+            "--pooler-config.seq-pooling-type",
+            "CLS",
+        ),
+    ],
+)
+def test_pooling_settings_come_as_json_and_one_by_one(words):
+    settings = {"seq_pooling_type": "CLS", "use_activation": False, "returned_token_ids": [1, 2]}
+    assert parse(*words) == ({"pooler_config": settings}, "")
+
+
+def test_a_pooling_setting_given_twice_is_refused():
+    text = refusal("--pooler-config", '{"task": "embed"}', "--pooler-config.task", "classify")
+    assert text == "task is given in --pooler-config and as --pooler-config.task; give it once."
+
+
+@pytest.mark.parametrize("flag", ["--pooler-config", "--hf-overrides"])
+def test_json_that_is_none_or_no_object_is_refused(flag):
+    assert refusal(flag, "{CLS}").startswith(f"{flag} is not valid JSON")
+    assert refusal(flag, "[1]") == f"{flag} must be a JSON object, not '[1]'."
+
+
+def test_entries_of_the_config_are_overridden_by_json():
+    overrides = '{"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": true}'
+    expected = {"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": True}
+    assert parse("--hf-overrides", overrides)[0] == {"hf_overrides": expected}
+
+
+def test_the_older_task_is_translated_with_a_warning():
+    options, printed = parse("--task", "classify", "--pooler-config.use_activation", "true")
+    assert options["convert"] == "classify"
+    assert options["pooler_config"].task == "classify"
+    assert options["pooler_config"].use_activation is True
+    assert printed.startswith("Warning: The option task='classify' is deprecated: say convert='classify'")
+    assert parse("--task", "score")[0] == {"runner": "pooling"}
+
+
+def test_the_older_task_encode_is_refused_with_a_hint():
+    assert "'encode' was removed; use pooler_config={'task': 'token_embed'}" in refusal("--task", "encode")
+
+
+def test_low_rank_adapters_may_follow_one_flag_or_several():
+    expected = {"enable_lora": True, "lora_modules": ["a=/x", "b=/y", '{"name": "c", "path": "/z"}']}
+    words = ("--enable-lora", "--lora-modules", "a=/x", "b=/y", "--lora-modules", '{"name": "c", "path": "/z"}')
+    assert parse(*words)[0] == expected
+
+
+def test_options_of_vllm_reach_the_check_of_their_values():
+    words = ("--tensor-parallel-size", "2", "--no-enforce-eager", "--tokenizer-mode", "hf", "--quantization", "awq")
+    assert parse(*words)[0] == {
+        "tensor_parallel_size": 2,
+        "enforce_eager": False,
+        "tokenizer_mode": "hf",
+        "quantization": "awq",
+    }
+
+
+def test_help_lists_neither_single_settings_nor_what_has_no_effect(site):
+    shown = site.cenote("serve", "--help").stdout
+    assert "--pooler-config.FIELD" in shown
+    for flag in ("--pooler-config.task", "--tensor-parallel-size", "--task "):
+        assert flag not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("serve", "/m", "--pooler-config.seq_pooling_type=cls"), "upper case: 'CLS'"),
+        (("serve", "/m", "--pooler-config.normalize=true"), "PoolerConfig has no 'normalize'"),
+        (("serve", "/m", "--runner", "generate"), "cenote runs pooling models only"),
+        (("embed", "/m", "a", "--convert", "reward"), "convert='reward' is not offered"),
+        (("embed", "/m", "a", "--quantization", "awq"), "quantization='awq' is not offered; leave it out"),
+        (("serve", "/m", "--pooler-config.seq_poling_type=CLS"), "No such option: --pooler-config.seq_poling_type"),
+    ],
+)
+def test_wrong_options_end_before_a_model_is_looked_for(site, words, message):
+    finished = site.cenote(*words)
+    assert finished.returncode == 2
+    assert message in " ".join(finished.stderr.replace("│", " ").split())
