@@ -115,6 +115,7 @@ def _layers(
     structure = _under(head, skeleton(model, model.dtype, device))
     peft.inject_adapter_in_model(settings, structure, _ADAPTER)
     result = peft.set_peft_model_state_dict(structure, {_PREFIX + key: value for key, value in state.items()})
+    structure.eval()  # peft's dropout is for training
     lost = [key for key in result.missing_keys if "lora_" in key]
     if lost or result.unexpected_keys:
         what = f"lacks {lost[0]}" if lost else f"has {result.unexpected_keys[0]}, which the model has no place for"
@@ -150,14 +151,22 @@ def _without_base_weights(name: str, model: Any, state: Mapping[str, Tensor], he
     Raises:
         CheckpointError: the adapter brings weights of its own, such as embeddings of added tokens.
     """
-    weights = dict(model.named_parameters())
     kept: dict[str, Tensor] = {}
     for key, value in state.items():
         if "lora_" in key:
             kept[key] = value
             continue
         path = key.removeprefix(head).replace("base_layer.", "")
-        own = weights.get(path)
+        own = _own_weight(model, path)
         if own is None or own.shape != value.shape or not torch.equal(own.cpu(), value.to(own.dtype)):
             raise CheckpointError(f"Adapter {name!r} brings {path}, a weight that differs from the base model's own.")
     return kept
+
+
+def _own_weight(model: Any, path: str) -> Tensor | None:
+    """Return a weight of the base model by its name, None where there is none in that form."""
+    module, _, weight = path.rpartition(".")
+    try:
+        return getattr(model.get_submodule(module), weight, None)
+    except AttributeError:
+        return None

@@ -13,12 +13,11 @@ from torch import nn
 from cenote.adapters.backbone import Backbone
 from cenote.adapters.linears import PreparedLinear
 from cenote.adapters.lora.backbone import LoraBackbone
-from cenote.adapters.lora.check import AdapterCheck
+from cenote.adapters.lora.check import AdapterCheck, probe_sequences
 from cenote.adapters.lora.folder import read_folder
 from cenote.adapters.lora.layers import LoraLayer, LowRank, wrap
 from cenote.adapters.lora.routes import Routes
-from cenote.adapters.selfcheck import probe_sequences, tolerance
-from cenote.errors import InvalidRequest, ModelNotFound
+from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
 
 __all__ = ["LoraStore"]
 
@@ -50,8 +49,10 @@ class LoraStore:
         self._routes = Routes()
         self._adapters: dict[str, tuple[str, ...]] = {}
         self._changing = threading.Lock()
-        self._max_tokens = max_tokens
         self.backbone = LoraBackbone(inner, self._routes, self._adapters)
+        self._check = AdapterCheck(
+            model=model, backbone=self.backbone, sequences=probe_sequences(model, max_tokens), device=device
+        )
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the adapters, in the order in which they came."""
@@ -110,13 +111,18 @@ class LoraStore:
 
     def _attach(self, name: str, updates: Mapping[str, LowRank], reference: Mapping[str, nn.Module] | None) -> None:
         """Put an adapter on its layers and check it; where that fails, everything is as it was."""
+        head = next((path for path in updates if path.startswith("pooler.")), None)
+        if head is not None:
+            raise CheckpointError(
+                f"Adapter {name!r} changes {head}, a part of the head; only the backbone can have one."
+            )
         with self.backbone.lock:
             self._adapters[name] = tuple(updates)
             try:
                 layers = {path: self._layer(path) for path in updates}
                 for path, update in updates.items():
                     layers[path].add(name, update, dtype=self._dtype, device=self._device)
-                self._checker().run(name, layers, reference)
+                self._check.run(name, layers, reference)
             except BaseException:
                 self._detach(name, self._adapters.pop(name))
                 raise
@@ -143,12 +149,3 @@ class LoraStore:
                 self._model.set_submodule(path, layer.base)
                 if isinstance(layer.base, PreparedLinear):
                     layer.base.fuse()
-
-    def _checker(self) -> AdapterCheck:
-        return AdapterCheck(
-            model=self._model,
-            backbone=self.backbone,
-            sequences=probe_sequences(self._model.config, self._max_tokens),
-            tolerance=tolerance(self._dtype),
-            device=self._device,
-        )
