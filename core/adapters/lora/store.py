@@ -49,10 +49,8 @@ class LoraStore:
         self._routes = Routes()
         self._adapters: dict[str, tuple[str, ...]] = {}
         self._changing = threading.Lock()
+        self._max_tokens = max_tokens
         self.backbone = LoraBackbone(inner, self._routes, self._adapters)
-        self._check = AdapterCheck(
-            model=model, backbone=self.backbone, sequences=probe_sequences(model, max_tokens), device=device
-        )
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the adapters, in the order in which they came."""
@@ -122,7 +120,7 @@ class LoraStore:
                 layers = {path: self._layer(path) for path in updates}
                 for path, update in updates.items():
                     layers[path].add(name, update, dtype=self._dtype, device=self._device)
-                self._check.run(name, layers, reference)
+                self._checker().run(name, layers, reference)
             except BaseException:
                 self._detach(name, self._adapters.pop(name))
                 raise
@@ -149,3 +147,11 @@ class LoraStore:
                 self._model.set_submodule(path, layer.base)
                 if isinstance(layer.base, PreparedLinear):
                     layer.base.fuse()
+
+    def _checker(self) -> AdapterCheck:
+        return AdapterCheck(
+            model=self._model,
+            backbone=self.backbone,
+            sequences=probe_sequences(self._model, self._max_tokens),
+            device=self._device,
+        )
