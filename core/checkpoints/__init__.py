@@ -13,6 +13,7 @@ from cenote.checkpoints.modules import (
     LayerNormModule,
     NormalizeModule,
     PoolingModule,
+    StaticEmbeddingModule,
     TransformerModule,
     UnknownModule,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "NormalizeModule",
     "PoolingModule",
     "SentenceTransformersFiles",
+    "StaticEmbeddingModule",
     "TransformerModule",
     "UnknownModule",
     "build_config",

@@ -74,7 +74,7 @@ def _weight_folders(path: Path) -> list[str]:
     if not isinstance(entries, list):
         return [""]
     found = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("path", ""), str)]
-    kinds = ("Transformer", "Dense", "LayerNorm")
+    kinds = ("Transformer", "StaticEmbedding", "Dense", "LayerNorm")
     return [entry.get("path", "") for entry in found if str(entry.get("type")).endswith(kinds)] or [""]
 
 

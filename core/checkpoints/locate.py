@@ -47,9 +47,13 @@ def open_checkpoint(
     path = _locate(model, revision, hf_token)
     files = read_sentence_transformers(path)
     folder = safe_relative(path, files.transformer_path) if files else path
-    if not (folder / "config.json").is_file():
+    static = files is not None and files.is_static
+    if not static and not (folder / "config.json").is_file():
         raise CheckpointError(_no_config(model, folder))
-    config = _override(read_object(folder / "config.json"), hf_overrides)
+    stored = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if static:  # sentence-transformers writes no config for these
+        stored.setdefault("architectures", ["StaticEmbedding"])
+    config = _override(stored, hf_overrides)
     return Checkpoint(
         path=path, name=model, config=config, sentence_transformers=files, trust_remote_code=trust_remote_code
     )

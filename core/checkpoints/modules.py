@@ -17,6 +17,7 @@ __all__ = [
     "Module",
     "NormalizeModule",
     "PoolingModule",
+    "StaticEmbeddingModule",
     "TransformerModule",
     "UnknownModule",
     "read_module",
@@ -43,7 +44,7 @@ _METHODS = {
 #: The class was moved between packages twice; every spelling is still found in published files.
 _SPELLINGS = re.compile(
     r"sentence_transformers\.(?:models|base\.modules|sentence_transformer\.modules)\.(?:\w+\.)?"
-    r"(Transformer|Pooling|Dense|LayerNorm|Normalize|Dropout)"
+    r"(Transformer|StaticEmbedding|Pooling|Dense|LayerNorm|Normalize|Dropout)"
 )
 _OTHER_SPELLINGS = {
     "custom_st.Transformer": "Transformer",
@@ -77,6 +78,13 @@ class PoolingModule:
     methods: tuple[str, ...]
     include_prompt: bool = True
     dimension: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticEmbeddingModule(PoolingModule):
+    """A table of token vectors and their mean: backbone and pooling in one, with table and tokenizer in `path`."""
+
+    methods: tuple[str, ...] = ("MEAN",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,8 @@ def read_module(root: Path, entry: Any) -> Module:
     role = found.group(1) if found else _OTHER_SPELLINGS.get(dotted)
     if role == "Transformer":
         return TransformerModule(type=dotted, path=path)
+    if role == "StaticEmbedding":
+        return StaticEmbeddingModule(type=dotted, path=path)
     if role == "Pooling":
         return _pooling(dotted, path, folder / "config.json")
     if role == "Dense":

@@ -13,6 +13,7 @@ from cenote.checkpoints.modules import (
     Module,
     NormalizeModule,
     PoolingModule,
+    StaticEmbeddingModule,
     TransformerModule,
     UnknownModule,
     read_module,
@@ -79,8 +80,12 @@ class SentenceTransformersFiles:
     @property
     def transformer_path(self) -> str:
         """Folder of the backbone relative to the checkpoint; `""` is the checkpoint itself."""
-        first = next((module for module in self.pipeline if isinstance(module, TransformerModule)), None)
-        return first.path if first else ""
+        return _backbone_path(self.pipeline)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the backbone is a table of token vectors."""
+        return bool(self.pipeline) and isinstance(self.pipeline[0], StaticEmbeddingModule)
 
 
 def read_sentence_transformers(root: Path) -> SentenceTransformersFiles | None:
@@ -92,8 +97,7 @@ def read_sentence_transformers(root: Path) -> SentenceTransformersFiles | None:
     pipeline = _read_pipeline(root)
     settings_file = root / "config_sentence_transformers.json"
     settings = read_object(settings_file) if settings_file.is_file() else None
-    transformer = next((module.path for module in pipeline if isinstance(module, TransformerModule)), "")
-    length = _read_length_file(safe_relative(root, transformer))
+    length = _read_length_file(safe_relative(root, _backbone_path(pipeline)))
     if not pipeline and settings is None and length is None:
         return None
     settings, length = settings or {}, length or {}
@@ -108,6 +112,11 @@ def read_sentence_transformers(root: Path) -> SentenceTransformersFiles | None:
         truncate_dim=_positive(settings, "truncate_dim", settings_file),
         settings=settings,
     )
+
+
+def _backbone_path(pipeline: tuple[Module, ...]) -> str:
+    backbones = (TransformerModule, StaticEmbeddingModule)
+    return next((module.path for module in pipeline if isinstance(module, backbones)), "")
 
 
 def _read_pipeline(root: Path) -> tuple[Module, ...]:

@@ -132,7 +132,7 @@ def test_a_missing_pooling_config_is_an_error(pipeline: Callable[..., Path]) -> 
         _read(pipeline(f"{OLD}Transformer", f"{OLD}Pooling"))
 
 
-@pytest.mark.parametrize("name", ["WeightedLayerPooling", "CNN", "LSTM", "Router", "Asym", "StaticEmbedding", "BoW"])
+@pytest.mark.parametrize("name", ["WeightedLayerPooling", "CNN", "LSTM", "Router", "Asym", "BoW"])
 def test_a_module_that_cannot_be_built_is_named_and_not_left_out(name: str, pipeline: Callable[..., Path]) -> None:
     files = _read(pipeline(f"{OLD}Transformer", f"{OLD}{name}"))
     with pytest.raises(CheckpointError, match=f"models.{name}"):
