@@ -8,7 +8,6 @@ from typing import Any
 
 from cenote.adapters.activation import Activation
 from cenote.config import PoolerConfig
-from cenote.errors import InvalidRequest
 from cenote.poolers import (
     ClassifierHead,
     Logits,
@@ -58,12 +57,7 @@ def build_classifier(
         token: logits of tokens; None where the model labels whole prompts only.
         use_activation: whether the activation is applied where neither user nor request say.
         steps: how the model pools by steps unless the user says otherwise; None is one row per token.
-
-    Raises:
-        InvalidRequest: `logit_sigma` is 0.
     """
-    if wanted.logit_sigma == 0:
-        raise InvalidRequest("logit_sigma divides the logits; it must not be 0.", param="logit_sigma")
     head = ClassifierHead(
         activation=activation.function,
         use_activation=use_activation if wanted.use_activation is None else wanted.use_activation,
