@@ -21,6 +21,7 @@ from cenote.server.models import ModelTable, ServedModel, models_router
 from cenote.server.openai import openai_router
 from cenote.server.paths import UnderRootPath
 from cenote.server.plugins import plugins_router
+from cenote.server.pooling import pooling_router
 from cenote.server.request_ids import RequestIds
 from cenote.server.state import ServerState
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["build_app"]
 
 #: Dialects: each gives a router with what the served models can answer.
-_DIALECTS = (openai_router,)
+_DIALECTS = (openai_router, pooling_router)
 
 
 def build_app(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -40,7 +40,13 @@ def parse_role(input_type: str | None) -> Role | None:
 
 
 class CommonFields(BaseModel):
-    """Fields of every inference body. Unknown fields are ignored, types are not converted."""
+    """Fields of every inference body. Unknown fields are ignored, types are not converted.
+
+    Attributes:
+        removed_tasks: values of `task` that are refused; one that the route does not read is ignored otherwise.
+    """
+
+    removed_tasks: ClassVar[tuple[str, ...]] = ("score", "encode")
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, protected_namespaces=())
 
@@ -57,8 +63,9 @@ class CommonFields(BaseModel):
         for name in _REMOVED:
             if isinstance(data, dict) and name in data:
                 raise InvalidRequest(f"{name} was removed; use use_activation instead.", param=name)
-        if isinstance(data, dict) and data.get("task") in ("score", "encode"):
-            raise InvalidRequest(f"The task {data['task']!r} was removed.", param="task")
+        if isinstance(data, dict) and data.get("task") in cls.removed_tasks:
+            hint = "use token_embed or token_classify" if data["task"] == "encode" else "use embed or classify"
+            raise InvalidRequest(f"The task {data['task']!r} was removed; {hint}.", param="task")
         return data
 
     @field_validator("mm_processor_kwargs", mode="after")
@@ -80,7 +87,9 @@ class CommonFields(BaseModel):
 class TokenizationFields(CommonFields):
     """Fields of bodies whose text is tokenised."""
 
-    add_special_tokens: bool = Field(default=True, description="No effect on token ids.")
+    add_special_tokens: bool | None = Field(
+        default=None, description="None is true for texts and false for conversations; no effect on token ids."
+    )
     truncate_prompt_tokens: int | None = Field(
         default=None, ge=-1, lt=_INT64, description="None never truncates, -1 keeps the model's limit, N keeps N."
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fastapi import Request
 from starlette.types import Receive
 
-from cenote.errors import QueueFull
+from cenote.errors import InvalidRequest, QueueFull
 from cenote.server.errors import ApiError, ClientGone
 from cenote.server.models import ServedModel
 from cenote.server.state import ServerState, state_of
@@ -21,7 +21,7 @@ from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 if TYPE_CHECKING:
     from cenote.outputs import PoolingRequestOutput
 
-__all__ = ["InferenceCall", "infer"]
+__all__ = ["InferenceCall", "check_count", "infer"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,17 @@ class InferenceCall:
     response_id: str
     role: Role | None = None
     priority: int = 0
+
+
+def check_count(request: Request, prompts: Sequence[Prompt]) -> None:
+    """Refuse more inputs than the operator allows in one request.
+
+    Raises:
+        InvalidRequest: as said.
+    """
+    most = state_of(request).config.max_items_per_request
+    if len(prompts) > most:
+        raise InvalidRequest(f"input has {len(prompts)} elements; at most {most} are allowed.", param="input")
 
 
 async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOutput]:

@@ -1,4 +1,4 @@
-"""The four shapes of `input`: a text, texts, a list of token ids, lists of token ids. Nothing in between."""
+"""The shapes of `input`: a text, a pair or token ids, or a list of one of these. Nothing in between."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from cenote.types import Prompt
 
 __all__ = ["PromptInput", "parse_input"]
 
-_SHAPES = "a string, a list of strings, a list of token ids or a list of lists of token ids"
+_SHAPES = (
+    'a string, a list of strings, a list of token ids, a list of lists of token ids, {"text": ..., "text_pair": ...} '
+    "or a list of such pairs"
+)
 
 
 def parse_input(value: object) -> tuple[Prompt, ...]:
@@ -22,6 +25,8 @@ def parse_input(value: object) -> tuple[Prompt, ...]:
     """
     if isinstance(value, str):
         return (Prompt(text=value),)
+    if isinstance(value, dict):
+        return (_pair(value, "input"),)
     if not isinstance(value, list):
         raise ValueError(f"input must be {_SHAPES}")
     if not value:
@@ -35,7 +40,17 @@ def parse_input(value: object) -> tuple[Prompt, ...]:
     if isinstance(first, list):
         _check(value, list, "a list of token ids, as the first is")
         return tuple(_token_prompt(ids, f" of list {index}") for index, ids in enumerate(value))
+    if isinstance(first, dict):
+        return tuple(_pair(item, f"element {index}") for index, item in enumerate(value))
     raise ValueError(f"element 0 is {show(first)}; input must be {_SHAPES}")
+
+
+def _pair(value: object, where: str) -> Prompt:
+    if isinstance(value, dict) and len(value) == 2:
+        text, other = value.get("text"), value.get("text_pair")
+        if isinstance(text, str) and isinstance(other, str):
+            return Prompt(text=text, text_pair=other)
+    raise ValueError(f'{where} is {show(value)}, but must be a pair {{"text": string, "text_pair": string}}')
 
 
 def _token_prompt(ids: list[Any], where: str) -> Prompt:
@@ -50,6 +65,11 @@ def _check(items: list[Any], kind: type, wanted: str, where: str = "") -> None:
 
 
 _TOKEN_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_PAIR = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "text_pair": {"type": "string"}},
+    "required": ["text", "text_pair"],
+}
 #: A body field that holds parsed prompts.
 PromptInput: TypeAlias = Annotated[
     tuple[Prompt, ...],
@@ -61,6 +81,8 @@ PromptInput: TypeAlias = Annotated[
                 {"type": "array", "items": {"type": "string"}, "minItems": 1},
                 _TOKEN_IDS,
                 {"type": "array", "items": _TOKEN_IDS, "minItems": 1},
+                _PAIR,
+                {"type": "array", "items": _PAIR, "minItems": 1},
             ]
         }
     ),

@@ -1,0 +1,94 @@
+"""`/pooling`: every task of the served models, chosen by each request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from fastapi import APIRouter, Request
+from pydantic import Field, model_validator
+from starlette.responses import Response
+
+from cenote.errors import InvalidRequest
+from cenote.server.body import json_body_schema, read_body
+from cenote.server.chat_fields import ChatFields
+from cenote.server.fields import parse_role
+from cenote.server.inference import InferenceCall, check_count, infer
+from cenote.server.models import ServedModel
+from cenote.server.pooling_fields import PoolingFields
+from cenote.server.prompts import PromptInput
+from cenote.server.replies import list_response
+from cenote.server.request_ids import claim_request_id
+from cenote.server.state import ServerState, state_of
+from cenote.types import Prompt
+
+__all__ = ["PoolingRequest", "pooling_router"]
+
+
+class PoolingRequest(PoolingFields, ChatFields):
+    """Body of `/pooling`."""
+
+    removed_tasks: ClassVar[tuple[str, ...]] = ("encode",)
+
+    input: PromptInput | None = Field(default=None, description="What to pool; or messages.")
+    task: str | None = Field(
+        default=None,
+        description="embed, token_embed, classify, token_classify, score or plugin; none is the model's default.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_other_forms(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if "dimensions" in data:
+            text = "dimensions is not offered on /pooling; use /v1/embeddings, or set a default for the server."
+            raise InvalidRequest(text, param="dimensions")
+        if "data" in data:
+            text = "A body with data goes to an IO processor, and this server has none; send input or messages."
+            raise InvalidRequest(text, param="data")
+        if "messages" in data and "input" in data:
+            raise InvalidRequest("The body has both input and messages; send one of them.", param="messages")
+        if "messages" not in data and "input" not in data:
+            raise InvalidRequest("The body has neither input nor messages; send one of them.", param="input")
+        return data
+
+    def prompts(self) -> Sequence[Prompt]:
+        """Return what to pool."""
+        return [self.messages] if self.messages is not None else self.input or ()
+
+
+def pooling_router(state: ServerState) -> APIRouter:
+    """Return the route, which every model can answer."""
+    router = APIRouter(tags=["pooling"])
+
+    @router.post("/pooling", summary="Run any task of the model", openapi_extra=json_body_schema(PoolingRequest))
+    async def create_pooling(request: Request) -> Response:
+        return await _create_pooling(request)
+
+    return router
+
+
+async def _create_pooling(request: Request) -> Response:
+    body = await read_body(request, PoolingRequest)
+    response_id = f"pooling-{claim_request_id(request, body.request_id)}"
+    model = state_of(request).models.resolve(body.model)
+    check_count(request, body.prompts())
+    outputs = await infer(request, _to_call(body, model, response_id))
+    return await list_response(outputs, body.vectors(), response_id, model.name, kind="pooling", key="data")
+
+
+def _to_call(body: PoolingRequest, model: ServedModel, response_id: str) -> InferenceCall:
+    task = body.task or model.engine.default_task
+    return InferenceCall(
+        model=model,
+        asked_name=body.model,
+        prompts=body.prompts(),
+        task=task,
+        params=body.params(),
+        tokenization=replace(body.tokenization(model.engine.engine.max_tokens(task)), chat=body.chat()),
+        response_id=response_id,
+        role=parse_role(body.input_type),
+        priority=body.priority,
+    )
