@@ -224,6 +224,7 @@ class PreparedInput:
         pooling_skip: leading tokens that take no part in sequence pooling (Sentence-Transformers `include_prompt`).
         truncated_tokens: tokens that truncation removed; a lower bound where the rest was never tokenised.
         spans: [start, end) of the stretches of tokens that are pooled one by one (late chunking); empty: all as one.
+        lora: name of the low-rank adapter that the model chose, by the role for example; None: the one of the request.
     """
 
     token_ids: tuple[int, ...]
@@ -231,6 +232,7 @@ class PreparedInput:
     pooling_skip: int = 0
     truncated_tokens: int = 0
     spans: tuple[tuple[int, int], ...] = ()
+    lora: str | None = None
 
     def __len__(self) -> int:
         return len(self.token_ids)
