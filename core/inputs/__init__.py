@@ -1,7 +1,19 @@
 """Inputs: what callers pass, turned into prompts and then into token ids."""
 
+from cenote.inputs.chat_pairs import ChatPairTemplate
 from cenote.inputs.encoder import TextEncoder
+from cenote.inputs.known_templates import KNOWN_TEMPLATES, find_known_template
 from cenote.inputs.limits import DEFAULT_MAX_TOKENS, resolve_max_tokens
 from cenote.inputs.prompts import parse_prompts
+from cenote.inputs.rerank_template import RerankTemplate
 
-__all__ = ["DEFAULT_MAX_TOKENS", "TextEncoder", "parse_prompts", "resolve_max_tokens"]
+__all__ = [
+    "DEFAULT_MAX_TOKENS",
+    "KNOWN_TEMPLATES",
+    "ChatPairTemplate",
+    "RerankTemplate",
+    "TextEncoder",
+    "find_known_template",
+    "parse_prompts",
+    "resolve_max_tokens",
+]

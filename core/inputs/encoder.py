@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cenote.errors import InvalidRequest
 from cenote.inputs.budget import TokenBudget, keep_ids, too_long
+from cenote.inputs.chat import ChatRenderer
+from cenote.inputs.chat_pairs import ChatPairEncoder, ChatPairTemplate
 from cenote.inputs.chunks import encode_chunks
 from cenote.inputs.content import ContentTokenizer
 from cenote.inputs.pairs import PairEncoder
+from cenote.inputs.rerank_template import RerankTemplate, RerankTemplateEncoder
 from cenote.inputs.specials import SpecialTokens, find_special_tokens
 from cenote.inputs.text import TextCutter, check_unicode
-from cenote.types import PreparedInput, Prompt, Role, TokenizationOptions
+from cenote.types import ChatOptions, Message, PreparedInput, Prompt, Role, TokenizationOptions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,6 +70,10 @@ class TextEncoder:
         self._text = TextCutter(self._content, self._budget)
         with_types = self._segments > 1 and "token_type_ids" in tokenizer.model_input_names
         self._pairs = PairEncoder(self._content, self._budget, with_types=with_types)
+        self._chat = ChatRenderer(tokenizer)
+        self._chat_pairs = ChatPairEncoder(self._chat, self._content, self._budget, self._specials)
+        bos = None if tokenizer.bos_token_id == tokenizer.pad_token_id else tokenizer.bos_token_id
+        self._rerank = RerankTemplateEncoder(self._content, self._budget, bos=bos)
         self._all_special_ids = frozenset(tokenizer.all_special_ids)
         self._include_prompt = include_prompt
         self._prefix_tokens = lru_cache(maxsize=64)(self._count_prefix_tokens)
@@ -76,20 +84,22 @@ class TextEncoder:
         """Turn one prompt into ids.
 
         Args:
-            prompt: a text, a pair of texts, or ids (taken as they are: no special tokens, no prefix).
-            options: special tokens and truncation.
+            prompt: a text, a pair of texts, a conversation, or ids (taken as they are: no special tokens, no prefix).
+            options: special tokens, truncation, and how a conversation becomes text.
             prefix: text put in front of the prompt's (first) text, as sentence-transformers puts a stored prompt.
             role: whether `max_tokens_per_query` or `max_tokens_per_doc` cuts a single text; a pair has both.
 
         Raises:
             PromptTooLong: more than `max_tokens` tokens (the options' where they say), and no truncation asked for. A
                 text with `chunk_ends` has no limit here: the engine runs it in parts.
-            InvalidRequest: no tokens are left, an id is out of vocabulary, the text is not valid Unicode, or the
-                truncation asked for is not possible.
+            InvalidRequest: no tokens are left, an id is out of vocabulary, the text is not valid Unicode, the chat
+                template cannot be filled, or the truncation asked for is not possible.
             CheckpointError: the tokenizer makes of pairs what cenote cannot.
         """
         if prompt.token_ids is not None:
             return self._encode_ids(prompt.token_ids, prompt.token_type_ids, options)
+        if prompt.messages is not None:
+            return self._encode_messages(prompt.messages, options)
         check_unicode(prefix)
         first, second = self.shorten(prompt, options, role)
         add_special_tokens = options.add_special_tokens is not False
@@ -105,6 +115,43 @@ class TextEncoder:
             return prepared
         skip = min(self._prefix_tokens(prefix, add_special_tokens), len(prepared))
         return replace(prepared, pooling_skip=skip)
+
+    def encode_pair_template(
+        self,
+        query: str,
+        document: str,
+        template: RerankTemplate | ChatPairTemplate,
+        options: TokenizationOptions,
+        instruction: str | None = None,
+    ) -> PreparedInput:
+        """Turn a query and a document into ids by a reranker's prompt template.
+
+        `max_tokens_per_query` and `max_tokens_per_doc` cut the texts before they are filled in; truncation cuts them
+        afterwards, and never the template.
+
+        Args:
+            query: the first text.
+            document: the second.
+            template: as data, or as a chat template.
+            options: truncation, and what else a chat template is filled with.
+            instruction: what to judge by; None for that of the options, else the template's own.
+
+        Raises:
+            PromptTooLong: more tokens than the model takes, and no truncation asked for.
+            InvalidRequest: the template cannot be filled, or truncation leaves no room beside it.
+        """
+        instruction = instruction or (options.chat.instruction if options.chat else None)
+        check_unicode(instruction or "")
+        first, second = self.shorten(Prompt(text=query, text_pair=document), options, None)
+        if isinstance(template, RerankTemplate):
+            return self._rerank.encode(first, second or "", template, options, instruction)
+        return self._chat_pairs.encode(first, second or "", template, options, instruction)
+
+    def _encode_messages(self, messages: Sequence[Message], options: TokenizationOptions) -> PreparedInput:
+        text = self._chat.render(messages, options.chat or ChatOptions())
+        # A chat template writes special tokens itself.
+        specials = self._specials if options.add_special_tokens else SpecialTokens()
+        return self._text.encode(text, specials, options)
 
     def shorten(self, prompt: Prompt, options: TokenizationOptions, role: Role | None) -> tuple[str, str | None]:
         """Return the text or texts, cut as `max_tokens_per_query` and `max_tokens_per_doc` say.

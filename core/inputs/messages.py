@@ -9,7 +9,7 @@ from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.values import describe
 from cenote.types import Message
 
-__all__ = ["join_parts", "parse_messages", "text_messages"]
+__all__ = ["join_parts", "parse_messages", "split_content", "text_messages"]
 
 #: Part types that carry text, and the key that holds it (http-api.md section 5).
 _TEXT_PARTS: Mapping[str, str] = {
@@ -52,6 +52,14 @@ def join_parts(message: Mapping[str, Any]) -> dict[str, Any]:
     content = message["content"]
     if isinstance(content, list):
         content = "\n".join(part["text"] for part in content)
+    return {**message, "content": content}
+
+
+def split_content(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message whose content is a list of parts, for templates that read nothing else."""
+    content = message["content"]
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
     return {**message, "content": content}
 
 
