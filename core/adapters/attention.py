@@ -51,6 +51,7 @@ def packed_attention(
     is_causal: bool | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """Attend within each sequence of a packed batch.
@@ -59,7 +60,7 @@ def packed_attention(
         module: the attention layer; its `is_causal` counts where the argument is None.
         query: [1, heads, T, d].
         key: [1, kv_heads, T, d].
-        value: [1, kv_heads, T, d].
+        value: [1, kv_heads, T, e].
         attention_mask: must be None; borders come from the lengths.
         scaling: factor on the scores; None is d ** -0.5.
         dropout: ignored, models run in evaluation mode.
@@ -69,10 +70,11 @@ def packed_attention(
         is_causal: tokens see only earlier ones.
         sliding_window: tokens see only |i - j| < window.
         softcap: soft cap on the scores.
+        s_aux: [heads], attention sinks.
         **others: only arguments known to change nothing.
 
     Returns:
-        [1, T, heads, d], and None for the weights.
+        [1, T, heads, e], and None for the weights.
 
     Raises:
         ShapeError: the call is not one of a packed batch, or asks for something unknown.
@@ -96,6 +98,7 @@ def packed_attention(
         causal=causal,
         window=sliding_window,
         softcap=softcap,
+        sinks=s_aux,
     )
     return mixed.unsqueeze(0), None
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from cenote.errors import ShapeError
 from cenote.types import PackedBatch
 
 __all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack", "select"]
@@ -98,8 +99,23 @@ class _TransformersBackbone:
     _takes_types: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._fixed = {"use_cache": False} if accepts(self.model, "use_cache") else {}
+        fixed = {"use_cache": False, "return_dict": True}
+        self._fixed = {name: value for name, value in fixed.items() if accepts(self.model, name)}
         self._takes_types = accepts(self.model, "token_type_ids")
+
+    def _hidden(self, ids: Tensor, **arguments: Any) -> Tensor:
+        """Return [n, length, hidden] for ids [n, length].
+
+        Raises:
+            ShapeError: the model does not give one hidden state per token.
+        """
+        output = self.model(input_ids=ids, **arguments, **self._fixed)
+        hidden: Tensor | None = getattr(output, "last_hidden_state", None)
+        if hidden is None:
+            raise ShapeError("its output has no last_hidden_state")
+        if hidden.shape[:2] != ids.shape:
+            raise ShapeError(f"it gives {hidden.shape[1]} hidden states for {ids.shape[1]} tokens")
+        return hidden
 
 
 @dataclass(slots=True)
@@ -116,12 +132,12 @@ class PackedBackbone(_TransformersBackbone):
 
     def __call__(self, batch: PackedBatch) -> Tensor:
         """Return [T, hidden]."""
-        extra = dict(self._fixed)
+        extra: dict[str, Tensor] = {}
         if self._takes_types:
             types = batch.token_type_ids
             extra["token_type_ids"] = torch.zeros_like(batch.input_ids)[None] if types is None else types[None]
-        output = self.model(
-            input_ids=batch.input_ids[None],
+        hidden = self._hidden(
+            batch.input_ids[None],
             position_ids=(batch.position_ids + self.position_offset)[None],
             cu_seq_lens_q=batch.cu_seq_lens_q,
             cu_seq_lens_k=batch.cu_seq_lens_q,
@@ -131,8 +147,7 @@ class PackedBackbone(_TransformersBackbone):
             packed_key_lengths=batch.key_lengths,
             **extra,
         )
-        hidden: Tensor = output.last_hidden_state[0]
-        return hidden
+        return hidden[0]
 
 
 @dataclass(slots=True)
@@ -142,11 +157,13 @@ class PaddedBackbone(_TransformersBackbone):
     Attributes:
         model: transformers base model with its own attention.
         pad_token_id: fills the rows; its positions are masked.
-        waste: share of padding that one bucket may hold before it is split.
+        waste: share of padding that one bucket may hold before it is split; 0 keeps unlike lengths apart.
+        most: sequences that one bucket may hold.
     """
 
     pad_token_id: int
     waste: float = 0.1
+    most: int | None = None
     execution: str = "padded"
 
     def __call__(self, batch: PackedBatch) -> Tensor:
@@ -167,7 +184,8 @@ class PaddedBackbone(_TransformersBackbone):
         for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
             longest = lengths[groups[-1][0]] if groups else 0
             area = longest * (len(groups[-1]) + 1) if groups else 0
-            if groups and area - used - lengths[index] <= self.waste * area:
+            full = bool(groups) and len(groups[-1]) == self.most
+            if groups and not full and area - used - lengths[index] <= self.waste * area:
                 groups[-1].append(index)
                 used += lengths[index]
             else:
@@ -179,8 +197,7 @@ class PaddedBackbone(_TransformersBackbone):
         """Return [n, longest, hidden] of right-padded rows."""
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id)
         mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
-        extra = dict(self._fixed)
+        extra: dict[str, Tensor] = {}
         if self._takes_types and types is not None:
             extra["token_type_ids"] = torch.nn.utils.rnn.pad_sequence(types, batch_first=True)
-        hidden: Tensor = self.model(input_ids=ids, attention_mask=mask, **extra).last_hidden_state
-        return hidden
+        return self._hidden(ids, attention_mask=mask, **extra)

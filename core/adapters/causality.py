@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 
 from cenote.adapters.backbone import Backbone, pack
+from cenote.adapters.probes import vocabulary
 
 __all__ = ["measure_causality"]
 
@@ -29,7 +30,7 @@ def measure_causality(
     """
     size = min(_TOKENS, max_tokens)
     kept = size // 2
-    rows = model.get_input_embeddings().num_embeddings
+    rows = vocabulary(model)
     generator = torch.Generator().manual_seed(21)
     # Ids from the middle of the vocabulary: special tokens, with which some models build masks, stand at its ends.
     first, second = torch.randint(rows // 4, max(rows // 4 + 1, 3 * rows // 4), (2, size), generator=generator).tolist()

@@ -23,12 +23,14 @@ class Family:
         packs: it may run packed (the self-check at load has the last word).
         reason: why it does not pack.
         positions: position ids count from 0, or start after the padding id (RoBERTa's way).
+        rows: which sequences may share a padded batch: any, those of equal length, or none.
     """
 
     title: str
     packs: bool = True
     reason: str = ""
     positions: Literal["from_zero", "after_padding"] = "from_zero"
+    rows: Literal["any", "equal", "single"] = "any"
 
 
 _BIAS = "its relative position bias is computed for one padded sequence and ignores sequence borders"

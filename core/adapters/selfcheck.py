@@ -1,103 +1,74 @@
-"""Decide at load whether a model may run packed: run it packed and alone, and compare.
+"""Decide at load how a model may run: run it packed, padded and alone, and compare.
 
 Some families take the attention function and leak between sequences all the same (relative position bias,
-convolutions), without an error. Only the numbers tell.
+convolutions), without an error, and some let padding change their results. Only the numbers tell.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attention
-from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts, pack
+from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts
 from cenote.adapters.families import Family
-from cenote.adapters.regimes import by_rope_regime
+from cenote.adapters.probes import Probe, build_probe, padding_id, tolerance
+from cenote.adapters.regimes import Wrap, regime_of
 from cenote.errors import CheckpointError
 
-__all__ = ["choose_execution", "padding_id", "probe", "probe_sequences", "tolerance"]
+__all__ = ["choose_execution"]
 
 _log = logging.getLogger(__name__)
 
-#: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
-_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
+#: The sequence of the probe that is a single token, which a few models cannot run.
+_SINGLE = 2
 
 
-def tolerance(dtype: torch.dtype) -> float:
-    """Return the largest difference, relative to the largest hidden value, that rounding explains."""
-    return _TOLERANCE.get(dtype, 1e-4)
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A model, and what it must give.
 
-
-def padding_id(config: Any) -> int:
-    """Return the padding id that a config names, or 0."""
-    value = getattr(config, "pad_token_id", None)
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
-def probe_sequences(config: Any, max_tokens: int) -> list[tuple[int, ...]]:
-    """Return sequences that a leak would show in: unlike neighbours, one longer than a sliding window."""
-    window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
-    longest = min(max_tokens, window + 7 if 0 < window <= 512 else 23)
-    generator = torch.Generator().manual_seed(20)
-    # The padding id would change the positions that RoBERTa computes for itself.
-    ordinary = torch.tensor([token for token in range(int(config.vocab_size)) if token != padding_id(config)])
-    return [
-        tuple(ordinary[torch.randint(len(ordinary), (min(size, max_tokens),), generator=generator)].tolist())
-        for size in (9, longest, 1, 14)
-    ]
-
-
-def probe(backbone: Backbone, config: Any, max_tokens: int, device: str) -> torch.Tensor:
-    """Return the hidden states [T, hidden] of fixed sequences, to compare two states of a model."""
-    with torch.inference_mode():
-        return backbone(pack(probe_sequences(config, max_tokens), device=device)).float()
-
-
-def _alone(model: Any, max_tokens: int) -> torch.Tensor:
-    """Return the hidden states of the probe, each sequence run alone by the model's own attention.
-
-    Raises:
-        CheckpointError: the model cannot be run this way, or computes NaN.
+    Attributes:
+        model: transformers base model.
+        wrap: what its computation needs where it depends on length.
+        probe: sequences to run.
+        expected: hidden states of each sequence run alone by the model's own attention, [T, hidden].
     """
-    backbone = by_rope_regime(PaddedBackbone(model, padding_id(model.config)), model)
-    device = str(next(model.parameters()).device)
-    try:
-        with torch.inference_mode():
-            parts = [backbone(pack([ids], device=device)) for ids in probe_sequences(model.config, max_tokens)]
-        hidden = torch.cat(parts).float()
-    except Exception as exc:
-        # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
-        raise CheckpointError(
-            f"{type(model).__name__} cannot be run by the generic adapter ({type(exc).__name__}: {exc}). "
-            "Install a plugin for this model."
-        ) from exc
-    if not bool(torch.isfinite(hidden).all()):
-        raise CheckpointError("The model computes NaN or infinity for ordinary tokens; its weights are broken.")
-    return hidden
+
+    model: Any
+    wrap: Wrap
+    probe: Probe
+    expected: Tensor
+
+    @property
+    def allowed(self) -> float:
+        """Return the largest difference that is rounding."""
+        return tolerance(self.model.dtype)
+
+    def difference(self, backbone: Backbone) -> float:
+        """Return the largest difference of the probe as one batch, relative to the largest hidden value."""
+        return _relative(self.probe.together(backbone), self.expected)
 
 
-def _difference(backbone: Backbone, expected: torch.Tensor, model: Any, max_tokens: int) -> float:
-    """Return the largest difference of the probe as one batch, relative to the largest hidden value."""
-    device = str(next(model.parameters()).device)
-    found = probe(backbone, model.config, max_tokens, device)
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
-
-
-def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -> tuple[Backbone, str]:
-    """Return the way to run a model, and the reason in words.
+def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -> tuple[Backbone, str, Probe]:
+    """Return the way to run a model, the reason in words, and the sequences that it was judged by.
 
     Args:
-        model: transformers base model.
+        model: transformers base model that has not run yet.
         family: what is known of it.
         wanted: `auto`, `packed` (raise where it is not exact) or `padded`.
         max_tokens: longest prompt.
 
     Raises:
-        CheckpointError: packed was forced and is not exact, the model cannot be run, or its weights give NaN.
+        CheckpointError: packed was forced and is not exact, the model cannot be run, its weights give NaN, or no way of
+            running several sequences, nor one twice, gives equal results.
     """
-    expected = _alone(model, max_tokens)
+    check = _run_alone(model, max_tokens)
     reason = "padded execution was asked for"
     if wanted == "auto" and not family.packs:
         reason = f"{family.title} does not run packed: {family.reason}"
@@ -105,41 +76,113 @@ def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -
         native = model.config._attn_implementation
         register_packed_attention()
         model.set_attn_implementation(PACKED_ATTENTION)
-        tried = _try_packed(model, expected, max_tokens, family)
+        tried = _try_packed(check, family)
         if not isinstance(tried, str):
-            return tried, "packed and alone gave equal results at load"
+            return tried, "packed and alone gave equal results at load", check.probe
         model.set_attn_implementation(native)
         reason = tried
     if wanted == "packed":
         raise CheckpointError(f"Packed execution was asked for, and is not exact for this model: {reason}.")
     if wanted == "auto":
         _log.warning("padded execution: %s", reason)
-    return _padded(model, expected, max_tokens, reason)
+    backbone, note = _padded(check, family)
+    return backbone, f"{reason}{note}", check.probe
 
 
-def _padded(model: Any, expected: torch.Tensor, max_tokens: int, reason: str) -> tuple[Backbone, str]:
-    """Return padded execution; without any padding where even masked padding changes the results (FNet)."""
-    pad = padding_id(model.config)
-    difference = _difference(by_rope_regime(PaddedBackbone(model, pad, waste=1.0), model), expected, model, max_tokens)
-    if difference <= tolerance(model.dtype):
-        return by_rope_regime(PaddedBackbone(model, pad), model), reason
-    _log.warning("only sequences of equal length run together: padding changes this model's results")
-    exact = by_rope_regime(PaddedBackbone(model, pad, waste=0.0), model)
-    return exact, f"{reason}; padding changes its results, so that only equal lengths run together"
+def _run_alone(model: Any, max_tokens: int) -> _Check:
+    """Run the probe one sequence after the other, the first one twice.
 
-
-def _try_packed(model: Any, expected: torch.Tensor, max_tokens: int, family: Family) -> Backbone | str:
-    """Return a verified packed backbone, or why there is none."""
-    if not accepts(model, "position_ids"):
-        return "the model takes no position ids"
-    offset = padding_id(model.config) + 1 if family.positions == "after_padding" else 0
-    allowed = tolerance(model.dtype)
-    backbone = by_rope_regime(PackedBackbone(model, offset), model)
+    Raises:
+        CheckpointError: the model cannot be run this way, computes NaN, or gives something else the second time.
+    """
+    wrap = regime_of(model)
+    backbone = wrap(PaddedBackbone(model, padding_id(model.config)))
+    probe = build_probe(model, max_tokens)
     try:
-        difference = _difference(backbone, expected, model, max_tokens)
+        probe = _without_single(backbone, probe)
+        parts = [probe.alone(backbone, index) for index in range(len(probe.sequences))]
+        again = probe.alone(backbone, 0)
+    except Exception as exc:
+        # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
+        raise CheckpointError(
+            f"{type(model).__name__} cannot be run by the generic adapter ({type(exc).__name__}: {exc}). "
+            f"{_advice(model)}"
+        ) from exc
+    if not all(bool(torch.isfinite(part).all()) for part in parts):
+        raise CheckpointError("The model computes NaN or infinity for ordinary tokens; its weights are broken.")
+    if _relative(again, parts[0]) > tolerance(model.dtype):
+        raise CheckpointError(
+            f"{type(model).__name__} gives something else when the same tokens are run again: it draws random numbers, "
+            "or keeps a state. Fix its random seed in config.json (Reformer: hash_seed), or install a plugin for it."
+        )
+    return _Check(model, wrap, probe, torch.cat(parts))
+
+
+def _without_single(backbone: Backbone, probe: Probe) -> Probe:
+    """Return the probe, without its single token where only that cannot be run (models that halve a sequence)."""
+    try:
+        probe.alone(backbone, _SINGLE)
+    except Exception as exc:
+        _log.info("a single token cannot be run: %s: %s", type(exc).__name__, exc)
+        return probe.only([index for index in range(len(probe.sequences)) if index != _SINGLE])
+    return probe
+
+
+def _advice(model: Any) -> str:
+    if getattr(model.config, "is_encoder_decoder", False):
+        return (
+            "It is made of an encoder and a decoder, wants a second text for the decoder, and transformers has no "
+            "class for the encoder alone. Install a plugin for this model."
+        )
+    return "Install a plugin for this model."
+
+
+def _relative(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+
+
+def _try_packed(check: _Check, family: Family) -> Backbone | str:
+    """Return a verified packed backbone, or why there is none."""
+    if not accepts(check.model, "position_ids"):
+        return "the model takes no position ids"
+    offset = padding_id(check.model.config) + 1 if family.positions == "after_padding" else 0
+    backbone = check.wrap(PackedBackbone(check.model, offset))
+    try:
+        difference = check.difference(backbone)
     except Exception as exc:
         # Any failure inside a foreign model means only that it cannot run this way; the reason is kept and logged.
         return f"it raised {type(exc).__name__}: {exc}"
-    if difference <= allowed:
+    if difference <= check.allowed:
         return backbone
-    return f"packed and alone differ by {difference:.1e} of the largest value (allowed {allowed:.0e})"
+    return f"packed and alone differ by {difference:.1e} of the largest value (allowed {check.allowed:.0e})"
+
+
+def _padded(check: _Check, family: Family) -> tuple[Backbone, str]:
+    """Return the way of running rows beside each other that is exact, with as many of them as is exact."""
+    for tried, chosen, note in _ways(check, family):
+        try:
+            difference = check.difference(check.wrap(tried))
+        except Exception as exc:
+            # As above: it means only that this model cannot run this way.
+            _log.info("padded execution failed: %s: %s", type(exc).__name__, exc)
+            continue
+        if difference <= check.allowed:
+            if note:
+                _log.warning("slow execution%s", note)
+            return check.wrap(chosen), note
+    raise CheckpointError(
+        f"{type(check.model).__name__} gives other results each time it runs, even for one sequence at a time. "
+        "Install a plugin for this model."
+    )
+
+
+def _ways(check: _Check, family: Family) -> Iterator[tuple[Backbone, Backbone, str]]:
+    """Yield what to try, what to use if it is exact, and what that means for people."""
+    model, pad = check.model, padding_id(check.model.config)
+    if family.rows == "any":
+        yield PaddedBackbone(model, pad, waste=1.0), PaddedBackbone(model, pad), ""
+    if family.rows != "single":
+        equal = PaddedBackbone(model, pad, waste=0.0)
+        yield equal, equal, "; padding changes its results, so that only equal lengths run together"
+    single = PaddedBackbone(model, pad, most=1)
+    yield single, single, "; neighbours change its results, so that every sequence runs alone"

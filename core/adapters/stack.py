@@ -17,7 +17,7 @@ from cenote.adapters.lora import LoraStore
 from cenote.adapters.probes import vocabulary
 from cenote.adapters.selfcheck import choose_execution
 from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
-from cenote.config import Resolved
+from cenote.config import Fact, Resolved
 from cenote.inputs import resolve_max_tokens
 from cenote.types import CausalKind
 
@@ -43,6 +43,7 @@ class TextStack:
         hidden_size: width of the hidden states, as measured.
         dtype: of the backbone's weights, and who decided it.
         attention: whether tokens see later ones, measured on the loaded weights.
+        chat_template: the user's, in place of the tokenizer's.
         execution: how the backbone runs and why, for people.
     """
 
@@ -57,6 +58,7 @@ class TextStack:
     hidden_size: int
     dtype: Resolved[torch.dtype]
     attention: CausalKind
+    chat_template: str | None
     execution: str
 
     @property
@@ -67,7 +69,7 @@ class TextStack:
     def facts(self) -> dict[str, str]:
         """Return what a model's report says of its backbone."""
         return {
-            "attention": self.attention,
+            "attention": Fact(self.attention, "measured", text=self.attention),
             "dtype": str(self.dtype),
             "max tokens": str(self.max_tokens),
             "execution": self.execution,
@@ -135,6 +137,7 @@ def load_stack(
         vocabulary=rows,
         hidden_size=probe.alone(backbone, 0).shape[-1],
         dtype=dtype,
+        chat_template=options.chat_template,
         attention=measure_causality(backbone, base, max_tokens.value, device=options.device),
-        execution=f"{backbone.execution} ({reason}); {layers}",
+        execution=Fact(backbone.execution, f"{reason}; {layers}", f"{backbone.execution} ({reason}); {layers}"),
     )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from cenote.checkpoints.checkpoint import Checkpoint
-from cenote.checkpoints.configs import is_remote
+from cenote.checkpoints.classes import BaseClass, base_class
 from cenote.checkpoints.quiet import quiet_transformers
 from cenote.checkpoints.weights import tensor_header, weight_files
-from cenote.errors import CheckpointError, UnknownArchitecture
+from cenote.errors import CheckpointError
 
 __all__ = ["load_backbone"]
 
@@ -59,7 +58,11 @@ def load_backbone(
     for file in weight_files(checkpoint.backbone_path) if tensors is None else ():
         if file.suffix == ".safetensors":
             tensor_header(file)
-    chosen = model_class or _base_class(checkpoint, config)
+    base = BaseClass(model_class) if model_class is not None else base_class(checkpoint, config)
+    chosen = base.loaded
+    if chosen is not None and chosen.__name__.endswith("EncoderModel") and config.is_encoder_decoder:
+        config = copy.deepcopy(config)
+        config.is_encoder_decoder = False  # T5Gemma's class insists on it
     extra: dict[str, Any] = {}
     if not keep_pooler and chosen is not None and "add_pooling_layer" in inspect.signature(chosen.__init__).parameters:
         extra["add_pooling_layer"] = False
@@ -67,29 +70,19 @@ def load_backbone(
         extra["state_dict"] = dict(tensors)
     model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
     _check_complete(checkpoint, model, info, tuple(allowed_missing), hint)
+    if base.decoder:
+        model = _decoder(model)
     model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps the method without its types
     model.requires_grad_(False)
     model.train(False)
     return model
 
 
-def _base_class(checkpoint: Checkpoint, config: PreTrainedConfig) -> type[PreTrainedModel] | None:
-    """Return transformers' base class for a config; None where the checkpoint's own code decides."""
-    if is_remote(config):
-        return None
-    encoder = next((name for name in checkpoint.architectures if name.endswith("EncoderModel")), "")
-    if hasattr(transformers, encoder):  # T5EncoderModel holds half of what the base class, T5Model, needs
-        half: type[PreTrainedModel] = getattr(transformers, encoder)
-        return half
-    found: Any = MODEL_MAPPING.get(type(config), None)
-    if found is None:
-        raise UnknownArchitecture(
-            f"{checkpoint.name!r}: transformers has no base model for model_type {config.model_type!r}.",
-            architecture=next(iter(checkpoint.architectures), ""),
-        )
-    classes: list[type[PreTrainedModel]] = list(found) if isinstance(found, list | tuple) else [found]
-    by_name = {cls.__name__: cls for cls in classes}
-    return next((by_name[name] for name in checkpoint.architectures if name in by_name), classes[0])
+def _decoder(model: Any) -> PreTrainedModel:
+    """Return what a causal language model has below its output layer."""
+    found = model.get_decoder()
+    inner: PreTrainedModel = model.model if found is model else found
+    return inner
 
 
 def _from_files(

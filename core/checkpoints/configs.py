@@ -31,7 +31,7 @@ def build_config(checkpoint: Checkpoint) -> PreTrainedConfig:
     model_type = checkpoint.model_type
     if model_type is None or model_type not in CONFIG_MAPPING:
         return _remote_config(checkpoint)
-    values = {key: value for key, value in checkpoint.config.items() if key != "auto_map"}
+    values = {key: _with_floats(value) for key, value in checkpoint.config.items() if key != "auto_map"}
     try:
         with quiet_transformers():
             config = CONFIG_MAPPING[model_type].from_dict(values)
@@ -41,6 +41,19 @@ def build_config(checkpoint: Checkpoint) -> PreTrainedConfig:
         ) from exc
     _check_sizes(checkpoint, config)
     return config
+
+
+def _with_floats(value: Any) -> Any:
+    """Return a value with the numbers that JSON cannot hold, which transformers stores as `{"__float__": "Infinity"}`.
+
+    Source: `PreTrainedConfig.save_pretrained` of transformers 5.
+    """
+    if isinstance(value, dict):
+        named = value.get("__float__") if len(value) == 1 else None
+        if named in ("Infinity", "-Infinity", "NaN"):
+            return float(named)
+        return {key: _with_floats(item) for key, item in value.items()}
+    return [_with_floats(item) for item in value] if isinstance(value, list) else value
 
 
 def is_remote(config: PreTrainedConfig) -> bool:

@@ -43,15 +43,23 @@ class KernelCase:
 
 
 def _attention(
-    name: str, lengths: tuple[int, ...], heads: tuple[int, int, int] = (4, 4, 16), **options: Any
+    name: str,
+    lengths: tuple[int, ...],
+    heads: tuple[int, int, int] = (4, 4, 16),
+    value_size: int | None = None,
+    sinks: bool = False,
+    **options: Any,
 ) -> KernelCase:
-    """Return a case with (heads, key heads, head size)."""
+    """Return a case with (heads, key heads, head size); values may be of another size."""
     count, key_count, size = heads
 
     def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
-        shapes = {"query": (count, size), "key": (key_count, size), "value": (key_count, size)}
+        shapes = {"query": (count, size), "key": (key_count, size), "value": (key_count, value_size or size)}
         total = sum(lengths)
-        return {key: torch.randn(total, *shape, generator=generator).to(dtype) for key, shape in shapes.items()}
+        tensors = {key: torch.randn(total, *shape, generator=generator) for key, shape in shapes.items()}
+        if sinks:
+            tensors["sinks"] = torch.randn(count, generator=generator)
+        return {key: tensor.to(dtype) for key, tensor in tensors.items()}
 
     options = {"lengths": lengths, "key_lengths": lengths, "scale": size**-0.5} | options
     return KernelCase(name, build, options)
@@ -73,6 +81,11 @@ _ATTENTION = (
     _attention("one_key_head-causal", (33, 5), heads=(4, 1, 24), causal=True),
     _attention("softcap", (21, 4), softcap=1.5),
     _attention("softcap-window_5", (21, 4), softcap=1.5, window=5),
+    _attention("narrow_values", (21, 4), value_size=6),
+    _attention("wide_values-causal", (21, 4, 4), heads=(4, 2, 8), value_size=24, causal=True),
+    _attention("sinks", (21, 4, 4), sinks=True),
+    _attention("sinks-causal-window_5", (21, 4), heads=(6, 2, 8), sinks=True, causal=True, window=5),
+    _attention("sinks-softcap", (9, 1), sinks=True, softcap=1.5),
     _attention("keys_end_early", (12, 12, 9), key_lengths=(12, 5, 1)),
     _attention("keys_end_early-causal", (12, 12, 9), key_lengths=(12, 5, 1), causal=True),
     _attention("keys_end_early-window_3", (12, 9), key_lengths=(5, 1), window=3),

@@ -36,19 +36,19 @@ def _backbone(name: str, folder: Path) -> object:
 @pytest.mark.parametrize("name", ["mpnet", "deberta_v2"])
 def test_a_model_that_leaks_silently_is_found_by_its_numbers(name: str, tmp_path: Path) -> None:
     trusting = Family(title=name, packs=True, positions="after_padding" if name == "mpnet" else "from_zero")
-    backbone, reason = choose_execution(_backbone(name, tmp_path), trusting, "auto", 64)
+    backbone, reason, _ = choose_execution(_backbone(name, tmp_path), trusting, "auto", 64)
     assert backbone.execution == "padded"
     assert reason
 
 
 @pytest.mark.parametrize("name", ["bert", "modernbert", "qwen3"])
 def test_a_model_that_packs_is_packed(name: str, tmp_path: Path) -> None:
-    backbone, _ = choose_execution(_backbone(name, tmp_path), Family(title=name), "auto", 64)
+    backbone, _, _ = choose_execution(_backbone(name, tmp_path), Family(title=name), "auto", 64)
     assert backbone.execution == "packed"
 
 
 def test_wrong_position_ids_are_found(tmp_path: Path) -> None:
-    backbone, reason = choose_execution(_backbone("roberta", tmp_path), Family(title="RoBERTa"), "auto", 64)
+    backbone, reason, _ = choose_execution(_backbone("roberta", tmp_path), Family(title="RoBERTa"), "auto", 64)
     assert backbone.execution == "padded"
     assert "differ" in reason
 
@@ -140,7 +140,7 @@ def test_the_attention_function_fails_closed() -> None:
     _call()
     with pytest.raises(ShapeError, match="without sequence lengths"):
         _call(cu_seq_lens_q=None)
-    with pytest.raises(ShapeError, match="does not know s_aux"):
-        _call(s_aux=torch.zeros(2))
+    with pytest.raises(ShapeError, match="does not know position_bias"):
+        _call(position_bias=torch.zeros(2))
     with pytest.raises(ShapeError, match="attention masks"):
         _call(attention_mask=torch.zeros(1))

@@ -38,6 +38,16 @@ def _mask(length: int, key_length: int, *, causal: bool, window: int | None, dev
     return reference.visible(length, key_length, causal=causal, window=window, device=device)
 
 
+def _sink_mask(allowed: Tensor, sinks: Tensor) -> Tensor:
+    """Return scores [1, heads, length, keys + 1] to add: nothing where a key may be seen, and the sinks of a last key.
+
+    That key is zero, so that its own score is zero, and so is its value.
+    """
+    hidden = sinks.new_zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
+    scores = hidden.expand(len(sinks), *allowed.shape)
+    return torch.cat((scores, sinks[:, None, None].expand(-1, len(allowed), 1)), dim=-1)[None]
+
+
 def varlen_attention(
     query: Tensor,
     key: Tensor,
@@ -49,6 +59,7 @@ def varlen_attention(
     causal: bool = False,
     window: int | None = None,
     softcap: float | None = None,
+    sinks: Tensor | None = None,
 ) -> Tensor:
     """Compute attention as `reference.varlen_attention` states it."""
     if softcap is not None:  # the fused kernel has no soft cap
@@ -62,15 +73,21 @@ def varlen_attention(
             causal=causal,
             window=window,
             softcap=softcap,
+            sinks=sinks,
         )
-    out = torch.empty_like(query, memory_format=torch.contiguous_format)
+    out = query.new_empty(*query.shape[:2], value.shape[2])
     grouped = query.shape[1] != key.shape[1]
     for start, count, length, key_length in _groups(tuple(lengths), tuple(key_lengths)):
         rows = slice(start, start + count * length)
         q = query[rows].view(count, length, *query.shape[1:]).transpose(1, 2)  # [n, heads, l, d]
         k = key[rows].view(count, length, *key.shape[1:])[:, :key_length].transpose(1, 2)
         v = value[rows].view(count, length, *value.shape[1:])[:, :key_length].transpose(1, 2)
-        mask = _mask(length, key_length, causal=causal, window=window, device=query.device)
+        if sinks is None:
+            mask = _mask(length, key_length, causal=causal, window=window, device=query.device)
+        else:
+            allowed = reference.visible(length, key_length, causal=causal, window=window, device=query.device)
+            mask = _sink_mask(allowed, sinks.to(query.dtype))
+            k, v = F.pad(k, (0, 0, 0, 1)), F.pad(v, (0, 0, 0, 1))
         flag = causal and mask is None
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=flag, scale=scale, enable_gqa=grouped)
         out[rows].view(count, length, *out.shape[1:]).copy_(mixed.transpose(1, 2))

@@ -1,0 +1,95 @@
+"""Fixed sequences that are run at load, to compare two ways of running a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cenote.adapters.backbone import Backbone, pack
+from cenote.errors import CheckpointError
+
+__all__ = ["Probe", "build_probe", "padding_id", "tolerance", "vocabulary"]
+
+#: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
+_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
+#: Longest probe, whatever a model's window is.
+_MOST = 519
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Sequences of unlike lengths.
+
+    Attributes:
+        sequences: token ids.
+        device: where they are run.
+    """
+
+    sequences: tuple[tuple[int, ...], ...]
+    device: str
+
+    def together(self, backbone: Backbone) -> Tensor:
+        """Return the hidden states [T, hidden] of one batch, in float32."""
+        with torch.inference_mode():
+            return backbone(pack(list(self.sequences), device=self.device)).float()
+
+    def alone(self, backbone: Backbone, index: int) -> Tensor:
+        """Return the hidden states [length, hidden] of one sequence, in float32."""
+        with torch.inference_mode():
+            return backbone(pack([self.sequences[index]], device=self.device)).float()
+
+    def only(self, indices: Sequence[int]) -> Probe:
+        """Return a probe of some of the sequences."""
+        return Probe(tuple(self.sequences[index] for index in indices), self.device)
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """Return the largest difference, relative to the largest hidden value, that rounding explains."""
+    return _TOLERANCE.get(dtype, 1e-4)
+
+
+def padding_id(config: Any) -> int:
+    """Return the padding id that a config names, or 0."""
+    value = getattr(config, "pad_token_id", None)
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def vocabulary(model: Any) -> int:
+    """Return the rows of a model's embedding table; an id beyond them would read foreign memory or crash.
+
+    Raises:
+        CheckpointError: the model has no such table.
+    """
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])
+    except (AttributeError, NotImplementedError) as exc:
+        raise CheckpointError(
+            f"{type(model).__name__} has no table of token embeddings that cenote can find, so that token ids cannot "
+            "be checked. Install a plugin for this model."
+        ) from exc
+
+
+def build_probe(model: Any, max_tokens: int) -> Probe:
+    """Return sequences that a leak would show in.
+
+    Neighbours are unlike, one sequence is longer than a sliding window, one is a single token, two are equally long.
+
+    Raises:
+        CheckpointError: the model has no table of token embeddings.
+    """
+    config = model.config
+    window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
+    longest = min(max_tokens, window + 7 if isinstance(window, int) and 0 < window + 7 <= _MOST else 23)
+    generator = torch.Generator().manual_seed(20)
+    # The padding id would change the positions that RoBERTa computes for itself.
+    rows = config.vocab_size if isinstance(getattr(config, "vocab_size", None), int) else vocabulary(model)
+    ordinary = torch.tensor([token for token in range(rows) if token != padding_id(config)])
+    sequences = tuple(
+        tuple(ordinary[torch.randint(len(ordinary), (min(size, max_tokens),), generator=generator)].tolist())
+        for size in (9, longest, 1, 14, 9)
+    )
+    return Probe(sequences, str(model.device))
