@@ -85,6 +85,18 @@ def test_a_conversation_ends_in_one_reward_token(build_internlm2: Build, plain_v
     assert float(output.outputs.data) == pytest.approx(float(expected), abs=3e-5)
 
 
+def test_a_question_and_an_answer_are_a_conversation(build_internlm2: Build) -> None:
+    with LLM(str(build_internlm2())) as model:
+        pair = {"text": "What is it?", "text_pair": "A text."}
+        turns = [{"role": "user", "content": "What is it?"}, {"role": "assistant", "content": "A text."}]
+        for_pair, for_turns = model.reward([pair, {"messages": turns}], use_tqdm=False)
+        assert for_pair.prompt_token_ids == for_turns.prompt_token_ids
+        (scored,) = model.score("What is it?", ["A text."], use_tqdm=False)
+        assert scored.outputs.score == pytest.approx(float(for_turns.outputs.data))
+        best = model.rerank("What is it?", ["A text.", "No idea."], top_n=1, use_tqdm=False)
+        assert len(best) == 1
+
+
 def test_token_prompts_are_taken_as_they_are(build_internlm2: Build, plain_values: Values) -> None:
     folder = build_internlm2()
     with LLM(str(folder)) as model:

@@ -16,9 +16,12 @@ from transformers import Qwen2Config, Qwen2Model
 from cenote import LLM, PoolerConfig, PoolingParams
 from cenote.checkpoints import build_config, load_backbone, open_checkpoint
 from cenote.errors import CheckpointError, InvalidRequest
+from cenote.testing.checkpoints import build_checkpoint
 from cenote_reward.classes import Qwen2ProcessReward
 
 Build = Callable[..., Path]
+NAMES = {1: "qwen_math_rm", 2: "qwen_math_prm"}
+SYSTEM = "<|im_start|>system\nPlease reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n"
 TEXTS = ["short", "a somewhat longer text that is judged whole", "the third"]
 STEPS = [
     "First add both.<extra_0>Then halve it.<extra_0>",
@@ -38,6 +41,19 @@ def logits(folder: Path, ids: list[int]) -> Tensor:
         inner = torch.relu(rows @ weights["score.0.weight"].T + weights["score.0.bias"])
         result: Tensor = inner @ weights["score.2.weight"].T + weights["score.2.bias"]
     return result
+
+
+@pytest.fixture
+def build_qwen(tmp_path: Path) -> Build:
+    """Write a tiny Qwen2.5-Math-RM (1 output) or PRM (2 outputs); keywords change `config.json`."""
+
+    def build(outputs: int, *, drop: tuple[str, ...] = (), **changes: Any) -> Path:
+        folder = build_checkpoint(NAMES[outputs], tmp_path, config=changes)
+        weights = load_file(folder / "model.safetensors")
+        save_file({name: value for name, value in weights.items() if name not in drop}, folder / "model.safetensors")
+        return folder
+
+    return build
 
 
 def ids_of(folder: Path, text: str) -> list[int]:
@@ -66,7 +82,7 @@ def test_the_reward_is_the_raw_value_of_the_last_token(build_qwen: Build) -> Non
 def test_conversations_are_templated_without_further_tokens(build_qwen: Build) -> None:
     folder = build_qwen(1)
     messages = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "2"}]
-    text = "<|im_start|>user\n1 + 1?<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
+    text = f"{SYSTEM}<|im_start|>user\n1 + 1?<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
     with LLM(str(folder)) as model:
         (output,) = model.reward([{"messages": messages}], use_tqdm=False)
     assert output.prompt_token_ids == ids_of(folder, text)
@@ -147,11 +163,15 @@ def test_two_outputs_are_built_whatever_the_config_says(build_qwen: Build) -> No
         assert model.reward(STEPS[:1], use_tqdm=False)[0].outputs.data.shape == (2, 1)
 
 
-def test_the_output_layer_of_the_language_model_may_be_missing(build_qwen: Build) -> None:
-    folder = build_qwen(1, drop=("lm_head.weight",))
+def test_the_output_layer_of_the_language_model_is_not_used(build_qwen: Build) -> None:
+    folder = build_qwen(2)
+    assert "lm_head.weight" in load_file(folder / "model.safetensors")
     with LLM(str(folder)) as model:
-        (output,) = model.reward(TEXTS[:1], use_tqdm=False)
-    close(output.outputs.data, logits(folder, ids_of(folder, TEXTS[0]))[-1])
+        (output,) = model.reward(STEPS[:1], use_tqdm=False)
+    folder = build_qwen(2, drop=("lm_head.weight",))
+    with LLM(str(folder)) as model:
+        (again,) = model.reward(STEPS[:1], use_tqdm=False)
+    assert torch.equal(output.outputs.data, again.outputs.data)
 
 
 @pytest.mark.parametrize("name", ["score.0.bias", "score.2.weight", "model.layers.1.mlp.up_proj.weight"])
