@@ -22,6 +22,7 @@ from cenote.adapters.classify_head import (
 from cenote.adapters.classify_pooler import build_classifier, label_names
 from cenote.adapters.classify_replay import ReplayedHead, build_replay
 from cenote.adapters.dtypes import resolve_dtype
+from cenote.adapters.pairs import choose_pairs
 from cenote.adapters.stack import TextStack, load_stack
 from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
@@ -49,8 +50,15 @@ class _Headed:
     default_activation: ClassVar[str | None] = None
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
+    def load(
+        cls, checkpoint: Checkpoint, options: LoadOptions, *, known_template: str | None = None
+    ) -> TextPoolingModel:
         """Load a checkpoint.
+
+        Args:
+            checkpoint: the opened checkpoint.
+            options: what the user asked for.
+            known_template: family of `KNOWN_TEMPLATES` that the model's prompts belong to.
 
         Raises:
             CheckpointError: weights or files are missing or do not fit, or the head cannot be run apart from its
@@ -76,6 +84,7 @@ class _Headed:
             embedding_size=stack.hidden_size,
             labels=labels,
             token_pooling=classifier.token_pooling,
+            pairs=choose_pairs(checkpoint, stack.tokenizer, options, known=known_template),
             facts={"head": f"{type(stack.whole).__name__} on {pooling}", **classifier.facts},
         )
 

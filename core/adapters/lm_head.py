@@ -15,6 +15,7 @@ from cenote.adapters.classify_pooler import build_classifier
 from cenote.adapters.classify_replay import ReplayedHead, replay_base
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.lm_words import LmWords, find_words
+from cenote.adapters.pairs import choose_pairs
 from cenote.adapters.stack import TextStack, load_stack
 from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
@@ -36,6 +37,8 @@ class LmClassifierAdapter:
     difference: ClassVar[bool] = True
     #: `identity`, `sigmoid` or `softmax` where no file names an activation; None is by the number of labels.
     default_activation: ClassVar[str | None] = None
+    #: Family of `KNOWN_TEMPLATES` that the model's prompts belong to.
+    known_template: ClassVar[str | None] = None
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
@@ -76,6 +79,7 @@ class LmClassifierAdapter:
             embedding_size=stack.hidden_size,
             labels=words.labels,
             token_pooling=classifier.token_pooling,
+            pairs=choose_pairs(checkpoint, stack.tokenizer, options, known=cls.known_template, separated=False),
             facts={"head": _described(words), "pooling": str(method), **classifier.facts},
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,6 @@ from cenote.checkpoints.modules import UnknownModule
 from cenote.errors import CheckpointError, InvalidRequest
 
 __all__ = ["LmWords", "asks_for_words", "find_words"]
-
-_log = logging.getLogger(__name__)
 
 _DIFFERENCE = "from_2_way_softmax"
 _PLAIN = "no_post_processing"
@@ -73,17 +70,6 @@ def find_words(
             "hf_overrides={'classifier_from_token': ['no', 'yes'], 'method': 'from_2_way_softmax'}."
         )
     return _look_up(list(own), difference, tokenizer, "known model")
-
-
-def wants_separator(config: Mapping[str, Any], default: bool) -> bool:
-    """Tell whether a pair without a template is encoded as the tokenizer encodes pairs, or as one joined text."""
-    for key in ("use_sep_token", "use_pad_token"):
-        value = config.get(key)
-        if value is not None:
-            if key == "use_pad_token":
-                _log.warning("use_pad_token is the older name of use_sep_token, which is set to %s", value)
-            return bool(value)
-    return default
 
 
 def _from_config(config: Mapping[str, Any]) -> tuple[list[str], bool]:

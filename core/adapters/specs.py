@@ -5,13 +5,16 @@ from __future__ import annotations
 from cenote.registry import ArchitectureSpec
 
 __all__ = [
+    "BGE_RERANKER_GEMMA",
     "DECODER",
     "ENCODER",
     "GTE",
     "GTE_SEQUENCE_CLASSIFIER",
     "GTE_TOKEN_CLASSIFIER",
     "LM_CLASSIFIER",
+    "MXBAI_RERANK_V2",
     "NOMIC",
+    "QWEN3_RERANKER",
     "SEQUENCE_CLASSIFIER",
     "STATIC",
     "TOKEN_CLASSIFIER",
@@ -64,7 +67,7 @@ DECODER = ArchitectureSpec(
 NOMIC = ArchitectureSpec(
     name="nomic-bert",
     architectures=("NomicBertModel",),
-    adapter="cenote.adapters.embed:EmbedderAdapter",
+    adapter="cenote.adapters.nomic:NomicAdapter",
     tasks=_TASKS,
     config_repair="cenote.checkpoints.repairs.nomic:repair_nomic",
     summary="Nomic BERT, whose published config uses the names of GPT-2",
@@ -133,4 +136,34 @@ GTE_TOKEN_CLASSIFIER = ArchitectureSpec(
     tasks=("token_classify",),
     config_repair="cenote.checkpoints.repairs.gte:repair_gte",
     summary="Alibaba's GTE encoders with a label for every token",
+)
+
+QWEN3_RERANKER = ArchitectureSpec(
+    name="qwen3-reranker",
+    architectures=("Qwen3ForCausalLM", "Qwen3ForSequenceClassification"),
+    adapter="cenote.adapters.rerankers:Qwen3RerankerAdapter",
+    tasks=_SEQUENCE_TASKS,
+    markers=("name:*qwen3-reranker*",),
+    summary="Qwen3-Reranker: P(yes), with its own prompt",
+    examples=("Qwen/Qwen3-Reranker-0.6B",),
+)
+
+MXBAI_RERANK_V2 = ArchitectureSpec(
+    name="mxbai-rerank-v2",
+    architectures=("Qwen2ForCausalLM", "Qwen2ForSequenceClassification"),
+    adapter="cenote.adapters.rerankers:MxbaiRerankV2Adapter",
+    tasks=_SEQUENCE_TASKS,
+    markers=("name:*mxbai-rerank-*-v2*",),
+    summary="mxbai-rerank v2: logit of 1 minus logit of 0, with its own prompt",
+    examples=("mixedbread-ai/mxbai-rerank-base-v2",),
+)
+
+BGE_RERANKER_GEMMA = ArchitectureSpec(
+    name="bge-reranker-v2-gemma",
+    architectures=("GemmaForCausalLM", "GemmaForSequenceClassification"),
+    adapter="cenote.adapters.rerankers:BgeRerankerGemmaAdapter",
+    tasks=_SEQUENCE_TASKS,
+    markers=("name:*bge-reranker-v2-gemma*",),
+    summary="bge-reranker-v2-gemma: logit of Yes, with its own prompt",
+    examples=("BAAI/bge-reranker-v2-gemma",),
 )

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from cenote.adapters.pairs import PairReading
 from cenote.adapters.prompts import StoredPrompts
 from cenote.adapters.stack import TextStack
 from cenote.checkpoints import Checkpoint
-from cenote.inputs import TextEncoder
+from cenote.errors import InvalidRequest
+from cenote.inputs import ChatPairTemplate, TextEncoder
 from cenote.poolers import Pooler
-from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
+from cenote.types import (
+    ChatOptions,
+    ModelLimits,
+    PackedBatch,
+    PoolingParams,
+    PreparedInput,
+    Prompt,
+    Role,
+    TokenizationOptions,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,6 +46,7 @@ class TextPoolingModel:
         include_prompt: bool = True,
         labels: Sequence[str] = (),
         token_pooling: str = "ALL",
+        pairs: PairReading | None = None,
     ) -> None:
         """Put a loaded backbone and a pooler together.
 
@@ -46,6 +59,7 @@ class TextPoolingModel:
             include_prompt: tokens of a stored prompt take part in pooling.
             labels: names of the values that `classify` and `token_classify` give.
             token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
+            pairs: how the model reads two texts together; None where it does not.
         """
         files = checkpoint.sentence_transformers
         self.pooler = pooler
@@ -54,6 +68,7 @@ class TextPoolingModel:
         #: Its low-rank adapters: names, loading and dropping.
         self.loras = stack.loras
         self._stack = stack
+        self._pairs = pairs
         self._encoder = TextEncoder(
             stack.tokenizer,
             max_tokens=stack.max_tokens.value,
@@ -75,6 +90,8 @@ class TextPoolingModel:
             token_pooling=token_pooling,
             pad_token_id=stack.tokenizer.pad_token_id or 0,
         )
+        if pairs is not None:
+            facts = {**facts, "pairs": str(pairs)}
         self._facts = {"tasks": ", ".join(sorted(pooler.supported_tasks())), **facts, **stack.facts()}
 
     def prepare(
@@ -88,7 +105,34 @@ class TextPoolingModel:
         """
         self.loras.check(params.lora)
         prefix = self._prompts.prefix(prompt, role, params)
-        return self._encoder.encode(prompt, tokenization, prefix=prefix, role=role)
+        if prompt.text_pair is not None:
+            return self._encode_pair(prompt.text or "", prompt.text_pair, tokenization, prefix)
+        return self._encoder.encode(prompt, self._with_template(tokenization), prefix=prefix, role=role)
+
+    def _encode_pair(self, first: str, second: str, options: TokenizationOptions, prefix: str) -> PreparedInput:
+        """Tokenise two texts; what is put in front of a text becomes the instruction of a template.
+
+        Source: sentence-transformers 6.2, which makes a system message of a prompt where there is a template.
+        """
+        if self._pairs is None:
+            raise InvalidRequest("This model reads one text at a time; it has no use for text_pair.", param="text_pair")
+        chat = options.chat
+        template = self._pairs.template if chat is None or chat.template is None else ChatPairTemplate()
+        if template is not None:
+            instruction = None if chat is not None and chat.instruction else prefix or None
+            return self._encoder.encode_pair_template(first, second, template, options, instruction)
+        if self._pairs.separated:
+            return self._encoder.encode(Prompt(text=first, text_pair=second), options, prefix=prefix)
+        first, rest = self._encoder.shorten(Prompt(text=first, text_pair=second), options, None)
+        return self._encoder.encode(Prompt(text=first + (rest or "")), options, prefix=prefix)
+
+    def _with_template(self, options: TokenizationOptions) -> TokenizationOptions:
+        """Put the user's chat template where a request has none."""
+        own = self._stack.chat_template
+        chat = options.chat or ChatOptions()
+        if own is None or chat.template is not None:
+            return options
+        return replace(options, chat=replace(chat, template=own))
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the backbone: [T, hidden_size]."""
