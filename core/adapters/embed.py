@@ -11,6 +11,7 @@ from cenote.adapters.head import build_pooler
 from cenote.adapters.stack import TextStack, load_stack
 from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint
+from cenote.poolers.heads import Step
 from cenote.tasks import check_dimensions
 
 __all__ = ["EmbedderAdapter", "default_method"]
@@ -42,6 +43,7 @@ class EmbedderAdapter:
             default_method=default_method(stack, options),
             hidden_size=stack.hidden_size,
             device=options.device,
+            before_cut=cls.before_cut(options),
         )
         if pooling.method.source == "pooler_default":
             _log.info("pooling %s: no file names a method, and attention is %s", pooling.method.value, stack.attention)
@@ -62,6 +64,12 @@ class EmbedderAdapter:
         if options.pooler_config.dimensions is not None:
             check_dimensions(options.pooler_config.dimensions, model.limits, checkpoint.name)
         return model
+
+    @classmethod
+    def before_cut(cls, options: LoadOptions) -> Step | None:
+        """Return what the model does to a vector before it is cut to `dimensions`; mostly nothing."""
+        del options
+        return None
 
 
 def default_method(stack: TextStack, options: LoadOptions) -> str:

@@ -57,7 +57,13 @@ class EmbeddingPooler:
 
 
 def build_pooler(
-    checkpoint: Checkpoint, wanted: PoolerConfig, *, default_method: str, hidden_size: int, device: str
+    checkpoint: Checkpoint,
+    wanted: PoolerConfig,
+    *,
+    default_method: str,
+    hidden_size: int,
+    device: str,
+    before_cut: Step | None = None,
 ) -> EmbeddingPooler:
     """Resolve every pooling setting and build the pooler.
 
@@ -67,6 +73,7 @@ def build_pooler(
         default_method: sequence method where neither the user nor a file says one.
         hidden_size: width of the backbone.
         device: where the head's weights go.
+        before_cut: what the model does to a vector before it is cut to a size that was asked for.
 
     Raises:
         CheckpointError: a module of the files cannot be built, or sizes do not fit.
@@ -89,6 +96,7 @@ def build_pooler(
         normalize=normalize.value,
         dimensions=wanted.dimensions,
         final_cut=files.truncate_dim if files else None,
+        before_cut=before_cut,
     )
     token_head = head if len(method.value.split("+")) == 1 else EmbeddingHead(normalize=normalize.value)
     rows = choose_steps(wanted)

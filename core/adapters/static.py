@@ -68,6 +68,7 @@ class StaticEmbeddingModel:
             max_token_id=self._encoder.max_token_id,
             is_matryoshka=bool(sizes or checkpoint.config.get("is_matryoshka")),
             matryoshka_dimensions=sizes,
+            token_pooling=pooling.token_pooling,
         )
         self._facts = {
             "tasks": ", ".join(sorted(pooling.pooler.supported_tasks())),

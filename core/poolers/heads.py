@@ -65,12 +65,14 @@ class EmbeddingHead:
         dimensions: cut before normalisation where a request does not say.
         final_cut: cut after normalisation, without normalising again, where nobody asked for `dimensions`;
             what sentence-transformers does with a stored `truncate_dim`.
+        before_cut: applied where a size was asked for, before the cut (nomic's layer normalisation).
     """
 
     steps: tuple[Step, ...] = ()
     normalize: bool = True
     dimensions: int | None = None
     final_cut: int | None = None
+    before_cut: Step | None = None
 
     def __call__(self, rows: Tensor, params: Sequence[PoolingParams]) -> list[Tensor]:
         """Return one float32 vector per row of [n, h], each owning its memory."""
@@ -88,7 +90,7 @@ class EmbeddingHead:
         """Cut and normalise projected rows [n, d] for requests that ask for the same."""
         size = dimensions or self.dimensions
         if size is not None:
-            rows = rows[:, :size]
+            rows = (rows if self.before_cut is None else self.before_cut(rows))[:, :size]
         if self.normalize if use_activation is None else use_activation:
             rows = get_kernel("l2_normalize", rows.device.type)(rows)
         if size is None and self.final_cut is not None:
