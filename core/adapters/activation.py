@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from cenote.config import Fact
 from cenote.errors import CheckpointError
 
 __all__ = ["Activation", "build_activation", "resolve_activation"]
@@ -33,7 +34,7 @@ class Activation:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.source})"
+        return Fact(self.name, self.source)
 
 
 def _identity(logits: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cenote.adapters.activation import Activation
-from cenote.config import PoolerConfig
+from cenote.config import Fact, PoolerConfig
 from cenote.poolers import (
     ClassifierHead,
     Logits,
@@ -72,9 +72,12 @@ def build_classifier(
             poolers["score"] = SequenceClassifier(sequence, head, task="score")
     if token is not None:
         poolers["token_classify"] = TokenClassifier(token, head, steps=chosen)
+    state = "" if head.use_activation else ", off by default"
     facts = {
         "labels": _some(labels),
-        "activation": str(activation) + ("" if head.use_activation else ", off by default"),
+        "activation": Fact(
+            activation.name + state, activation.source, f"{activation.name} ({activation.source}){state}"
+        ),
     }
     if (head.mean, head.sigma) != (0.0, 1.0):
         facts["calibration"] = f"(logit - {head.mean:g}) / {head.sigma:g}"

@@ -11,6 +11,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "rerank": ("cenote.cli.rerank:app", "Sort documents by how well they answer a query."),
     "score": ("cenote.cli.score:app", "Score pairs of texts."),
     "classify": ("cenote.cli.classify:app", "Classify texts or pairs of texts."),
+    "models": ("cenote.cli.models:app", "Show what a model is and does, and who decided it."),
     "plugins": ("cenote.cli.plugins:plugins", "List what is installed and whether it works."),
     "env": ("cenote.cli.env:env", "Show versions, machine and settings, for bug reports."),
     "bench": ("cenote.cli.bench:app", "Measure throughput."),

@@ -2,6 +2,6 @@
 
 from cenote.config.engine import EngineConfig
 from cenote.config.pooler import PoolerConfig
-from cenote.config.resolve import Resolved, first_set
+from cenote.config.resolve import Fact, Resolved, first_set
 
-__all__ = ["EngineConfig", "PoolerConfig", "Resolved", "first_set"]
+__all__ = ["EngineConfig", "Fact", "PoolerConfig", "Resolved", "first_set"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cenote.adapters.base import LoadOptions, PoolingModel
 from cenote.checkpoints import find_default_model, open_checkpoint
 from cenote.config import EngineConfig
+from cenote.engine.facts import model_facts
 from cenote.errors import InvalidRequest
 from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
 
@@ -27,22 +29,18 @@ class LoadedModel:
         model: the model.
         adapter: what the registry chose.
         device: torch device string.
+        facts: what was resolved, and from where: name to one line, mostly a `cenote.config.Fact`.
     """
 
     name: str
     model: PoolingModel
     adapter: ResolvedAdapter
     device: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
-        return {
-            "model": self.name,
-            "architecture": self.adapter.architecture,
-            "adapter": self.adapter.reason,
-            "device": self.device,
-            **self.model.report(),
-        }
+        return {"model": self.name, **self.facts}
 
 
 def choose_device(wanted: str) -> str:
@@ -129,7 +127,9 @@ def load_model(config: EngineConfig) -> LoadedModel:
         lora_modules=tuple(_lora_module(item) for item in config.lora_modules),
     )
     adapter_class: Any = load_adapter(adapter)
-    loaded = LoadedModel(_served_name(config, name or source), adapter_class.load(checkpoint, options), adapter, device)
+    model = adapter_class.load(checkpoint, options)
+    facts = model_facts(config, checkpoint, adapter, model, device)
+    loaded = LoadedModel(_served_name(config, name or source), model, adapter, device, facts)
     for key, value in loaded.report().items():
         _log.info("%s: %s", key, value)
     return loaded

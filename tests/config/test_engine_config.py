@@ -83,7 +83,9 @@ def test_a_word_that_an_option_does_not_know_is_answered_with_those_it_does(
 def test_options_of_vllm_that_would_change_something_are_refused_with_advice(
     option: str, value: object, advice: str
 ) -> None:
-    with pytest.raises(InvalidRequest, match=f"{option}=.* is not offered; (accepted is|leave it out).*{advice}") as caught:
+    with pytest.raises(
+        InvalidRequest, match=f"{option}=.* is not offered; (accepted is|leave it out).*{advice}"
+    ) as caught:
         EngineConfig.from_options(**{option: value})
     assert caught.value.param == option
 
