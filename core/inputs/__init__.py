@@ -2,6 +2,7 @@
 
 from cenote.inputs.chat_pairs import ChatPairTemplate
 from cenote.inputs.encoder import TextEncoder
+from cenote.inputs.known_prompts import KnownPrompts, find_known_prompts
 from cenote.inputs.known_templates import KNOWN_TEMPLATES, find_known_template
 from cenote.inputs.limits import DEFAULT_MAX_TOKENS, resolve_max_tokens
 from cenote.inputs.prompts import parse_prompts
@@ -11,8 +12,10 @@ __all__ = [
     "DEFAULT_MAX_TOKENS",
     "KNOWN_TEMPLATES",
     "ChatPairTemplate",
+    "KnownPrompts",
     "RerankTemplate",
     "TextEncoder",
+    "find_known_prompts",
     "find_known_template",
     "parse_prompts",
     "resolve_max_tokens",
