@@ -88,7 +88,7 @@ def classify(
         return
     columns = ["text", "text pair"] if pair else ["text"]
     rows = ([*text, *_best(value)] for text, value in zip(texts, values, strict=True))
-    print_table(columns, ["label", "value", "next"], rows)
+    print_table([*columns, "label", "value", "next"], columns, rows)
 
 
 def _read(words: list[str], file: Path | None, pair: bool) -> tuple[list[tuple[str, ...]], bool]:

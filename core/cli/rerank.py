@@ -78,8 +78,8 @@ def rerank(
     if as_json:
         print_json([asdict(result) for result in results])
         return
-    rows = ([item.document, str(rank), f"{item.score:.4f}", str(item.index)] for rank, item in enumerate(results, 1))
-    print_table(["document"], ["rank", "score", "index"], rows)
+    rows = ([str(rank), f"{item.score:.4f}", str(item.index), item.document] for rank, item in enumerate(results, 1))
+    print_table(["rank", "score", "index", "document"], ["document"], rows)
 
 
 def _read(words: list[str], file: Path | None) -> tuple[str, list[str], bool]:

@@ -83,7 +83,7 @@ def score(
     if as_json:
         print_json([{"index": at, "text_1": a, "text_2": b, "score": value} for at, (a, b, value) in enumerate(both)])
         return
-    print_table(["text 1", "text 2"], ["score"], ([a, b, f"{value:.4f}"] for a, b, value in both))
+    print_table(["score", "text 1", "text 2"], ["text 1", "text 2"], ([f"{value:.4f}", a, b] for a, b, value in both))
 
 
 def _read(words: list[str], file: Path | None) -> tuple[list[tuple[str, str]], bool]:

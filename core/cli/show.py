@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from cenote.cli.terminal import printable
 
 __all__ = ["print_json", "print_table"]
-
-_TEXT_WIDTH = 48
 
 
 def print_json(records: Sequence[Any]) -> None:
@@ -19,12 +17,12 @@ def print_json(records: Sequence[Any]) -> None:
     sys.stdout.buffer.write(f"{json.dumps(records, ensure_ascii=False)}\n".encode())
 
 
-def print_table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], texts: Collection[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of texts, cut where the terminal is narrow, and numbers, which never are.
 
     Args:
-        texts: headings of the columns of text.
-        numbers: headings of the columns of numbers, which follow.
+        columns: headings.
+        texts: those of the columns that hold texts.
         rows: one cell per column.
     """
     from rich.console import Console
@@ -33,11 +31,17 @@ def print_table(texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Seq
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     # Where the terminal is narrow only the texts give way: rich shrinks columns that may wrap first.
-    for heading in texts:
-        table.add_column(heading, max_width=_TEXT_WIDTH)
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in columns:
+        if heading in texts:
+            table.add_column(heading)
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        cut = [Text(printable(cell), no_wrap=True, overflow="ellipsis") for cell in row[: len(texts)]]
-        table.add_row(*cut, *map(Text, row[len(texts) :]))
+        cells = zip(columns, row, strict=True)
+        table.add_row(
+            *(
+                Text(printable(cell), no_wrap=True, overflow="ellipsis") if heading in texts else Text(cell)
+                for heading, cell in cells
+            )
+        )
     Console().print(table)

@@ -45,7 +45,7 @@ def write_vectors(
     form = form or _form_of(path)
     if path is None and form is Format.table:
         rows = (_cells(text, result) for text, result in zip(texts, results, strict=True))
-        print_table(["text"], ["tokens", "size", "norm", "first components"], rows)
+        print_table(["text", "tokens", "size", "norm", "first components"], ["text"], rows)
         return
     if path is None and form is Format.npy and sys.stdout.isatty():
         raise InvalidRequest("npy is binary: redirect it, or name a file with --save.", param="format")
