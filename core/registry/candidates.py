@@ -12,6 +12,7 @@ from cenote.registry.entry import ARCHITECTURES, Entry, canonical_name
 from cenote.registry.markers import check_marker, marker_holds
 from cenote.registry.names import nearest
 from cenote.registry.problems import conflict
+from cenote.registry.selection import spec_refusal
 from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts
 from cenote.registry.store import Registry
 
@@ -139,11 +140,15 @@ def _is_called(candidate: Candidate, name: str) -> bool:
 
 
 def _unknown_adapter(registry: Registry, adapter: str) -> UnknownPlugin:
-    for entry, why in registry.blocked():
-        if entry.group == GROUP and canonical_name(adapter) == canonical_name(entry.distribution):
-            return UnknownPlugin(
-                f"Adapter {adapter!r} is disabled: {why}.", plugin=adapter, distribution=entry.distribution
-            )
+    blocked = [(entry, why) for entry, why in registry.blocked() if entry.group == GROUP]
+    for entry, why in blocked:
+        if why == spec_refusal(adapter) or canonical_name(adapter) in (canonical_name(entry.distribution), entry.name):
+            text = f"Adapter {adapter!r} of {entry.source} is disabled: {why}."
+            return UnknownPlugin(text, plugin=adapter, distribution=entry.distribution)
     entries = [entry for group in registry.entries(GROUP).values() for entry in group]
     known = {candidate.spec.name for candidate in _load(registry, entries)[0]} | {e.distribution for e in entries}
-    return UnknownPlugin(f"No adapter is called {adapter!r}. Installed: {nearest(adapter, known)}.", plugin=adapter)
+    text = f"No adapter is called {adapter!r}. Installed: {nearest(adapter, known)}."
+    if blocked:
+        # A disabled distribution is never imported, so that the names of its specs are not known.
+        text += f" Left out and not looked into: {', '.join(sorted({entry.distribution for entry, _ in blocked}))}."
+    return UnknownPlugin(text, plugin=adapter)

@@ -11,6 +11,7 @@ from typing import Any
 from cenote.errors import PluginError, PluginIncompatible
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
 from cenote.registry.entry import GROUPS, Entry, entry_problem
+from cenote.registry.patience import PatientLoader
 from cenote.registry.rules import GROUP as RULES_GROUP
 from cenote.registry.rules import check_rules
 from cenote.registry.spec import ArchitectureSpec
@@ -45,7 +46,10 @@ class PluginRow:
 
 
 def list_plugins(
-    registry: Registry | None = None, *, reserved: Mapping[str, frozenset[str]] | None = None
+    registry: Registry | None = None,
+    *,
+    reserved: Mapping[str, frozenset[str]] | None = None,
+    patience: float = 10.0,
 ) -> list[PluginRow]:
     """List everything installed.
 
@@ -54,25 +58,27 @@ def list_plugins(
     Args:
         registry: where to look; None is the registry of this process.
         reserved: per group, names that plugins may not take.
+        patience: seconds after which a module that is still being imported counts as broken.
     """
     registry = default_registry() if registry is None else registry
-    rows = _spec_rows(registry)
+    loader = PatientLoader(registry, patience)
+    rows = _spec_rows(registry, loader)
     for group in registry.groups():
         if group != GROUP:
             taken = (reserved or {}).get(group, frozenset())
             for entries in registry.entries(group).values():
-                rows += [_entry_row(registry, entry, entries, taken) for entry in entries]
+                rows += [_entry_row(loader, entry, entries, taken) for entry in entries]
     rows += [_row(entry, "disabled", why) for entry, why in registry.blocked()]
     return sorted(rows, key=lambda row: (row.kind != "architecture", row.kind, row.name, row.distribution))
 
 
-def _spec_rows(registry: Registry) -> list[PluginRow]:
+def _spec_rows(registry: Registry, loader: PatientLoader) -> list[PluginRow]:
     specs: dict[tuple[ArchitectureSpec, str], list[Entry]] = {}
     rows = []
     for entries in registry.entries(GROUP).values():
         for entry in entries:
             try:
-                spec = registry.load(entry, check_spec)
+                spec = loader.load(entry, check_spec)
             except PluginError as exc:
                 rows.append(_row(entry, "error", _cause(exc)))
             else:
@@ -90,13 +96,13 @@ def _spec_row(spec: ArchitectureSpec, entries: Sequence[Entry]) -> PluginRow:
     return _row(entries[0], state, detail, name=spec.name, tasks=spec.tasks, architectures=names)
 
 
-def _entry_row(registry: Registry, entry: Entry, offers: Sequence[Entry], taken: frozenset[str]) -> PluginRow:
+def _entry_row(loader: PatientLoader, entry: Entry, offers: Sequence[Entry], taken: frozenset[str]) -> PluginRow:
     problem = None
     if entry.name in taken:
         problem = "the name belongs to a built-in, which a plugin may not replace"
     elif entry.group == RULES_GROUP:
         try:
-            registry.load(entry, check_rules)
+            loader.load(entry, check_rules)
         except PluginError as exc:
             problem = _cause(exc)
     else:

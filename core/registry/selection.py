@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cenote.registry.entry import BUILT_IN_DISTRIBUTION, Entry, canonical_name
 
-__all__ = ["Selection", "trace"]
+__all__ = ["Selection", "spec_refusal", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class Selection:
             for words in (self.allowed or (), self.disabled)
         )
         return allowed, disabled
+
+
+def spec_refusal(name: str) -> str:
+    """Say that a spec is disabled by its own name."""
+    return f"CENOTE_DISABLE_PLUGINS names its spec {name!r}"
 
 
 def trace(environment: Mapping[str, str], message: str) -> None:

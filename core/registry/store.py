@@ -16,7 +16,7 @@ from cenote.registry.entry import ARCHITECTURES, Entry, entry_problem
 from cenote.registry.loading import load_object
 from cenote.registry.names import nearest
 from cenote.registry.problems import broken, conflict
-from cenote.registry.selection import Selection, trace
+from cenote.registry.selection import Selection, spec_refusal, trace
 from cenote.registry.spec import ArchitectureSpec
 
 __all__ = ["Registry", "default_registry"]
@@ -198,7 +198,7 @@ class Registry:
             if self._index is not index:  # refreshed meanwhile, or another thread was here
                 return
             self._index = {**index, ARCHITECTURES: {name: entries for name, entries in kept.items() if entries}}
-            self._blocked += tuple((entry, f"CENOTE_DISABLE_PLUGINS names its spec {out[entry]!r}") for entry in out)
+            self._blocked += tuple((entry, spec_refusal(out[entry] or "")) for entry in out)
             self._disabled_specs = frozenset()
         self._warn_of(
             "CENOTE_DISABLE_PLUGINS",

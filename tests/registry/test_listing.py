@@ -68,3 +68,23 @@ def test_a_wrong_convert_rule_is_an_error_row():
     registry.register("cenote.convert_rules", "wrong", 3)
     [row] = listed()
     assert (row.state, row.detail) == ("error", "TypeError: expected ConvertRule objects, found int")
+
+
+def test_a_module_that_never_finishes_is_an_error_row_and_keeps_no_other_from_its_row(make_module):
+    make_module("endless", "import threading\nthreading.Event().wait()")
+    make_module(
+        "swift",
+        "from cenote.registry import ArchitectureSpec as A\nS = A(name='s', architectures=(), adapter='a:B', tasks=())",
+    )
+    registry = Registry(
+        [
+            Entry("cenote.architectures", "A", "endless:ONE", "cenote-slow", "1"),
+            Entry("cenote.architectures", "B", "endless:TWO", "cenote-slow", "1"),
+            Entry("cenote.convert_rules", "C", "endless:RULES", "cenote-slow", "1"),
+            Entry("cenote.architectures", "D", "swift:S", "cenote-swift", "1"),
+        ],
+        environment={},
+    )
+    found = {row.name: (row.state, row.detail) for row in list_plugins(registry, patience=0.2)}
+    detail = "importing endless did not end within 0.2 s; see where it waits, or disable it"
+    assert found == {name: ("error", detail) for name in "ABC"} | {"s": ("ok", "")}

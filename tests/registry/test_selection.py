@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cenote.errors import UnknownPlugin
-from cenote.registry import ArchitectureSpec, Entry, Registry
+from cenote.registry import ArchitectureSpec, Entry, Registry, resolve_adapter
 
 GROUP = "cenote.poolers"
 INSTALLED = [
@@ -70,6 +70,29 @@ def test_the_deny_list_takes_spec_names_and_drops_every_name_of_the_spec(make_mo
     with pytest.raises(UnknownPlugin, match="names its spec 'one'"):
         registry.get("cenote.architectures", "B")
     assert not caplog.records
+
+
+def resolve_with(registry: Registry, adapter: str, facts):
+    return resolve_adapter(facts, architectures=["A"], model_type=None, adapter=adapter, registry=registry)
+
+
+def test_asking_for_an_adapter_that_is_disabled_says_so_and_not_that_there_is_none(make_module, make_facts):
+    make_module("offered", f"from cenote.registry import ArchitectureSpec\nONE = {spec('one')}\nTWO = {spec('two')}")
+    one = Entry("cenote.architectures", "A", "offered:ONE", "first", "1")
+    two = Entry("cenote.architectures", "A", "offered:TWO", "second", "2")
+    by_spec = Registry([one, two], environment={"CENOTE_DISABLE_PLUGINS": "one"})
+    with pytest.raises(
+        UnknownPlugin, match=r"'one' of first 1 is disabled: CENOTE_DISABLE_PLUGINS names its spec 'one'"
+    ):
+        resolve_with(by_spec, "one", make_facts())
+    by_distribution = Registry([one, two], environment={"CENOTE_DISABLE_PLUGINS": "First"})
+    with pytest.raises(UnknownPlugin, match=r"'first' of first 1 is disabled: CENOTE_DISABLE_PLUGINS names it"):
+        resolve_with(by_distribution, "first", make_facts())
+    with pytest.raises(UnknownPlugin, match=r"No adapter is called 'one'\. .* Left out and not looked into: first\."):
+        resolve_with(by_distribution, "one", make_facts())
+    only_two = Registry([one, two], environment={"CENOTE_PLUGINS": "second"})
+    with pytest.raises(UnknownPlugin, match="CENOTE_PLUGINS does not name it"):
+        resolve_with(only_two, "first", make_facts())
 
 
 def test_a_spec_that_the_program_registers_is_not_disabled_by_its_name():
