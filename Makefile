@@ -8,6 +8,8 @@ PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done; echo python3)
 endif
 BIN := .venv/bin
+# Plugins and IO processors are distributions of their own, found by their folders.
+PLUGIN_SOURCES := $(wildcard plugins/*/src io_processors/*/src)
 
 .PHONY: help setup serve demo test check bench bench-check docs lock clean
 
@@ -33,7 +35,7 @@ check: setup ## formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy scripts benchmarks examples
+	$(BIN)/mypy scripts benchmarks examples $(PLUGIN_SOURCES)
 	$(BIN)/lint-imports
 	@$(BIN)/python scripts/sizes.py
 
@@ -50,4 +52,4 @@ lock: ## write constraints.txt anew from a clean installation
 	@"$(PYTHON)" scripts/lock.py
 
 clean: ## remove .venv and everything generated
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(addsuffix /*.egg-info,$(PLUGIN_SOURCES)) .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -91,7 +91,9 @@ def install() -> None:
     arguments = ["--quiet", "--no-build-isolation", "-c", "constraints.txt", "-e", ".[demo,test]"]
     pip(*arguments, *(part for folder in editables for part in ("-e", folder)))
     # Left beside the sources by the build; on sys.path it would shadow the installed metadata.
-    shutil.rmtree(ROOT / "cenote.egg-info", ignore_errors=True)
+    for folder in (ROOT, *(ROOT / folder / "src" for folder in plugin_folders())):
+        for left in folder.glob("*.egg-info"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def main() -> None:

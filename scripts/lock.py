@@ -27,7 +27,10 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
         pip = [str(python), "-m", "pip"]
         subprocess.run([*pip, "install", pins[0]], check=True)
-        subprocess.run([*pip, "install", "--no-build-isolation", "-e", f"{ROOT}[demo,test]", *pins], check=True)
+        plugins = [*ROOT.glob("plugins/*/pyproject.toml"), *ROOT.glob("io_processors/*/pyproject.toml")]
+        folders = [f"{ROOT}[demo,test]", *(str(path.parent) for path in sorted(plugins))]
+        editable = [part for folder in folders for part in ("-e", folder)]
+        subprocess.run([*pip, "install", "--no-build-isolation", *editable, *pins], check=True)
         frozen = subprocess.run([*pip, "freeze", "--all"], check=True, capture_output=True, text=True).stdout
     # Local versions (torch's +cpu) name one machine's wheel, editable lines and comments are this checkout.
     found = [re.sub(r"\+.*", "", line) for line in frozen.splitlines() if re.match(r"(?!pip==)[\w.-]+==", line)]

@@ -96,10 +96,14 @@ def test_torch_is_pinned_without_a_build_tag() -> None:
     assert [version for version in pins().values() if "+" in version] == []
 
 
+def own_plugins() -> list[str]:
+    return [canonicalize_name(tomllib.loads(path.read_text())["project"]["name"]) for path in PLUGIN_FILES]
+
+
 def requirements_for_ci() -> dict[str, list[Requirement]]:
-    """Everything that the demo and test extras pull in, from the metadata of what is installed."""
+    """Everything that the demo and test extras and the plugins pull in, from the metadata of what is installed."""
     found: dict[str, list[Requirement]] = {}
-    queue = [Requirement("cenote[demo,test]")]
+    queue = [Requirement("cenote[demo,test]"), *map(Requirement, own_plugins())]
     seen = set()
     while queue:
         requirement = queue.pop()
@@ -116,7 +120,8 @@ def requirements_for_ci() -> dict[str, list[Requirement]]:
 
 def test_constraints_pin_everything_that_ci_installs_and_fit_the_requirements() -> None:
     pinned = pins()
-    wanted = {name: found for name, found in requirements_for_ci().items() if name != "cenote"}
+    own = {"cenote", *own_plugins()}
+    wanted = {name: found for name, found in requirements_for_ci().items() if name not in own}
     # torch's CUDA wheel pins its libraries by itself; its CPU wheel has none.
     unpinned = {name for name in set(wanted) - set(pinned) if not name.startswith(("nvidia-", "cuda-"))}
     assert unpinned == set()
