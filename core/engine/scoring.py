@@ -144,8 +144,8 @@ def _side(
     chat = tokenization.chat
     if isinstance(extra.get("chat_template_kwargs"), Mapping):
         chat = replace(chat or ChatOptions(), kwargs=extra["chat_template_kwargs"])
-    if side != "pair":  # a text that is read alone has the one limit
-        query, document = (query if side == "query" else document), None
+    if side != "pair":  # a text that is read alone has the one limit, under either name
+        query = document = query if side == "query" else document
     params = replace(params, task=None, extra_kwargs=None)
     if verbatim and params.prompt is None and params.prompt_name is None:
         params = replace(params, prompt="")

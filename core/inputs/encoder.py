@@ -87,7 +87,8 @@ class TextEncoder:
             prompt: a text, a pair of texts, a conversation, or ids (taken as they are: no special tokens, no prefix).
             options: special tokens, truncation, and how a conversation becomes text.
             prefix: text put in front of the prompt's (first) text, as sentence-transformers puts a stored prompt.
-            role: whether `max_tokens_per_query` or `max_tokens_per_doc` cuts a single text; a pair has both.
+            role: a single text that is a document is cut by `max_tokens_per_doc`, any other by
+                `max_tokens_per_query`; a pair has both.
 
         Raises:
             PromptTooLong: more than `max_tokens` tokens (the options' where they say), and no truncation asked for. A
@@ -165,7 +166,7 @@ class TextEncoder:
         check_unicode(first)
         check_unicode(second or "")
         most = self._budget.part_limit(options, "query"), self._budget.part_limit(options, "doc")
-        of_first = most[0] if role == "query" or second is not None else most[1] if role == "document" else None
+        of_first = most[1] if role == "document" and second is None else most[0]
         if of_first is not None:
             first = self._content.shorten(first, of_first)
         if second is not None and most[1] is not None:

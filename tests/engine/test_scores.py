@@ -77,6 +77,16 @@ def test_wrong_calls_name_what_is_wrong(llm: LLM) -> None:
         llm.rerank([QUERY], DOCUMENTS, use_tqdm=False)  # type: ignore[arg-type]
 
 
+def test_each_side_can_be_cut_by_itself(llm: LLM) -> None:
+    limits = {"max_tokens_per_query": 3, "max_tokens_per_doc": 2}
+    cut, short = (
+        llm.score(query, document, tokenization_kwargs=kwargs, use_tqdm=False)[0]
+        for query, document, kwargs in ((QUERY, DOCUMENTS[1], limits), ("How do plants", "Photosynthesis", None))
+    )
+    assert cut.prompt_token_ids[:6] == short.prompt_token_ids[:6]
+    assert len(cut.prompt_token_ids) == 5 + 1 + 4
+
+
 def test_the_awaiting_face_gives_the_same_scores(llm: LLM) -> None:
     expected = [item.outputs.score for item in llm.score(QUERY, DOCUMENTS, use_tqdm=False)]
 
