@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from cenote.config.engine import with_task
 from cenote.config.foreign import FOREIGN
-from cenote.config.older_task import options_of_task
+from cenote.config.older_task import options_of_task, with_task
 from cenote.config.pooler import PoolerConfig
 from cenote.errors import InvalidRequest
 

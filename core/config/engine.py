@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cenote.config.foreign import FOREIGN, check_foreign
-from cenote.config.older_task import options_of_task
+from cenote.config.lora_modules import spell_lora_modules
+from cenote.config.older_task import options_of_task, with_task
 from cenote.config.pooler import PoolerConfig
 from cenote.config.problems import near_names, refusal
 from cenote.errors import InvalidRequest
@@ -96,7 +96,7 @@ class EngineConfig(BaseModel):
     @field_validator("lora_modules", mode="before")
     @classmethod
     def _spell_lora_modules(cls, value: Any) -> Any:
-        return _lora_modules(value)
+        return spell_lora_modules(value)
 
     @model_validator(mode="after")
     def _check_lora(self) -> Self:
@@ -117,6 +117,12 @@ class EngineConfig(BaseModel):
             raise InvalidRequest("max_model_len must be at least 1, or -1 for automatic.", param="max_model_len")
         return None if value == -1 else value
 
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**_known(options, type(self).model_fields))
+        except ValidationError as exc:
+            raise refusal(exc, type(self).model_fields) from exc
+
     @classmethod
     def from_options(cls, **options: Any) -> Self:
         """Build from keyword arguments, with errors that a person can act on.
@@ -124,69 +130,23 @@ class EngineConfig(BaseModel):
         Raises:
             InvalidRequest: an option is unknown, or its value does not fit.
         """
-        task = options.pop("task", None)
-        if task is not None:
-            meant, advice = options_of_task(task)
-            warnings.warn(advice, DeprecationWarning, stacklevel=4)
-            options = with_task(options, task, meant)
-        known = {name: value for name, value in options.items() if name in cls.model_fields}
-        for name in options.keys() - known.keys():
-            if name not in FOREIGN:
-                text = f"Unknown option {name!r}.{near_names(name, (*cls.model_fields, *FOREIGN))}"
-                raise InvalidRequest(text, param=name)
-            check_foreign(name, options[name])
-            _log.info("option %s has no effect in cenote", name)
-        try:
-            return cls(**known)
-        except ValidationError as exc:
-            raise refusal(exc, cls.model_fields) from exc
+        return cls(**options)
 
 
-def with_task(options: dict[str, Any], task: str, meant: dict[str, Any]) -> dict[str, Any]:
-    """Add what the older option `task` stands for to the options.
+def _known(options: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    """Translate the older `task`, and leave out what has no effect.
 
     Raises:
-        InvalidRequest: they say something else.
+        InvalidRequest: an option is unknown, or would have an effect that is not offered.
     """
-    merged = dict(options)
-    for name, value in meant.items():
-        if name == "pooler_config":
-            pooler = PoolerConfig.of(merged.get(name))
-            found, wanted = pooler.task, value["task"]
-            merged[name] = PoolerConfig(**{**pooler.model_dump(exclude_unset=True), "task": wanted})
-        else:
-            found, wanted = merged.get(name), value
-            merged[name] = wanted
-        if found not in (None, "auto", wanted):
-            text = f"task={task!r} means {name}={value!r}, and {found!r} is asked for too. Leave task out."
-            raise InvalidRequest(text, param="task")
-    return merged
-
-
-def _lora_modules(value: Any) -> Any:
-    """Spell low-rank adapters as `name=folder`; they may also come as mappings, or as JSON as in vLLM."""
-    if isinstance(value, Mapping):
-        return tuple(f"{name}={folder}" for name, folder in value.items())
-    if value is None or isinstance(value, str) or not isinstance(value, Sequence):
-        return () if value is None else value
-    modules = tuple(_lora_module(item) for item in value)
-    names = [module.partition("=")[0] for module in modules]
-    if len(set(names)) < len(names):
-        raise InvalidRequest(f"lora_modules names an adapter twice: {', '.join(names)}.", param="lora_modules")
-    return modules
-
-
-def _lora_module(item: Any) -> str:
-    if isinstance(item, str) and item.lstrip().startswith("{"):
-        try:
-            item = json.loads(item)
-        except json.JSONDecodeError as exc:
-            raise InvalidRequest(f"lora_modules: {item!r} is not valid JSON: {exc}.", param="lora_modules") from exc
-    if isinstance(item, Mapping):
-        if not (item.get("name") and item.get("path")):
-            text = f"lora_modules: {dict(item)!r} needs 'name' and 'path'."
-            raise InvalidRequest(text, param="lora_modules")
-        return f"{item['name']}={item['path']}"
-    if not isinstance(item, str) or not all(item.partition("=")):
-        raise InvalidRequest(f"lora_modules takes name=folder, not {item!r}.", param="lora_modules")
-    return item
+    task = options.get("task")
+    if task is not None:
+        meant, advice = options_of_task(task)
+        warnings.warn(advice, DeprecationWarning, stacklevel=4)
+        options = with_task(options, task, meant)
+    for name in options.keys() - {*fields, "task"}:
+        if name not in FOREIGN:
+            raise InvalidRequest(f"Unknown option {name!r}.{near_names(name, (*fields, *FOREIGN))}", param=name)
+        check_foreign(name, options[name])
+        _log.info("option %s has no effect in cenote", name)
+    return {name: value for name, value in options.items() if name in fields}

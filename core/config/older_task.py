@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cenote.config.pooler import PoolerConfig
 from cenote.errors import InvalidRequest
 
-__all__ = ["options_of_task"]
+__all__ = ["options_of_task", "with_task"]
 
 #: What each word stood for. Source: vLLM before 0.11, `--task`.
 _MEANING: dict[str, dict[str, Any]] = {
@@ -40,3 +41,24 @@ def options_of_task(task: str) -> tuple[dict[str, Any], str]:
     words = [f"{name}={value!r}" for name, value in options.items()]
     advice = f"say {' and '.join(words)} instead" if words else "leave it out"
     return options, f"The option task={task!r} is deprecated: {advice}."
+
+
+def with_task(options: dict[str, Any], task: str, meant: dict[str, Any]) -> dict[str, Any]:
+    """Add what the older option `task` stands for to the options.
+
+    Raises:
+        InvalidRequest: they say something else.
+    """
+    merged = dict(options)
+    for name, value in meant.items():
+        if name == "pooler_config":
+            pooler = PoolerConfig.of(merged.get(name))
+            found, wanted = pooler.task, value["task"]
+            merged[name] = PoolerConfig(**{**pooler.model_dump(exclude_unset=True), "task": wanted})
+        else:
+            found, wanted = merged.get(name), value
+            merged[name] = wanted
+        if found not in (None, "auto", wanted):
+            text = f"task={task!r} means {name}={value!r}, and {found!r} is asked for too. Leave task out."
+            raise InvalidRequest(text, param="task")
+    return merged

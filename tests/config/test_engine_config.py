@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from cenote import EngineArgs
 from cenote.config import EngineConfig, first_set
 from cenote.config.foreign import FOREIGN
 from cenote.errors import InvalidRequest
@@ -24,6 +25,25 @@ def test_unknown_options_are_refused_with_the_nearest_names() -> None:
 def test_wrong_values_name_their_option(option: str, value: object) -> None:
     with pytest.raises(InvalidRequest, match=option):
         EngineConfig.from_options(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("hf_overrides", [1]), ("served_model_name", 3), ("hf_token", ["my secret"]), ("chat_template", 3)],
+)
+def test_a_value_of_the_wrong_kind_names_its_option_and_shows_no_secret(option: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{option}: Input should be a valid") as caught:
+        EngineConfig.from_options(**{option: value})
+    assert caught.value.param == option
+    assert "secret" not in str(caught.value)
+
+
+def test_options_are_checked_alike_where_they_are_made_directly() -> None:
+    assert EngineArgs is EngineConfig
+    assert EngineArgs(model="m", tensor_parallel_size=1) == EngineConfig(model="m")
+    for wrong in ({"runner": "generate"}, {"dtype": "int3"}, {"no_option": 1}, {"quantization": "awq"}):
+        with pytest.raises(InvalidRequest):
+            EngineArgs(**wrong)
 
 
 def test_minus_one_is_the_automatic_length() -> None:
@@ -150,6 +170,7 @@ def test_an_older_task_may_not_contradict_what_replaced_it(other: dict[str, obje
 )
 def test_low_rank_adapters_may_be_spelt_in_several_ways(given: object) -> None:
     assert EngineConfig.from_options(lora_modules=given).lora_modules == ("a=/x", "b=/y")
+    assert EngineConfig.from_options(lora_modules="a=/x").lora_modules == ("a=/x",)
     assert EngineConfig.from_options(lora_modules=None).lora_modules == ()
 
 
