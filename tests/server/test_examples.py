@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "pooling" / "embed"
+from cenote.engine import AsyncLLM
+from cenote.testing.checkpoints import build_checkpoint
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "pooling"
 
 
-def run(name: str, url: str) -> str:
-    command = [sys.executable, str(EXAMPLES / name), "--base-url", url]
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_the_official_clients_example_ranks_the_definition_first(server: Any) -> None:
-    printed = run("openai_client.py", f"{server.url}/v1").splitlines()
+    printed = run("embed/openai_client.py", "--base-url", f"{server.url}/v1").splitlines()
     assert "384 components" in printed[0]
     assert "A cenote is a natural pit" in printed[2]
 
 
 def test_the_plain_client_gets_the_same_three_times(server: Any) -> None:
-    printed = run("http_client.py", server.url).splitlines()
+    printed = run("embed/http_client.py", "--base-url", server.url).splitlines()
     assert len(printed) == 3
     assert len({line.rpartition("cosine ")[2] for line in printed}) == 1
+
+
+def test_the_matryoshka_client_gets_short_vectors(tmp_path: Path, start_server: Any) -> None:
+    folder = build_checkpoint("bert", tmp_path, config={"is_matryoshka": True})
+    engine = AsyncLLM(str(folder))
+    with start_server(engine=engine, names=("tiny",)) as running:
+        name = "embed/openai_embedding_matryoshka_fy_client.py"
+        printed = run(name, "--port", str(running.port), "--model", "tiny", "--dimensions", "8").splitlines()
+    asyncio.run(engine.shutdown())
+    assert printed[0].startswith("tiny: 8 components")
+    assert printed[1].startswith("  1.0000")
+
+
+def test_multi_vector_retrieval_finds_the_pit_and_its_water(server: Any) -> None:
+    printed = run("token_embed/multi_vector_retrieval_online.py", "--port", str(server.port)).splitlines()
+    scores = [float(line.split()[0]) for line in printed[1:]]
+    assert "384 components" in printed[0]
+    assert min(scores) == scores[1]
