@@ -116,14 +116,8 @@ def load_stack(
     backbone, reason, probe = choose_execution(base, family, options.execution, max_tokens.value)
     layers = prepare_linears(base, lambda: probe.together(backbone))
     rows = vocabulary(base)  # an adapter may wrap the table
-    loras = LoraStore(
-        base,
-        backbone,
-        max_tokens=max_tokens.value,
-        device=options.device,
-        # An embedder is loaded without the base class's own pooling layer; a classifier may need it.
-        ignored=("pooler.",) if whole is base else (),
-    )
+    # An embedder is loaded without the base class's own pooling layer; a classifier may need it.
+    loras = LoraStore(base, backbone, probe, ignored=("pooler.",) if whole is base else ())
     for name, folder in options.lora_modules:
         loras.load(name, folder)
     return TextStack(

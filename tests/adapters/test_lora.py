@@ -17,6 +17,7 @@ from cenote import LLM, PoolingParams
 from cenote.adapters.backbone import pack
 from cenote.adapters.linears import PreparedLinear
 from cenote.adapters.lora import LoraStore, LowRank
+from cenote.adapters.probes import Probe
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound, ShapeError
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_close
@@ -198,12 +199,8 @@ class Tiny(nn.Module):
         torch.manual_seed(0)
         self.table = nn.Embedding(50, 8)
         self.layer = nn.Linear(8, 8)
-        self.config = type("Config", (), {"pad_token_id": 0})()
         self.dtype = torch.float32
         self.kind = kind
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.table
 
     def forward(self, batch: PackedBatch) -> Tensor:
         rows: Tensor = self.table(batch.input_ids)
@@ -231,7 +228,7 @@ class TinyBackbone:
 def _tiny_store(kind: str) -> LoraStore:
     model = Tiny(kind)
     model.requires_grad_(False)
-    return LoraStore(model, TinyBackbone(model), max_tokens=30, device="cpu", ignored=())
+    return LoraStore(model, TinyBackbone(model), Probe(((7, 8, 9), (10,), (11, 12)), "cpu"))
 
 
 def _low_rank(size: int = 8) -> LowRank:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,40 +13,25 @@ from torch import Tensor, nn
 from cenote.adapters.backbone import Backbone, pack
 from cenote.adapters.lora.backbone import LoraBackbone
 from cenote.adapters.lora.layers import LoraLayer
+from cenote.adapters.probes import Probe, tolerance
 from cenote.errors import CenoteError, CheckpointError
 
-__all__ = ["AdapterCheck", "probe_sequences"]
-
-#: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
-_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
+__all__ = ["AdapterCheck"]
 
 
-def probe_sequences(model: Any, max_tokens: int) -> tuple[tuple[int, ...], ...]:
-    """Return sequences of unlike lengths, one of them a single token, of any ids but the padding id."""
-    rows, padding = model.get_input_embeddings().weight.shape[0], getattr(model.config, "pad_token_id", None)
-    ordinary = torch.tensor([token for token in range(rows) if token != padding])
-    generator = torch.Generator().manual_seed(21)
-    return tuple(
-        tuple(ordinary[torch.randint(len(ordinary), (min(size, max_tokens),), generator=generator)].tolist())
-        for size in (9, 23, 1, 14)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AdapterCheck:
     """Compares runs of fixed sequences.
 
     Attributes:
         model: the base model, whose targeted layers are `LoraLayer` by now.
         backbone: runs it.
-        sequences: token ids.
-        device: where the model is.
+        probe: the sequences.
     """
 
     model: Any
     backbone: LoraBackbone
-    sequences: Sequence[tuple[int, ...]]
-    device: str
+    probe: Probe
 
     def run(self, name: str, layers: Mapping[str, LoraLayer], reference: Mapping[str, nn.Module] | None) -> None:
         """Check one adapter.
@@ -76,11 +61,11 @@ class AdapterCheck:
                 adapted = self._alone(self.backbone.inner, None)
         plain = self._alone(self.backbone, None)
         # Neighbours of either kind in turn, so that a row given to the wrong one shows.
-        order = [(ids, lora) for ids in self.sequences for lora in (name, None)]
+        order = [(ids, lora) for ids in self.probe.sequences for lora in (name, None)]
         with _all_called(name, layers), torch.inference_mode():
-            batch = pack([ids for ids, _ in order], device=self.device, loras=[lora for _, lora in order])
+            batch = pack([ids for ids, _ in order], device=self.probe.device, loras=[lora for _, lora in order])
             found = self.backbone(batch).float().split_with_sizes([len(ids) for ids, _ in order])
-        allowed = _TOLERANCE.get(self.model.dtype, 1e-4)
+        allowed = tolerance(self.model.dtype)
         for kind, rows, expected in (("", found[::2], adapted), (" beside it, without an adapter", found[1::2], plain)):
             difference = float((torch.cat(rows) - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
             if not difference <= allowed:  # also where it is NaN
@@ -92,7 +77,7 @@ class AdapterCheck:
     def _alone(self, backbone: Backbone, name: str | None) -> Tensor:
         """Return the hidden states of the sequences, each run for itself."""
         with torch.inference_mode():
-            runs = [backbone(pack([ids], device=self.device, loras=[name])) for ids in self.sequences]
+            runs = [backbone(pack([ids], device=self.probe.device, loras=[name])) for ids in self.probe.sequences]
         return torch.cat(runs).float()
 
 

@@ -13,10 +13,11 @@ from torch import nn
 from cenote.adapters.backbone import Backbone
 from cenote.adapters.linears import PreparedLinear
 from cenote.adapters.lora.backbone import LoraBackbone
-from cenote.adapters.lora.check import AdapterCheck, probe_sequences
+from cenote.adapters.lora.check import AdapterCheck
 from cenote.adapters.lora.folder import read_folder
 from cenote.adapters.lora.layers import LoraLayer, LowRank, wrap
 from cenote.adapters.lora.routes import Routes
+from cenote.adapters.probes import Probe
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
 
 __all__ = ["LoraStore"]
@@ -32,24 +33,23 @@ class LoraStore:
         backbone: runs batches in which every sequence may name an adapter.
     """
 
-    def __init__(self, model: Any, inner: Backbone, *, max_tokens: int, device: str, ignored: tuple[str, ...]) -> None:
+    def __init__(self, model: Any, inner: Backbone, probe: Probe, *, ignored: tuple[str, ...] = ()) -> None:
         """Prepare a model for adapters; nothing changes until one is loaded.
 
         Args:
             model: transformers base model.
             inner: runs it.
-            max_tokens: longest prompt.
-            device: where it is.
+            probe: sequences that each adapter is checked with.
             ignored: prefixes of modules that it was loaded without because nothing reads them.
         """
         self._model = model
         self._dtype: torch.dtype = model.dtype
-        self._device = device
+        self._device = probe.device
+        self._probe = probe
         self._ignored = ignored
         self._routes = Routes()
         self._adapters: dict[str, tuple[str, ...]] = {}
         self._changing = threading.Lock()
-        self._max_tokens = max_tokens
         self.backbone = LoraBackbone(inner, self._routes, self._adapters)
 
     def names(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class LoraStore:
                 layers = {path: self._layer(path) for path in updates}
                 for path, update in updates.items():
                     layers[path].add(name, update, dtype=self._dtype, device=self._device)
-                self._checker().run(name, layers, reference)
+                AdapterCheck(self._model, self.backbone, self._probe).run(name, layers, reference)
             except BaseException:
                 self._detach(name, self._adapters.pop(name))
                 raise
@@ -147,11 +147,3 @@ class LoraStore:
                 self._model.set_submodule(path, layer.base)
                 if isinstance(layer.base, PreparedLinear):
                     layer.base.fuse()
-
-    def _checker(self) -> AdapterCheck:
-        return AdapterCheck(
-            model=self._model,
-            backbone=self.backbone,
-            sequences=probe_sequences(self._model, self._max_tokens),
-            device=self._device,
-        )
