@@ -48,6 +48,7 @@ def packed_attention(
     cu_seq_lens_q: Tensor | None = None,
     packed_lengths: Sequence[int] | None = None,
     packed_key_lengths: Sequence[int] | None = None,
+    packed_causal: bool = True,
     is_causal: bool | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
@@ -67,6 +68,7 @@ def packed_attention(
         cu_seq_lens_q: [n + 1] cumulative lengths on the device; required.
         packed_lengths: the lengths on the host; required.
         packed_key_lengths: per sequence, leading tokens that are attended to; required.
+        packed_causal: as `is_causal`, where neither the argument nor the layer says anything.
         is_causal: tokens see only earlier ones.
         sliding_window: tokens see only |i - j| < window.
         softcap: soft cap on the scores.
@@ -86,7 +88,7 @@ def packed_attention(
         raise ShapeError(f"Packed attention does not know {', '.join(unknown) or 'attention masks'}.")
     if query.shape[0] != 1:
         raise ShapeError(f"Packed attention takes one packed row, not {query.shape[0]}.")
-    causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+    causal = bool(getattr(module, "is_causal", packed_causal) if is_causal is None else is_causal)
     kernel = get_kernel("varlen_attention", query.device.type)
     mixed = kernel(
         query[0].transpose(0, 1),

@@ -12,7 +12,10 @@ from torch import Tensor
 from cenote.errors import ShapeError
 from cenote.types import PackedBatch
 
-__all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack", "select"]
+__all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack", "segments", "select"]
+
+#: Segments of models that compare them pairwise and have no table of them.
+_SEGMENTS = {"funnel": 3, "xlnet": 3}
 
 
 class Backbone(Protocol):
@@ -31,6 +34,16 @@ class Backbone(Protocol):
 def accepts(model: Any, name: str) -> bool:
     """Tell whether a model's forward has a parameter of this name."""
     return name in inspect.signature(model.forward).parameters
+
+
+def segments(model: Any) -> int:
+    """Return how many segments of a prompt a model tells apart; 0 where it knows none.
+
+    GPT-2 and its kin take segment ids for ids of words, and TAPAS wants seven per token; they get none.
+    """
+    if not accepts(model, "token_type_ids"):
+        return 0
+    return int(getattr(model.config, "type_vocab_size", _SEGMENTS.get(model.config.model_type, 0)))
 
 
 def pack(
@@ -101,7 +114,7 @@ class _TransformersBackbone:
     def __post_init__(self) -> None:
         fixed = {"use_cache": False, "return_dict": True}
         self._fixed = {name: value for name, value in fixed.items() if accepts(self.model, name)}
-        self._takes_types = accepts(self.model, "token_type_ids")
+        self._takes_types = segments(self.model) > 0
 
     def _hidden(self, ids: Tensor, **arguments: Any) -> Tensor:
         """Return [n, length, hidden] for ids [n, length].
@@ -125,9 +138,11 @@ class PackedBackbone(_TransformersBackbone):
     Attributes:
         model: transformers base model that runs with `PACKED_ATTENTION`.
         position_offset: added to positions counted from 0 (RoBERTa: padding id + 1).
+        causal: what layers are that do not say whether they look ahead.
     """
 
     position_offset: int = 0
+    causal: bool = True
     execution: str = "packed"
 
     def __call__(self, batch: PackedBatch) -> Tensor:
@@ -145,6 +160,7 @@ class PackedBackbone(_TransformersBackbone):
             max_length_k=max(batch.lengths),
             packed_lengths=batch.lengths,
             packed_key_lengths=batch.key_lengths,
+            packed_causal=self.causal,
             **extra,
         )
         return hidden[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cenote.adapters.backbone import Backbone, accepts
+from cenote.adapters.backbone import Backbone, segments
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.causality import measure_causality
 from cenote.adapters.dtypes import resolve_dtype
@@ -44,6 +44,7 @@ class TextStack:
         dtype: of the backbone's weights, and who decided it.
         attention: whether tokens see later ones, measured on the loaded weights.
         chat_template: the user's, in place of the tokenizer's.
+        known_prompts: the user wants the prompts of the model card where the checkpoint stores none.
         execution: how the backbone runs and why, for people.
     """
 
@@ -59,12 +60,13 @@ class TextStack:
     dtype: Resolved[torch.dtype]
     attention: CausalKind
     chat_template: str | None
+    known_prompts: bool
     execution: str
 
     @property
     def segments(self) -> int:
         """Return how many segments of a prompt the model tells apart; 0 where it takes no segment ids."""
-        return int(getattr(self.config, "type_vocab_size", 2)) if accepts(self.base, "token_type_ids") else 0
+        return segments(self.base)
 
     def facts(self) -> dict[str, str]:
         """Return what a model's report says of its backbone."""
@@ -82,6 +84,7 @@ def load_stack(
     *,
     config: PreTrainedConfig | None = None,
     whole: PreTrainedModel | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> TextStack:
     """Load the base model of a checkpoint with its tokenizer, and choose packed or padded execution.
 
@@ -91,6 +94,7 @@ def load_stack(
         config: in place of the one that `build_config` gives.
         whole: a model that is loaded already (`load_backbone` with a class that has a head, or one that an adapter
             filled itself); its base model is run.
+        tokenizer: in place of the checkpoint's, for one that transformers cannot read.
 
     Raises:
         CheckpointError: weights or files are missing or do not fit.
@@ -104,7 +108,8 @@ def load_stack(
         whole = base
     else:
         base = whole.base_model
-    tokenizer = load_tokenizer(checkpoint, options.tokenizer)
+    if tokenizer is None:
+        tokenizer = load_tokenizer(checkpoint, options.tokenizer)
     files = checkpoint.sentence_transformers
     max_tokens = resolve_max_tokens(
         base.config,
@@ -132,6 +137,7 @@ def load_stack(
         hidden_size=probe.alone(backbone, 0).shape[-1],
         dtype=dtype,
         chat_template=options.chat_template,
+        known_prompts=options.known_prompts,
         attention=measure_causality(backbone, base, max_tokens.value, device=options.device),
         execution=Fact(backbone.execution, f"{reason}; {layers}", f"{backbone.execution} ({reason}); {layers}"),
     )
