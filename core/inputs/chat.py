@@ -1,4 +1,10 @@
-"""Conversations to text, through transformers' own rendering of chat templates."""
+"""Conversations to text, through transformers' own rendering of chat templates.
+
+Transformers compiles a template once (it keeps the last 128) and fills it in Jinja's immutable sandbox: a template
+reaches no Python object but plain copies of what it is given, no file, and no range of more than 100,000. The sandbox
+does not bound time and memory: loops within loops, or a text doubled again and again, can exhaust both. Templates
+therefore come from checkpoints, operators and callers in Python, and never from clients over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +31,8 @@ _RESERVED = frozenset(
     }
 )
 _PROBE = "Zq7probe"
+#: Characters that a template may make of each it is given, and beside that.
+_GROWTH, _SLACK = 64, 1_000_000
 #: Longest part of a template's own error message that is passed on.
 _REASON = 300
 
@@ -47,8 +55,8 @@ class ChatRenderer:
             own: the model's template, in place of the tokenizer's.
 
         Raises:
-            InvalidRequest: no template, a template that fails or refuses the conversation, contradicting options, or
-                a part that is not text.
+            InvalidRequest: no template, a template that fails, refuses the conversation or makes far too much of it,
+                contradicting options, or a part that is not text.
         """
         if options.continue_final_message and options.add_generation_prompt:
             raise InvalidRequest(
@@ -70,6 +78,7 @@ class ChatRenderer:
         elif not self._reads(template, roles, False) and self._reads(template, roles, True):
             texts = [split_content(message) for message in texts]
         text = self._fill(template, texts, options)
+        _check_length(len(text), len(str(texts)) + len(str(options.kwargs)))
         check_unicode(text)
         return text
 
@@ -117,6 +126,14 @@ class ChatRenderer:
         except InvalidRequest:
             return False
         return _PROBE in text and "'type'" not in text  # a list that is written down as it is
+
+
+def _check_length(made: int, given: int) -> None:
+    if made > _GROWTH * given + _SLACK:
+        raise InvalidRequest(
+            f"The chat template made {made} characters of {given}; it repeats what it is given. Use another one.",
+            param="messages",
+        )
 
 
 def _reason(exc: Exception) -> str:

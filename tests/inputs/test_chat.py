@@ -138,6 +138,12 @@ def test_a_template_that_fails_is_an_invalid_request(encoder: TextEncoder, templ
     assert len(str(caught.value)) < 500
 
 
+def test_a_template_that_makes_far_too_much_is_refused(encoder: TextEncoder) -> None:
+    options = ChatOptions(template="{% for i in range(90000) %}{{ messages[0].content }}{% endfor %}")
+    with pytest.raises(InvalidRequest, match=r"made 9000000 characters of \d+;"):
+        _ids(encoder, [{"role": "user", "content": "a" * 100}], options)
+
+
 def test_contradictions_and_reserved_variables_are_refused(encoder: TextEncoder) -> None:
     with pytest.raises(InvalidRequest, match="exclude each other") as caught:
         _ids(encoder, TURNS, ChatOptions(add_generation_prompt=True, continue_final_message=True))
