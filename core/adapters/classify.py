@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +20,7 @@ from cenote.adapters.classify_head import (
     pooled_rows,
     single_tokens,
 )
+from cenote.adapters.classify_pooled import gives_scores, load_pooled_classifier
 from cenote.adapters.classify_pooler import build_classifier, label_names
 from cenote.adapters.classify_replay import ReplayedHead, build_replay
 from cenote.adapters.dtypes import resolve_dtype
@@ -28,6 +30,7 @@ from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
 from cenote.errors import CheckpointError
 from cenote.poolers import Logits, get_method
+from cenote.registry.markers import marker_holds
 
 __all__ = ["SequenceClassifierAdapter", "TokenClassifierAdapter"]
 
@@ -46,8 +49,6 @@ class _Headed:
 
     suffix: ClassVar[str]
     mapping: ClassVar[Any]
-    #: `identity`, `sigmoid` or `softmax` where no file names an activation; None is by the number of labels.
-    default_activation: ClassVar[str | None] = None
 
     @classmethod
     def load(
@@ -68,13 +69,12 @@ class _Headed:
         stack, head = load_headed(checkpoint, options, cls.model_class(checkpoint))
         sequence, token, pooling = cls.logits(stack, head, options)
         labels = label_names(stack.config)
-        files = checkpoint.sentence_transformers
         activation = resolve_activation(
             checkpoint.config,
             len(labels),
             compat=options.compat,
-            default=cls.default_activation,
-            own=files.settings.get("activation_fn") if files else None,
+            default="identity" if _is_reward(checkpoint, labels) else None,
+            own=checkpoint.settings_value("activation_fn"),
         )
         classifier = build_classifier(options.pooler_config, activation, labels, sequence=sequence, token=token)
         return TextPoolingModel(
@@ -122,6 +122,15 @@ class SequenceClassifierAdapter(_Headed):
     mapping = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
     @classmethod
+    def load(
+        cls, checkpoint: Checkpoint, options: LoadOptions, *, known_template: str | None = None
+    ) -> TextPoolingModel:
+        """Load a checkpoint; see `_Headed.load`. A pipeline of sentence-transformers that ends in scores counts too."""
+        if gives_scores(checkpoint):
+            return load_pooled_classifier(checkpoint, options)
+        return super().load(checkpoint, options, known_template=known_template)
+
+    @classmethod
     def logits(
         cls, stack: TextStack, head: ReplayedHead, options: LoadOptions
     ) -> tuple[Logits | None, Logits | None, str]:
@@ -149,6 +158,14 @@ class TokenClassifierAdapter(_Headed):
         """Find out whether the head may see all tokens of a batch at once."""
         chosen = choose_token_head(head, stack.config, stack.hidden_size, options.device)
         return None, chosen.logits, chosen.name
+
+
+def _is_reward(checkpoint: Checkpoint, labels: Sequence[str]) -> bool:
+    """Tell by its name whether a model of one label gives rewards, which are meant as they are.
+
+    Source: model cards of Skywork-Reward, which read `logits[0][0]`.
+    """
+    return len(labels) == 1 and marker_holds("name:*reward*", checkpoint)
 
 
 def load_headed(checkpoint: Checkpoint, options: LoadOptions, model_class: Any) -> tuple[TextStack, ReplayedHead]:

@@ -14,7 +14,6 @@ from cenote.checkpoints import (
     LayerNormModule,
     NormalizeModule,
     PoolingModule,
-    SentenceTransformersFiles,
     TransformerModule,
 )
 from cenote.config import PoolerConfig, Resolved, first_set
@@ -32,7 +31,7 @@ from cenote.poolers import (
 )
 from cenote.poolers.heads import Step
 
-__all__ = ["EmbeddingPooler", "build_pooler"]
+__all__ = ["EmbeddingPooler", "build_pooler", "build_steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,7 @@ def build_pooler(
         sentence_transformers=files.has_normalize if files and pooling else None,
         default=True,
     )
-    steps, size = _steps(checkpoint, files, hidden_size * len(method.value.split("+")), device)
+    steps, size = build_steps(checkpoint, hidden_size * len(method.value.split("+")), device)
     head = EmbeddingHead(
         steps=steps,
         normalize=normalize.value,
@@ -113,10 +112,24 @@ def build_pooler(
     )
 
 
-def _steps(
-    checkpoint: Checkpoint, files: SentenceTransformersFiles | None, size: int, device: str
+def build_steps(
+    checkpoint: Checkpoint, size: int, device: str, *, scores: bool = False
 ) -> tuple[tuple[Step, ...], int]:
-    """Return the steps after pooling, and the width they end in. A last normalisation is the head's own."""
+    """Build what follows the pooling in a checkpoint's pipeline, except a last normalisation, which is the head's own.
+
+    Args:
+        checkpoint: the opened checkpoint.
+        size: width of what pooling gives.
+        device: where the weights go.
+        scores: the pipeline ends in the scores of a cross-encoder.
+
+    Returns:
+        The steps, and the width they end in.
+
+    Raises:
+        CheckpointError: a module cannot be built, or sizes do not fit.
+    """
+    files = checkpoint.sentence_transformers
     steps: list[Step] = []
     modules = [] if files is None else [item for item in files.modules if not isinstance(item, TransformerModule)]
     if modules and not isinstance(modules[0], PoolingModule):
@@ -128,7 +141,7 @@ def _steps(
     if rest and isinstance(rest[-1], NormalizeModule):
         rest = rest[:-1]
     for module in rest:
-        if isinstance(module, DenseModule) and not module.on_tokens:
+        if isinstance(module, DenseModule) and not module.on_tokens and (scores or not module.scores):
             steps.append(_dense(checkpoint, module, size, device))
             size = module.out_features
         elif isinstance(module, LayerNormModule):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ from cenote.poolers.sequence import Method
 from cenote.types import PoolingBatch
 
 __all__ = ["LmClassifierAdapter"]
+
+_log = logging.getLogger(__name__)
 
 
 class LmClassifierAdapter:
@@ -58,15 +61,17 @@ class LmClassifierAdapter:
         words = find_words(checkpoint, stack.tokenizer, cls.words, cls.difference)
         head = word_head(checkpoint, stack, words.ids, type(example), options.device)
         method = first_set(user=options.pooler_config.seq_pooling_type, default="LAST")
-        files = checkpoint.sentence_transformers
+        pairs = choose_pairs(checkpoint, stack.tokenizer, options, known=cls.known_template, separated=False)
+        if checkpoint.config.get("is_original_qwen3_reranker") and pairs.template is None:
+            _log.warning("Qwen3-Reranker is scored without a prompt template; give one with --chat-template")
         classifier = build_classifier(
             options.pooler_config,
             resolve_activation(
                 checkpoint.config,
                 len(words.labels),
                 compat=options.compat,
-                default=None if options.compat == "vllm" else cls.default_activation,
-                own=files.settings.get("activation_fn") if files else None,
+                default=cls.default_activation,
+                own=checkpoint.settings_value("activation_fn"),
             ),
             words.labels,
             sequence=_sequence_logits(head, get_method(method.value), words),
@@ -79,7 +84,7 @@ class LmClassifierAdapter:
             embedding_size=stack.hidden_size,
             labels=words.labels,
             token_pooling=classifier.token_pooling,
-            pairs=choose_pairs(checkpoint, stack.tokenizer, options, known=cls.known_template, separated=False),
+            pairs=pairs,
             facts={"head": _described(words), "pooling": str(method), **classifier.facts},
         )
 

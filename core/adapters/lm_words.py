@@ -66,8 +66,9 @@ def find_words(
         return stored
     if own is None:
         raise CheckpointError(
-            f"{checkpoint.name!r} is a language model, and nothing says which of its words judge a text. Name them: "
-            "hf_overrides={'classifier_from_token': ['no', 'yes'], 'method': 'from_2_way_softmax'}."
+            f"{checkpoint.name!r} has no classifier (score.weight), and nothing says which of its words judge a text. "
+            "Train a head first, or name words: hf_overrides={'classifier_from_token': ['no', 'yes'], "
+            "'method': 'from_2_way_softmax'}."
         )
     return _look_up(list(own), difference, tokenizer, "known model")
 

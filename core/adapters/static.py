@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.head import EmbeddingPooler, build_pooler
+from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.prompts import StoredPrompts
 from cenote.adapters.static_text import TextRules, model2vec_rules, static_limit
 from cenote.checkpoints import Checkpoint, SentenceTransformersFiles
@@ -60,13 +61,13 @@ class StaticEmbeddingModel:
         self._table, self._rules = table, rules
         self._encoder = TextEncoder(self.tokenizer, max_tokens=max_tokens.value, vocab_size=table.tokens)
         self._prompts = StoredPrompts(files.prompts, files.default_prompt_name) if files else StoredPrompts()
-        sizes = tuple(checkpoint.config.get("matryoshka_dimensions") or ())
+        is_matryoshka, sizes = matryoshka_sizes(checkpoint)
         self.limits = ModelLimits(
             max_tokens=max_tokens.value,
             embedding_size=pooling.embedding_size,
             hidden_size=table.rows.shape[1],
             max_token_id=self._encoder.max_token_id,
-            is_matryoshka=bool(sizes or checkpoint.config.get("is_matryoshka")),
+            is_matryoshka=is_matryoshka,
             matryoshka_dimensions=sizes,
             token_pooling=pooling.token_pooling,
         )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.pairs import PairReading
-from cenote.adapters.prompts import StoredPrompts
+from cenote.adapters.prompts import choose_prompts
 from cenote.adapters.stack import TextStack
 from cenote.checkpoints import Checkpoint
 from cenote.errors import InvalidRequest
@@ -77,14 +78,14 @@ class TextPoolingModel:
             lower_case=files.do_lower_case if files else False,
             include_prompt=include_prompt,
         )
-        self._prompts = StoredPrompts(files.prompts, files.default_prompt_name) if files else StoredPrompts()
-        sizes = tuple(checkpoint.config.get("matryoshka_dimensions") or ())
+        self._prompts = choose_prompts(checkpoint, known=stack.known_prompts)
+        is_matryoshka, sizes = matryoshka_sizes(checkpoint)
         self.limits = ModelLimits(
             max_tokens=self._encoder.max_tokens,
             embedding_size=embedding_size,
             hidden_size=stack.hidden_size,
             max_token_id=self._encoder.max_token_id,
-            is_matryoshka=bool(sizes or checkpoint.config.get("is_matryoshka")),
+            is_matryoshka=is_matryoshka,
             matryoshka_dimensions=sizes,
             num_labels=len(self.labels),
             token_pooling=token_pooling,
@@ -92,7 +93,8 @@ class TextPoolingModel:
         )
         if pairs is not None:
             facts = {**facts, "pairs": str(pairs)}
-        self._facts = {"tasks": ", ".join(sorted(pooler.supported_tasks())), **facts, **stack.facts()}
+        tasks = ", ".join(sorted(pooler.supported_tasks()))
+        self._facts = {"tasks": tasks, **facts, **self._prompts.facts(), **stack.facts()}
 
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions

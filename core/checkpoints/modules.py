@@ -96,6 +96,7 @@ class DenseModule:
     Attributes:
         activation: dotted name of a torch module class.
         on_tokens: works on token vectors (late interaction), not on the pooled one.
+        scores: gives the scores of a cross-encoder, not a vector.
     """
 
     type: str
@@ -106,6 +107,7 @@ class DenseModule:
     activation: str = _DEFAULT_ACTIVATION
     use_residual: bool = False
     on_tokens: bool = False
+    scores: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +211,7 @@ def _dense(dotted: str, path: str, file: Path) -> DenseModule:
         raise CheckpointError(
             f"{file} names the activation {activation!r}; only classes of torch.nn are built, nothing else is imported."
         )
+    scores = (config.get("module_input_name"), config.get("module_output_name")) == ("sentence_embedding", "scores")
     return DenseModule(
         type=dotted,
         path=path,
@@ -217,7 +220,8 @@ def _dense(dotted: str, path: str, file: Path) -> DenseModule:
         bias=bool(config.get("bias", True)),
         activation=activation,
         use_residual=bool(config.get("use_residual", False)),
-        on_tokens=dotted.startswith("pylate.") or _on_tokens(config, file),
+        on_tokens=not scores and (dotted.startswith("pylate.") or _on_tokens(config, file)),
+        scores=scores,
     )
 
 
