@@ -20,6 +20,7 @@ _SOURCES = {
     "user": "user",
     "sentence_transformers": "Sentence-Transformers files",
     "model_default": "the model's own default",
+    "model default": "the model's own default",
     "default": "no file says; cenote's default",
     "pooler_default": "no file says; cenote's default",
     "registry": "the registry, see reason",
