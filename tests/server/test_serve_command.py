@@ -152,7 +152,7 @@ def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
     [
         (("--pooler-config", "{bad"), "--pooler-config is not valid JSON"),
         (("--pooler-config", "[1]"), "--pooler-config must be a JSON object"),
-        (("--pooler-config", '{"pooling_type": "mean"}'), "Unknown pooling type 'mean'"),
+        (("--pooler-config", '{"pooling_type": "mean"}'), "names are written in upper case: 'MEAN'"),
         (("--hf-overrides", "nope"), "--hf-overrides is not valid JSON"),
         (("--port", "99999"), "port"),
         (("--runner", "generate"), "runner"),
