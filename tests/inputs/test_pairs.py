@@ -75,7 +75,7 @@ def test_truncation_equals_longest_first_at_every_length(tokenizer: PreTrainedTo
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_long_random_pairs_are_cut_as_if_tokenised_whole(
     kind: str, side: str, seed: int, fast: Fast, random_text: RandomText
 ) -> None:
@@ -102,7 +102,7 @@ def test_a_huge_document_is_not_tokenised_whole(tokenizer: PreTrainedTokenizerBa
 
 def test_two_huge_texts_share_an_odd_room_as_if_counted(tokenizer: PreTrainedTokenizerBase) -> None:
     encoder = TextEncoder(tokenizer, max_tokens=64)
-    long, longer = B * 60, B * 61
+    long, longer = B * 20, B * 21
     specials = tokenizer.num_special_tokens_to_add(pair=True)
     for texts in ((long, longer), (longer, long), (long, long)):
         for count in (21 + specials, 22 + specials):
@@ -110,7 +110,7 @@ def test_two_huge_texts_share_an_odd_room_as_if_counted(tokenizer: PreTrainedTok
             assert _encode(encoder, texts[0], texts[1], _cut(count)) == wanted
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(50))
 def test_room_is_never_left_empty_nor_exceeded(seed: int) -> None:
     rng = random.Random(seed)
     first, second, room = rng.randrange(40), rng.randrange(40), rng.randrange(60)
