@@ -13,6 +13,7 @@ from cenote.checkpoints import Checkpoint, build_config, load_backbone
 from cenote.errors import CheckpointError, PromptTooLong
 from cenote.types import PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 from cenote_reward.classes import LlamaReward
+from cenote_reward.internlm2_tokenizer import convert_tokenizer
 from cenote_reward.internlm2_weights import to_llama
 from cenote_reward.model import RewardModel
 from cenote_reward.pooling import prompt_logits, token_logits, value_function
@@ -84,7 +85,8 @@ class InternLM2Adapter:
                 head_dim=config.head_dim,
             ),
         )
-        stack = load_stack(checkpoint, options, whole=whole)
+        tokenizer = convert_tokenizer(checkpoint) if options.tokenizer is None else None
+        stack = load_stack(checkpoint, options, whole=whole, tokenizer=tokenizer)
         as_vllm = options.compat == "vllm"
         method = options.pooler_config.seq_pooling_type or "LAST"
         values = value_function(whole, "v_head")
