@@ -50,17 +50,18 @@ def loaded_model(
 
 
 @contextlib.contextmanager
-def naming_inputs(llm: LLM, name: Callable[[int], str]) -> Iterator[None]:
+def naming_inputs(llm: LLM, task: str, name: Callable[[int], str]) -> Iterator[None]:
     """Say in errors which input is to blame, as the user gave it: the engine counts its own prompts, from 0.
 
     Args:
         llm: the model.
+        task: what is asked of it.
         name: of the engine's prompt at a place.
     """
     try:
         yield
     except PromptTooLong as exc:
-        text = f"{name(exc.index or 0)} has more than the {llm.limits.max_tokens} tokens that the model takes. "
+        text = f"{name(exc.index or 0)} has more than the {llm.engine.max_tokens(task)} tokens that the model takes. "
         text += "Shorten it, or cut over-long texts with --truncate."
         raise PromptTooLong(text, param=exc.param) from exc
     except InvalidRequest as exc:

@@ -70,7 +70,7 @@ def classify(
 
         texts, by_argument = read
         name = named_text(by_argument=by_argument, unit="Pair" if pair else "Text")
-        with naming_inputs(llm, name):
+        with naming_inputs(llm, "classify", name):
             results = llm.classify(
                 [_prompt(text) for text in texts],
                 use_tqdm=len(texts) > 100,

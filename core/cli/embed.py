@@ -62,7 +62,7 @@ def embed(
         from cenote import PoolingParams
 
         texts, name = read[0], named_text(by_argument=read[1])
-        with naming_inputs(llm, name):
+        with naming_inputs(llm, "embed", name):
             results = llm.embed(
                 list(texts),
                 use_tqdm=len(texts) > 100,

@@ -19,8 +19,8 @@ def name_sides(
     queries: int,
     name_query: Callable[[int], str],
     name_document: Callable[[int], str],
-) -> Callable[[int], str]:
-    """Return what to call the engine's prompt at a place.
+) -> tuple[str, Callable[[int], str]]:
+    """Return the task that scores, and what to call the engine's prompt at a place.
 
     Models that read pairs have one prompt per pair, which is called by its document; others read all queries, then
     all documents.
@@ -36,8 +36,8 @@ def name_sides(
 
     scorer = choose_scorer(score_type, llm.supported_tasks, llm.default_task)
     if scorer.inputs(["a"], ["b"], [(0, 0)])[0].side == "pair":
-        return name_document
-    return lambda place: name_query(place) if place < queries else name_document(place - queries)
+        return scorer.task, name_document
+    return scorer.task, lambda place: name_query(place) if place < queries else name_document(place - queries)
 
 
 def score_arguments(

@@ -61,7 +61,7 @@ def rerank(
     """
     with loaded_model(ctx, words, model, options, lambda given: _read(given, file)) as (llm, read):
         query, documents, by_argument = read
-        name = name_sides(
+        task, name = name_sides(
             llm, score_type, 1, lambda _: "The query", named_text(by_argument=by_argument, unit="Document")
         )
         asked = score_arguments(
@@ -73,7 +73,7 @@ def rerank(
             use_prompts=use_prompts,
             lora=lora,
         )
-        with naming_inputs(llm, name):
+        with naming_inputs(llm, task, name):
             results = llm.rerank(query, documents, top_n=top_n, **asked)
     if as_json:
         print_json([asdict(result) for result in results])

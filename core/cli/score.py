@@ -63,7 +63,7 @@ def score(
         unit = "Text" if by_argument else "Line"
         first = 2 if by_argument else 1
         queries = [pairs[0][0]] if by_argument else [query for query, _ in pairs]
-        name = name_sides(
+        task, name = name_sides(
             llm, score_type, len(queries), lambda at: f"{unit} {at + 1}", lambda at: f"{unit} {at + first}"
         )
         asked = score_arguments(
@@ -75,7 +75,7 @@ def score(
             use_prompts=use_prompts,
             lora=lora,
         )
-        with naming_inputs(llm, name):
+        with naming_inputs(llm, task, name):
             results = llm.score(queries, [document for _, document in pairs], **asked)
     check_results(results, lambda at: f"{unit} {at + first}")
     scores = [result.outputs.score for result in results]
