@@ -29,7 +29,10 @@ Answer = tuple[PreparedInput, "dict[str, Tensor] | Exception"]
 
 def prompt_size(prompt: Prompt) -> int:
     """Return the size of a prompt before tokenisation: characters, or token ids."""
-    return len(prompt.text or "") if prompt.token_ids is None else len(prompt.token_ids)
+    if prompt.token_ids is not None:
+        return len(prompt.token_ids)
+    messages = sum(len(str(message.get("content") or "")) for message in prompt.messages or ())
+    return len(prompt.text or "") + len(prompt.text_pair or "") + messages
 
 
 def _outcome(request: EngineRequest) -> dict[str, Tensor] | Exception:
