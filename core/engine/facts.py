@@ -44,7 +44,7 @@ def model_facts(
         "default task": Fact(default_task(tasks, preferred), "user" if preferred else "model_default"),
     }
     last = {
-        **(_sizes(config, model.limits) if {"embed", "token_embed"} & set(tasks) else {}),
+        **(_sizes(config, checkpoint, model.limits) if {"embed", "token_embed"} & set(tasks) else {}),
         **_prompts(checkpoint),
         "chat template": _chat_template(config, model),
         "lora adapters": _loras(model),
@@ -63,13 +63,14 @@ def _asked(config: EngineConfig, key: str) -> str:
     return "user" if isinstance(overrides, Mapping) and key in overrides else ""
 
 
-def _sizes(config: EngineConfig, limits: ModelLimits) -> dict[str, Fact]:
+def _sizes(config: EngineConfig, checkpoint: Checkpoint, limits: ModelLimits) -> dict[str, Fact]:
     """Return the size of a vector, and to what it may be cut."""
     sizes = {"embedding size": Fact(limits.embedding_size), "matryoshka": Fact("no")}
     if limits.is_matryoshka:
-        user = _asked(config, "matryoshka_dimensions") or _asked(config, "is_matryoshka")
+        key = "matryoshka_dimensions" if limits.matryoshka_dimensions else "is_matryoshka"
+        file = _FILES if checkpoint.config_value(key) is None else "config.json"
         allowed = limits.matryoshka_dimensions or f"any size up to {limits.embedding_size}"
-        sizes["matryoshka"] = Fact(allowed, user or "config.json")
+        sizes["matryoshka"] = Fact(allowed, _asked(config, key) or file)
     return sizes
 
 
