@@ -52,12 +52,12 @@ def build_lora(
 
 
 def merge_lora(checkpoint: str | Path, folder: str | Path, model_class: str = "AutoModel") -> PreTrainedModel:
-    """Return the base model with an adapter merged into its weights by peft: the reference."""
+    """Return a model of this class with an adapter merged into its weights by peft: the reference."""
     import peft
 
     with _quiet():
         merged: Any = peft.PeftModel.from_pretrained(_load(checkpoint, model_class), str(folder)).merge_and_unload()
-    return merged.base_model.eval()  # type: ignore[no-any-return]
+    return merged.eval()  # type: ignore[no-any-return]
 
 
 def _load(checkpoint: str | Path, model_class: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from cenote import LLM, PoolingParams
 from cenote.adapters.lora import LoraStore
-from cenote.errors import CheckpointError
+from cenote.errors import CheckpointError, MissingDependency
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_close
 from cenote.testing.loras import build_lora, merge_lora
@@ -46,7 +47,7 @@ def assert_merged(llm: LLM, store: LoraStore, base: Path, folder: Path, model_cl
         texts = ["a text of some words", "another"]
         (output, _) = llm.encode(texts, params, pooling_task="token_embed", use_tqdm=False)
         with torch.inference_mode():
-            merged = merge_lora(base, folder, model_class)
+            merged = merge_lora(base, folder, model_class).base_model
             expected = merged(input_ids=torch.tensor([output.prompt_token_ids])).last_hidden_state[0]
         assert_close(output.outputs.data, expected, tolerance=2e-5)
     finally:
@@ -83,6 +84,43 @@ def test_an_adapter_made_for_a_causal_language_model_fits_the_embedder(tmp_path:
     folder = build_lora(base, tmp_path / "a", targets=["q_proj", "down_proj"], model_class="Qwen3ForCausalLM")
     with LLM(str(base)) as model:
         assert_merged(model, model._loaded.model.loras, base, folder, "Qwen3ForCausalLM")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("family", "model_class", "targets"),
+    [
+        ("bert_classifier", "BertForSequenceClassification", ["query", "intermediate.dense"]),
+        ("qwen3_classifier", "Qwen3ForSequenceClassification", ["q_proj", "down_proj"]),
+    ],
+)
+def test_the_backbone_of_a_classifier_takes_adapters(
+    family: str, model_class: str, targets: list[str], tmp_path: Path
+) -> None:
+    base = build_checkpoint(family, tmp_path / "base")
+    folder = build_lora(base, tmp_path / "a", targets=targets, model_class=model_class)
+    params = [PoolingParams(lora=name, use_activation=False) for name in ("a", None)]
+    with LLM(str(base), lora_modules=[f"a={folder}"]) as model:
+        adapted, plain = model.encode(["some words"] * 2, params, pooling_task="classify", use_tqdm=False)
+    with torch.inference_mode():
+        merged = merge_lora(base, folder, model_class)
+        expected = merged(input_ids=torch.tensor([adapted.prompt_token_ids])).logits[0]
+    assert_close(adapted.outputs.data, expected, tolerance=2e-5)
+    assert float((plain.outputs.data - expected).abs().max()) > 1e-2
+
+
+def test_an_adapter_that_changes_the_head_is_refused(tmp_path: Path) -> None:
+    base = build_checkpoint("bert_classifier", tmp_path / "base")
+    folder = build_lora(base, tmp_path / "a", targets=["pooler.dense"], model_class="BertForSequenceClassification")
+    with pytest.raises(CheckpointError, match="a part of the head"):
+        LLM(str(base), lora_modules=[f"a={folder}"])
+
+
+def test_without_peft_the_message_says_what_to_install(
+    store: LoraStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'cenote\[lora\]'"):
+        store.load("a", tmp_path)
 
 
 def test_pickled_weights_are_read_as_tensors_only(llm: LLM, store: LoraStore, bert: Path, tmp_path: Path) -> None:
