@@ -28,11 +28,10 @@ GOLDENS = Path(__file__).resolve().parents[1] / "tests" / "goldens"
 _DIGITS = 7
 #: Distributions whose versions are written down, by the first word of a row's reference.
 _LIBRARIES = {
-    "CrossEncoder": ("sentence-transformers",),
     "FlagEmbedding": ("FlagEmbedding",),
     "model2vec": ("model2vec",),
     "mxbai-rerank": ("mxbai-rerank",),
-    "peft": ("peft",),
+    "peft": ("peft", "sentence-transformers"),
     "sentence-transformers": ("sentence-transformers",),
 }
 
@@ -56,7 +55,7 @@ def _computed(row: GoldenRow) -> dict[str, Any]:
         with torch.inference_mode():
             reference = REFERENCES[row.reference](row, folder)
             calls = [_answer(reference, call.method, call.inputs, dict(call.options)) for call in row.calls]
-    libraries = ("transformers", *_LIBRARIES.get(row.reference.split(",")[0], ()))
+    libraries = ("transformers", *_LIBRARIES.get(row.reference.split()[0], ()))
     return {"reference": row.reference, "versions": {name: version(name) for name in libraries}, "calls": calls}
 
 

@@ -5,6 +5,7 @@ Run by `make docs`; tests/test_docs.py fails when a file is not in step.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import tomllib
@@ -15,6 +16,8 @@ from cenote.adapters.families import FAMILIES
 from cenote.config.server import ServerConfig
 from cenote.registry import PluginRow, list_plugins
 from cenote.testing.bench import table
+from cenote.testing.checkpoints import STATIC, family
+from cenote.testing.goldens import ROWS
 
 __all__ = ["documents", "main"]
 
@@ -28,6 +31,7 @@ def documents() -> dict[Path, str]:
         "packed": _packed(),
         "padded": _padded(),
         "architectures": _architectures(),
+        "verified": _verified(),
         "server": _server_variables(),
     }
     pages = [ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "environment.md"]
@@ -76,6 +80,23 @@ def _architectures() -> str:
     return _table(["architecture", "spec", "distribution"], sorted(rows))
 
 
+def _verified() -> str:
+    """List the golden rows, then the families of transformers that only the check at load looks after."""
+    lines = csv.DictReader((ROOT / "tests" / "goldens" / "settings.csv").read_text().splitlines())
+    tasks = {line["row"]: ", ".join(f"`{task}`" for task in line["tasks"].split(", ")) for line in lines}
+    rows = [[row.title, tasks[row.name], row.stands_for, row.reference, f"golden `{row.name}`"] for row in ROWS]
+    covered = {_model_type(row.family) for row in ROWS if row.family not in STATIC}
+    rest = [family.title for name, family in FAMILIES.items() if name not in covered]
+    rows += [[title, "as their specs", "", "transformers", "check at load"] for title in rest]
+    return _table(["model", "tasks", "published like it", "reference library", "verified by"], rows)
+
+
+def _model_type(family_name: str) -> str | None:
+    chosen = family(family_name)
+    model_type: str | None = chosen.config(chosen.tokenizer()).get("model_type")
+    return _RETAGGED.get(model_type or "", model_type)
+
+
 def _packed() -> str:
     rows = [
         [family.title, f"`{name}`", _POSITIONS[family.positions]] for name, family in FAMILIES.items() if family.packs
@@ -101,6 +122,8 @@ def _server_variables() -> str:
     return _table(["variable", "default", "effect"], rows)
 
 
+#: Published `model_type`s that stand for one of transformers.
+_RETAGGED = {"new": "gte"}
 _POSITIONS = {"from_zero": "from 0", "after_padding": "after the padding id"}
 
 

@@ -20,7 +20,6 @@ __all__ = ["REFERENCES", "Maker", "Reference"]
 
 #: By the name that rows give.
 REFERENCES: Mapping[str, Maker] = {
-    "CrossEncoder": cross_encoder,
     "FlagEmbedding": flag_embedding,
     "Qwen3-Reranker card": qwen3_reranker_card,
     "jina-v3 merge": jina_merged,
@@ -30,8 +29,9 @@ REFERENCES: Mapping[str, Maker] = {
     "peft": peft_merged,
     "published arithmetic": published_rewards,
     "sentence-transformers": sentence_transformers_embedder,
+    "sentence-transformers CrossEncoder": cross_encoder,
     "transformers": by_method(
         {"embed": transformers_embedder, "token_embed": transformers_embedder}, transformers_models
     ),
-    "transformers, GteModel": gte_with_head,
+    "transformers GteModel": gte_with_head,
 }

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from cenote.testing.checkpoints.catalogue import family
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.models import published_config
-from cenote.testing.checkpoints.side_files import SentenceTransformersLayout, side_files
+from cenote.testing.checkpoints.side_files import LayoutOptions, SentenceTransformersLayout, side_files
 from cenote.testing.checkpoints.tensors import published_tensors, random_tensors
-from cenote.testing.checkpoints.tokenizer import TinyTokenizer
 from cenote.testing.checkpoints.weights import random_tensor, write_weights
 
 if TYPE_CHECKING:
@@ -30,15 +29,6 @@ def build_checkpoint(
     folder: str | Path,
     *,
     sentence_transformers: bool | None = None,
-    pooling: str | Sequence[str] | None = None,
-    normalize: bool = True,
-    dense: Sequence[int | tuple[int, str]] | None = None,
-    prompts: Mapping[str, str] | None = None,
-    default_prompt_name: str | None = None,
-    include_prompt: bool = True,
-    max_seq_length: int | None = 128,
-    do_lower_case: bool = False,
-    pooling_style: str = "flags",
     labels: int | Sequence[str] | None = None,
     prefix: str | None = None,
     pooler: bool = True,
@@ -46,6 +36,7 @@ def build_checkpoint(
     dtype: str = "float32",
     sharded: bool = False,
     safetensors: bool = True,
+    **layout: Unpack[LayoutOptions],
 ) -> Path:
     """Write a tiny checkpoint in the published layout of a family; the same arguments give the same bytes.
 
@@ -53,16 +44,7 @@ def build_checkpoint(
         name: one of `FAMILIES` or `HEADED`.
         folder: where to; created if missing.
         sentence_transformers: write `modules.json` and what belongs to an embedder; None is the family's own. Without,
-            the options up to `pooling_style` have no effect.
-        pooling: method or methods in the words of sentence-transformers; None is the family's own.
-        normalize: end with a Normalize module.
-        dense: output sizes of Dense modules, each optionally with a dotted torch activation; None is the family's own.
-        prompts: stored prompts; None is the family's own.
-        default_prompt_name: prompt that sentence-transformers applies where none is named.
-        include_prompt: whether prompt tokens take part in pooling.
-        max_seq_length: longest input in tokens, or None to leave it to the model.
-        do_lower_case: sentence-transformers lower-cases texts.
-        pooling_style: `flags` (old) or `mode` (sentence-transformers 6).
+            `layout` has no effect.
         labels: names of a classifier's labels, or how many; None is the family's own.
         prefix: what stands before the names of the backbone's tensors (`""` for nothing); None is the family's own.
         pooler: store the backbone's pooling layer, where it has one.
@@ -70,6 +52,7 @@ def build_checkpoint(
         dtype: torch dtype of the stored weights.
         sharded: store them in two files with an index.
         safetensors: store them in this format, else as pickles.
+        **layout: what the files of sentence-transformers say, as `LayoutOptions` has it.
 
     Returns:
         The folder.
@@ -79,47 +62,38 @@ def build_checkpoint(
     """
     chosen = family(name)
     folder = Path(folder)
-    tokenizer = chosen.tokenizer()
     names = _label_names(labels)
     own = published_config(chosen, names)
     published = {"architectures": [chosen.architecture], **own, **(config or {})}
-    layout = SentenceTransformersLayout(
-        pooling=_methods(pooling, chosen),
-        pooling_size=_hidden_size(own),
-        dense=[(entry, _IDENTITY) if isinstance(entry, int) else entry for entry in _first(dense, chosen.dense)],
-        normalize=normalize,
-        max_seq_length=max_seq_length,
-        do_lower_case=do_lower_case,
-        prompts=_first(prompts, chosen.prompts),
-        default_prompt_name=default_prompt_name,
-        include_prompt=include_prompt,
-        pooling_style=pooling_style,
-    )
-    embedder = _first(sentence_transformers, chosen.side_files)
-    _write_files(_files(chosen, tokenizer, published, layout if embedder else None), folder)
+    embedder = chosen.side_files if sentence_transformers is None else sentence_transformers
+    sides = _layout(chosen, own, layout) if embedder else None
+    _write_files(_files(chosen, published, sides), folder)
     tensors = published_tensors(chosen, own, labels=names, prefix=prefix, pooler=pooler)
     write_weights(_cast(tensors, dtype), folder, sharded=sharded, safetensors=safetensors)
-    for path, shapes in chosen.modules.items():
-        weights = random_tensors(f"{name}/{path}", shapes, chosen.gain)
-        write_weights(weights, folder / path, sharded=False, safetensors=True)
-    if embedder:
-        _write_dense(layout, folder, name)
+    _write_modules(chosen, folder)
+    if sides is not None:
+        _write_dense(sides, folder, name)
     return folder
 
 
-def _first(given: Any, default: Any) -> Any:
-    return default if given is None else given
+def _layout(chosen: Family, config: Mapping[str, Any], options: LayoutOptions) -> SentenceTransformersLayout:
+    """Fill in what the family has where nothing, or None, was asked for."""
+    asked: dict[str, Any] = dict(options)
+    own = {"pooling": chosen.pooling, "dense": chosen.dense, "prompts": chosen.prompts}
+    given = asked | {key: value for key, value in own.items() if asked.get(key) is None}
+    methods, dense = given.pop("pooling"), given.pop("dense")
+    return SentenceTransformersLayout(
+        pooling=(methods,) if isinstance(methods, str) else tuple(methods),
+        pooling_size=_hidden_size(config),
+        dense=[(entry, _IDENTITY) if isinstance(entry, int) else entry for entry in dense],
+        **given,
+    )
 
 
 def _label_names(labels: int | Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(labels, int):
         return tuple(f"LABEL_{index}" for index in range(labels))
     return None if labels is None else tuple(labels)
-
-
-def _methods(pooling: str | Sequence[str] | None, chosen: Family) -> tuple[str, ...]:
-    methods = _first(pooling, chosen.pooling)
-    return (methods,) if isinstance(methods, str) else tuple(methods)
 
 
 def _hidden_size(config: Mapping[str, Any]) -> int:
@@ -132,10 +106,9 @@ def _tokenizer_limit(config: Mapping[str, Any]) -> int:
     return positions - 2 if config.get("model_type") in _OFFSET_POSITIONS else positions
 
 
-def _files(
-    chosen: Family, tokenizer: TinyTokenizer, published: Mapping[str, Any], layout: SentenceTransformersLayout | None
-) -> dict[str, Any]:
+def _files(chosen: Family, published: Mapping[str, Any], layout: SentenceTransformersLayout | None) -> dict[str, Any]:
     """Return the content of all files but the weights, by relative name."""
+    tokenizer = chosen.tokenizer()
     files = {"config.json": published, **tokenizer.files(_tokenizer_limit(published))}
     if chosen.chat_template is not None:
         files["tokenizer_config.json"]["chat_template"] = chosen.chat_template
@@ -160,6 +133,12 @@ def _cast(tensors: Mapping[str, Tensor], dtype: str) -> dict[str, Tensor]:
 
     kind = getattr(torch, dtype)
     return {name: value.to(kind) if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _write_modules(chosen: Family, folder: Path) -> None:
+    for path, shapes in chosen.modules.items():
+        weights = random_tensors(f"{chosen.name}/{path}", shapes, chosen.gain)
+        write_weights(weights, folder / path, sharded=False, safetensors=True)
 
 
 def _write_dense(layout: SentenceTransformersLayout, folder: Path, name: str) -> None:

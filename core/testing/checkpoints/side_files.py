@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-__all__ = ["SentenceTransformersLayout", "side_files"]
+__all__ = ["LayoutOptions", "SentenceTransformersLayout", "side_files"]
 
 #: Old-style keys of `1_Pooling/config.json`, by the new-style name of the method.
 _FLAGS = {
@@ -17,6 +17,32 @@ _FLAGS = {
     "weightedmean": "pooling_mode_weightedmean_tokens",
     "lasttoken": "pooling_mode_lasttoken",
 }
+
+
+class LayoutOptions(TypedDict, total=False):
+    """What the side files of an embedder say; None, where it is allowed, is what the family has.
+
+    Attributes:
+        pooling: method or methods in the words of sentence-transformers.
+        normalize: end with a Normalize module; on unless said otherwise.
+        dense: output sizes of Dense modules, each optionally with a dotted torch activation.
+        prompts: stored prompts by name.
+        default_prompt_name: the prompt that sentence-transformers applies where none is named.
+        include_prompt: prompt tokens take part in pooling; on unless said otherwise.
+        max_seq_length: longest input in tokens, 128 unless said otherwise; None leaves it to the model.
+        do_lower_case: sentence-transformers lower-cases texts.
+        pooling_style: `flags` (old, the default) or `mode` (sentence-transformers 6).
+    """
+
+    pooling: str | Sequence[str] | None
+    normalize: bool
+    dense: Sequence[int | tuple[int, str]] | None
+    prompts: Mapping[str, str] | None
+    default_prompt_name: str | None
+    include_prompt: bool
+    max_seq_length: int | None
+    do_lower_case: bool
+    pooling_style: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ _PUBLISHED = {
     "xlm_roberta": "cardiffnlp/twitter-xlm-roberta-base-sentiment",
     "distilbert": "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
     "deberta_v2": "MoritzLaurer/DeBERTa-v3-base-mnli",
-    "electra": "google/electra classifiers",
+    "electra": "ELECTRA classifiers",
     "qwen2": "jason9693/Qwen2.5-1.5B-apeach",
     "qwen3": "Qwen3 classifiers",
     "llama": "Llama classifiers",
@@ -66,7 +66,7 @@ CLASSIFIERS: tuple[GoldenRow, ...] = (
         layout={"config": {"classifier_pooling": "cls"}, "prefix": ""},
     ),
     _classifier(
-        "gte_classifier", "GTE (new-impl) for sequences", "classifiers on GTE", reference="transformers, GteModel"
+        "gte_classifier", "GTE (new-impl) for sequences", "classifiers on GTE", reference="transformers GteModel"
     ),
     _classifier(
         "bert_classifier",

@@ -25,7 +25,9 @@ def _embedder(name: str, title: str, stands_for: str, **settings: Any) -> Golden
 
 
 EMBEDDERS: tuple[GoldenRow, ...] = (
-    _embedder("bert", "BERT, mean", "all-MiniLM-L6-v2", calls=_BOTH, layout={"max_seq_length": 128}),
+    _embedder(
+        "bert", "BERT, mean", "sentence-transformers/all-MiniLM-L6-v2", calls=_BOTH, layout={"max_seq_length": 128}
+    ),
     _embedder("e5", "BERT, mean, prefixes not in its files", "intfloat/e5-small-v2", layout={"prefix": "bert."}),
     _embedder("bge", "BERT, CLS", "BAAI/bge-small-en-v1.5", layout={"pooling_style": "mode"}),
     _embedder(
@@ -35,7 +37,7 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
         layout={"pooler": False},
         calls=(_EMBED, _prompt("query")),
     ),
-    _embedder("electra", "ELECTRA, mean", "google/electra-small-discriminator"),
+    _embedder("electra", "ELECTRA, mean", "ELECTRA embedders"),
     _embedder("roberta", "RoBERTa, mean", "sentence-transformers/all-distilroberta-v1"),
     _embedder(
         "xlm_roberta",
@@ -50,17 +52,17 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
         family="xlm_roberta",
         layout={"pooling": "cls", "prefix": "roberta.", "prompts": {}, "safetensors": False},
     ),
-    _embedder("distilbert", "DistilBERT, CLS", "sentence-transformers/msmarco-distilbert-cls"),
+    _embedder("distilbert", "DistilBERT, CLS", "sentence-transformers/msmarco-distilbert-base-tas-b"),
     _embedder("modernbert", "ModernBERT, CLS", "Alibaba-NLP/gte-modernbert-base", calls=_BOTH),
     _embedder(
         "modernbert_prefixed",
         "ModernBERT, mean, tensors under `model.`",
-        "nomic-ai/modernbert-embed-base",
+        "ModernBERT embedders saved with a head",
         family="modernbert",
         layout={"pooling": "mean", "prefix": "model."},
     ),
     _embedder("mpnet", "MPNet, mean", "sentence-transformers/all-mpnet-base-v2"),
-    _embedder("deberta_v2", "DeBERTa v2, mean", "microsoft/deberta-v3-base"),
+    _embedder("deberta_v2", "DeBERTa v2, mean", "DeBERTa v2 and v3 embedders"),
     _embedder(
         "nomic",
         "Nomic BERT, mean, prompts",
@@ -87,7 +89,7 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
         layout={"prefix": ""},
     ),
     _embedder("eurobert", "EuroBERT, mean", "EuroBERT/EuroBERT-210m"),
-    _embedder("qwen2", "Qwen2, last token", "Alibaba-NLP/gte-Qwen2-1.5B-instruct"),
+    _embedder("qwen2", "Qwen2, last token", "Qwen2 embedders"),
     _embedder(
         "qwen3_embedding",
         "Qwen3, last token, prompts",
@@ -95,15 +97,22 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
         family="qwen3",
         calls=(_EMBED, _prompt("query"), _TOKENS),
     ),
-    _embedder("llama", "Llama 2, last token", "intfloat/e5-mistral-7b-instruct on Llama"),
-    _embedder("llama3", "Llama 3, mean", "McGill-NLP/LLM2Vec-Meta-Llama-3"),
+    _embedder(
+        "qwen3_embedding_prefixed",
+        "Qwen3, last token, tensors under `model.`",
+        "Qwen/Qwen3-Embedding-0.6B",
+        family="qwen3",
+        layout={"prefix": "model."},
+    ),
+    _embedder("llama", "Llama 2, last token", "Llama 2 embedders"),
+    _embedder("llama3", "Llama 3, mean", "Llama 3 embedders"),
     _embedder(
         "e5_mistral",
         "Mistral, last token, instructions",
         "intfloat/e5-mistral-7b-instruct",
         calls=(_EMBED, _prompt("web_search_query")),
     ),
-    _embedder("gemma", "Gemma, last token", "google/gemma-2b"),
+    _embedder("gemma", "Gemma, last token", "Gemma embedders"),
     _embedder("gemma2", "Gemma 2, last token", "BAAI/bge-multilingual-gemma2"),
     _embedder(
         "embeddinggemma",
@@ -135,7 +144,7 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
     _embedder(
         "instructor",
         "BERT, prompt tokens do not take part in pooling",
-        "hkunlp/instructor-base as sentence-transformers loads it",
+        "models with `include_prompt: false`, as INSTRUCTOR",
         family="bert",
         layout={"prompts": {"query": "Represent the question: "}, "include_prompt": False},
         calls=(_EMBED, _prompt("query")),
@@ -143,17 +152,19 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
     _embedder(
         "matryoshka",
         "ModernBERT, cut to fewer dimensions",
-        "nomic-ai/modernbert-embed-base",
+        "models with `matryoshka_dimensions`",
         family="modernbert",
         layout={"config": {"matryoshka_dimensions": [8, 16, 32]}},
         calls=(Call(method="embed", inputs="few", options={"dimensions": 8}),),
     ),
-    _embedder("static_embedding", "static vectors, sentence-transformers", "static-retrieval-mrl-en-v1"),
+    _embedder(
+        "static_embedding", "static vectors, sentence-transformers", "sentence-transformers/static-retrieval-mrl-en-v1"
+    ),
     _embedder("model2vec", "static vectors, Model2Vec", "minishlab/potion-base-8M", reference="model2vec"),
     _embedder(
         "model2vec_mapped",
         "static vectors, Model2Vec, several tokens on one row",
-        "minishlab/potion-multilingual-128M with a reduced vocabulary",
+        "Model2Vec with a quantised vocabulary",
         reference="model2vec",
         family="model2vec",
         layout={"mapped": True},

@@ -16,7 +16,7 @@ _INSTRUCTED = Call(method="score", inputs="short_pairs", options={"instruction":
 
 
 def _reranker(name: str, title: str, stands_for: str, **settings: Any) -> GoldenRow:
-    given = {"reference": "CrossEncoder", "family": name, "calls": _SCORES} | settings
+    given = {"reference": "sentence-transformers CrossEncoder", "family": name, "calls": _SCORES} | settings
     return GoldenRow(name=name, title=title, stands_for=stands_for, **given)
 
 
@@ -38,21 +38,27 @@ RERANKERS: tuple[GoldenRow, ...] = (
         "gte_multilingual_reranker",
         "GTE (new-impl) cross-encoder",
         "Alibaba-NLP/gte-multilingual-reranker-base",
-        reference="transformers, GteModel",
+        reference="transformers GteModel",
     ),
     _reranker(
         "gte_multilingual_reranker_bare",
         "GTE (new-impl) cross-encoder, tensors without a prefix",
         "Alibaba-NLP/gte-multilingual-reranker-base",
-        reference="transformers, GteModel",
+        reference="transformers GteModel",
         family="gte_multilingual_reranker",
         layout={"prefix": ""},
     ),
     _reranker("gte_reranker_modernbert", "ModernBERT cross-encoder", "Alibaba-NLP/gte-reranker-modernbert-base"),
     _reranker("mxbai_rerank_v1", "DeBERTa v2 cross-encoder", "mixedbread-ai/mxbai-rerank-base-v1"),
-    _reranker("cross_encoder_v6", "BERT cross-encoder, saved by sentence-transformers 6", "its CrossEncoder"),
     _reranker(
-        "cross_encoder_pooled", "BERT, pooled, Dense module to a score", "CrossEncoder of sentence-transformers 6"
+        "cross_encoder_v6",
+        "BERT cross-encoder, activation beside the config",
+        "cross-encoders saved by sentence-transformers 6",
+    ),
+    _reranker(
+        "cross_encoder_pooled",
+        "BERT, pooled, Dense module to a score",
+        "cross-encoders saved by sentence-transformers 6",
     ),
     _reranker(
         "qwen3_reranker_classifier",
