@@ -52,5 +52,5 @@ def test_a_stored_instruction_and_another_reach_the_template(tmp_path: Path) -> 
     expected = model.predict(pairs, prompt="Judge by length", convert_to_tensor=True, show_progress_bar=False)
     with LLM(str(folder)) as llm:
         results = llm.rerank(QUERY, DOCUMENTS, instruction="Judge by length", use_tqdm=False)
-        found = {result.index: result.relevance_score for result in results}
+        found = {result.index: result.score for result in results}
     torch.testing.assert_close(torch.tensor([found[i] for i in range(len(pairs))]), expected, atol=5e-6, rtol=0)
