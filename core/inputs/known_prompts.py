@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from cenote.registry import model_name
+
 __all__ = ["KnownPrompts", "find_known_prompts"]
 
 
@@ -78,5 +80,5 @@ _TABLE: tuple[KnownPrompts, ...] = (
 
 def find_known_prompts(name: str) -> KnownPrompts | None:
     """Return the prompts of a model by the last part of its name or path, or None."""
-    last = name.rstrip("/").rsplit("/", 1)[-1].lower()
+    last = model_name(name).lower()
     return next((entry for entry in _TABLE if fnmatchcase(last, entry.pattern)), None)

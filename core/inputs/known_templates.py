@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from cenote.inputs.rerank_template import RerankTemplate
+from cenote.registry import model_name
 
 __all__ = ["KNOWN_TEMPLATES", "find_known_template"]
 
@@ -69,5 +70,5 @@ _PATTERNS = (
 
 def find_known_template(model: str) -> RerankTemplate | None:
     """Return the template for a model by the last part of its name or path, or None."""
-    name = model.rstrip("/").rsplit("/", 1)[-1].lower()
+    name = model_name(model).lower()
     return next((KNOWN_TEMPLATES[family] for pattern, family in _PATTERNS if fnmatchcase(name, pattern)), None)

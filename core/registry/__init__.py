@@ -3,6 +3,7 @@
 from cenote.registry.entry import GROUPS, Entry
 from cenote.registry.listing import PluginRow, list_plugins
 from cenote.registry.loading import load_object
+from cenote.registry.markers import model_name
 from cenote.registry.resolve import ResolvedAdapter, load_adapter, resolve_adapter
 from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts, ConvertRule
 from cenote.registry.store import Registry, default_registry
@@ -21,5 +22,6 @@ __all__ = [
     "list_plugins",
     "load_adapter",
     "load_object",
+    "model_name",
     "resolve_adapter",
 ]
