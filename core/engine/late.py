@@ -6,14 +6,14 @@ Source: Günther et al. 2024, "Late Chunking: Contextual Chunk Embeddings Using 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 from cenote.engine.bulk import Answer, BulkRun
-from cenote.engine.face import EngineFace, to_output
+from cenote.engine.face import to_output
+from cenote.engine.offline import OfflineFace
 from cenote.engine.progress import TokenProgress
 from cenote.engine.prompts import Params, params_per_prompt
 from cenote.errors import InvalidRequest, ShapeError, WrongType
@@ -24,11 +24,8 @@ from cenote.types import Prompt, Role, TokenizationOptions
 __all__ = ["LateChunking"]
 
 
-class LateChunking(EngineFace):
+class LateChunking(OfflineFace):
     """What `LLM` can do with documents in chunks."""
-
-    #: Numbers of answers; set by `LLM`.
-    _ids: itertools.count[int]
 
     def embed_chunks(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from cenote.errors import InvalidRequest
+from cenote.errors import WrongType
 
 __all__ = ["ScoreSide", "score_texts"]
 
@@ -21,12 +21,12 @@ def score_texts(side: ScoreSide, name: str) -> list[str]:
         name: of the argument, for messages.
 
     Raises:
-        InvalidRequest: something in it is no text.
+        WrongType: something in it is no text.
     """
     if isinstance(side, str | Mapping):
         return [_text(side, name)]
     if not isinstance(side, Sequence) or isinstance(side, bytes | bytearray):
-        raise InvalidRequest(f"{name} must be a text or a list of texts, not {type(side).__name__}.", param=name)
+        raise WrongType(f"{name} must be a text or a list of texts, not {type(side).__name__}.", param=name)
     return [_text(item, f"{name}[{place}]") for place, item in enumerate(side)]
 
 
@@ -39,7 +39,7 @@ def _text(item: Any, name: str) -> str:
         return content
     if not isinstance(content, Sequence) or not content:
         text = f'{name} must be a text or {{"content": [parts]}}, not {type(item).__name__}.'
-        raise InvalidRequest(text, param=param)
+        raise WrongType(text, param=param)
     return "\n".join(_part(part, name, param) for part in content)
 
 
@@ -50,4 +50,4 @@ def _part(part: Any, name: str, param: str) -> str:
         text: str = part["text"]
         return text
     kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    raise InvalidRequest(f"{name} has a part of type {kind!r}; this model reads text only.", param=param)
+    raise WrongType(f"{name} has a part of type {kind!r}; this model reads text only.", param=param)

@@ -1,0 +1,109 @@
+"""`LLM.score` and `LLM.rerank`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Unpack
+
+from cenote.engine.call_options import Bar, ScoreOptions
+from cenote.engine.offline import OfflineFace
+from cenote.engine.prompts import Params
+from cenote.engine.scoring import plan_scores, ranking
+from cenote.engine.tokenization import tokenization_options
+from cenote.errors import WrongType
+from cenote.lora import LoRARequest
+from cenote.outputs import RerankResult, ScoringRequestOutput
+from cenote.scoring.texts import ScoreSide
+from cenote.types import ChatOptions, PoolingParams
+
+__all__ = ["OfflineScoring"]
+
+
+class OfflineScoring(OfflineFace):
+    """What `LLM` can say of a query and its documents."""
+
+    def score(
+        self,
+        data_1: ScoreSide,
+        data_2: ScoreSide,
+        /,
+        *,
+        use_tqdm: Bar = True,
+        pooling_params: Params = None,
+        lora_request: LoRARequest | None = None,
+        tokenization_kwargs: Mapping[str, Any] | None = None,
+        chat_template: str | None = None,
+        instruction: str | None = None,
+        score_type: str | None = None,
+        use_prompts: bool = False,
+        lora: str | None = None,
+    ) -> list[ScoringRequestOutput]:
+        """Return one score per pair: one query with each document, or queries and documents one by one.
+
+        Args:
+            data_1: a text or texts, the queries.
+            data_2: a text or texts, the documents.
+            use_tqdm: progress bar.
+            pooling_params: one for all, or for cross-encoders one per pair.
+            lora_request: low-rank adapter.
+            tokenization_kwargs: as for `encode`, and `max_tokens_per_query`, `max_tokens_per_doc`.
+            chat_template: Jinja text that lays out a pair from messages of the roles `query` and `document`.
+            instruction: what a reranker shall judge by.
+            score_type: `cross-encoder`, `dense` (cosine) or `colbert` (MaxSim); None is the model's own way.
+            use_prompts: put the model's stored query and document prompts in front, where each text is read alone.
+            lora: name of a loaded low-rank adapter.
+
+        Raises:
+            UnsupportedTask: the model cannot score, or not this way.
+            InvalidRequest: the numbers of texts do not fit, or a parameter is wrong.
+        """
+        name = self.lora_name(lora_request) or lora
+        plan = plan_scores(
+            self,
+            data_1,
+            data_2,
+            params=_with_lora(pooling_params, name),
+            tokenization=tokenization_options(tokenization_kwargs, _pair_chat(chat_template, instruction)),
+            score_type=score_type,
+            use_prompts=use_prompts,
+        )
+        answers = self._run([item.prompt for item in plan.inputs], plan.options, use_tqdm)
+        return plan.outputs(answers, self.limits.pad_token_id)
+
+    def rerank(
+        self,
+        query: str | Mapping[str, Any],
+        documents: ScoreSide,
+        *,
+        top_n: int | None = None,
+        **options: Unpack[ScoreOptions],
+    ) -> list[RerankResult]:
+        """Return documents with their scores, best first.
+
+        Args:
+            query: a text.
+            documents: a text or texts.
+            top_n: return so many at most; None returns all.
+            **options: those of `score`.
+
+        Raises:
+            UnsupportedTask: the model cannot score.
+            InvalidRequest: a text or parameter is wrong.
+            NonFiniteResult: the model failed with a document.
+        """
+        if not isinstance(query, str | Mapping):
+            raise WrongType(f"query must be one text, not {type(query).__name__}.", param="query")
+        return ranking(documents, self.score(query, documents, **options), top_n)
+
+
+def _with_lora(params: Params, name: str | None) -> Params:
+    if name is None:
+        return params
+    if params is None or isinstance(params, PoolingParams):
+        return replace(params or PoolingParams(), lora=name)
+    return [replace(item, lora=name) for item in params]
+
+
+def _pair_chat(template: str | None, instruction: str | None) -> ChatOptions | None:
+    return ChatOptions(template=template, instruction=instruction) if template or instruction else None
