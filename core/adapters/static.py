@@ -26,6 +26,7 @@ from cenote.checkpoints.static import (
 from cenote.config import Resolved
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
 from cenote.inputs import TextEncoder
+from cenote.tasks import check_dimensions
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 
 __all__ = ["StaticAdapter", "StaticEmbeddingModel"]
@@ -42,6 +43,7 @@ class StaticEmbeddingModel:
         *,
         pooling: EmbeddingPooler,
         max_tokens: Resolved[int],
+        dtype: Resolved[torch.dtype],
         rules: TextRules,
     ) -> None:
         """Put the parts together.
@@ -52,6 +54,7 @@ class StaticEmbeddingModel:
             tokenizer: gives no special tokens.
             pooling: token vectors to results.
             max_tokens: longest prompt, and who decided it.
+            dtype: of the table, and who decided it.
             rules: what is done to texts.
         """
         files = checkpoint.sentence_transformers
@@ -76,6 +79,9 @@ class StaticEmbeddingModel:
             "pooling": str(pooling.method),
             "normalize": str(pooling.normalize),
             "embedding size": str(pooling.embedding_size),
+            **self._prompts.facts(),
+            "attention": "none",
+            "dtype": str(dtype),
             "max tokens": str(max_tokens),
             "execution": f"a table of {len(table.rows)} vectors for {table.tokens} tokens, no network",
         }
@@ -125,9 +131,10 @@ class StaticAdapter:
         checkpoint = checkpoint if not is_model2vec(checkpoint) else _with_pipeline(checkpoint)
         table = load_static_table(checkpoint)
         tokenizer = load_static_tokenizer(checkpoint, table)
-        return StaticEmbeddingModel(
+        dtype = resolve_dtype(options.dtype, checkpoint, options.device)
+        model = StaticEmbeddingModel(
             checkpoint,
-            _placed(table, resolve_dtype(options.dtype, checkpoint, options.device).value, options.device),
+            _placed(table, dtype.value, options.device),
             tokenizer,
             pooling=build_pooler(
                 checkpoint,
@@ -137,8 +144,12 @@ class StaticAdapter:
                 device=options.device,
             ),
             max_tokens=static_limit(checkpoint, tokenizer, options.max_model_len),
+            dtype=dtype,
             rules=model2vec_rules(tokenizer) if is_model2vec(checkpoint) else TextRules(),
         )
+        if options.pooler_config.dimensions is not None:
+            check_dimensions(options.pooler_config.dimensions, model.limits, checkpoint.name)
+        return model
 
 
 def _with_pipeline(checkpoint: Checkpoint) -> Checkpoint:

@@ -202,6 +202,17 @@ def test_another_pooling_may_be_chosen(tmp_path: Path) -> None:
         assert_all_close(vectors(model, ["some words"]), [rows.outputs.data.numpy().max(0)], tolerance=TOLERANCE)
 
 
+def test_sizes_are_cut_where_they_are_declared(tmp_path: Path) -> None:
+    folder = build_static("static_embedding", tmp_path)
+    whole = SentenceTransformer(str(folder), device="cpu").encode(sample_texts())
+    cut = whole[:, :8] / np.linalg.norm(whole[:, :8], axis=1, keepdims=True)
+    with LLM(str(folder), hf_overrides={"matryoshka_dimensions": [8, 16]}) as model:
+        params = PoolingParams(dimensions=8, use_activation=True)
+        assert_all_close(vectors(model, sample_texts(), pooling_params=params), cut, tolerance=TOLERANCE)
+    with pytest.raises(InvalidRequest, match="matryoshka"):
+        LLM(str(folder), pooler_config=PoolerConfig(dimensions=8))
+
+
 BROKEN: list[tuple[str, Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], str]] = [
     ("no table", lambda state: {"other": state["embeddings"]}, "other"),
     ("a further tensor", lambda state: state | {"scale": torch.ones(3)}, "scale"),

@@ -10,6 +10,7 @@ from cenote.adapters.classify_pooler import build_classifier
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.stack import load_stack
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
+from cenote.config import first_set
 from cenote.errors import CheckpointError, PromptTooLong
 from cenote.types import PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 from cenote_reward.classes import LlamaReward
@@ -88,13 +89,13 @@ class InternLM2Adapter:
         tokenizer = convert_tokenizer(checkpoint) if options.tokenizer is None else None
         stack = load_stack(checkpoint, options, whole=whole, tokenizer=tokenizer)
         as_vllm = options.compat == "vllm"
-        method = options.pooler_config.seq_pooling_type or "LAST"
+        method = first_set(user=options.pooler_config.seq_pooling_type, default="LAST")
         values = value_function(whole, "v_head")
         classifier = build_classifier(
             options.pooler_config,
             resolve_activation(checkpoint.config, 1, compat=options.compat),
             ("reward",),
-            sequence=prompt_logits(values, method),
+            sequence=prompt_logits(values, method.value),
             token=token_logits(values),
             use_activation=as_vllm,
         )
@@ -105,7 +106,7 @@ class InternLM2Adapter:
             embedding_size=stack.hidden_size,
             labels=("reward",),
             token_pooling=classifier.token_pooling,
-            facts={"pooling": method, **classifier.facts},
+            facts={"pooling": str(method), **classifier.facts},
         )
         model.reward_token_id = None if as_vllm else _reward_token(checkpoint, stack.vocabulary)
         return model

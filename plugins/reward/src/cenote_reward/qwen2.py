@@ -10,7 +10,7 @@ from cenote.adapters.classify_pooler import build_classifier
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.stack import TextStack, load_stack
 from cenote.checkpoints import Checkpoint, build_config, load_backbone
-from cenote.config import Resolved
+from cenote.config import Resolved, first_set
 from cenote.errors import CheckpointError
 from cenote.poolers import StepRows
 from cenote_reward.classes import Qwen2ProcessReward, Qwen2Reward
@@ -36,13 +36,13 @@ class RewardAdapter:
             InvalidRequest: an option does not fit the checkpoint.
         """
         stack = _stack(checkpoint, options, Qwen2Reward)
-        method = options.pooler_config.seq_pooling_type or "LAST"
+        method = first_set(user=options.pooler_config.seq_pooling_type, default="LAST")
         values = value_function(stack.whole, "score")
         classifier = build_classifier(
             options.pooler_config,
             resolve_activation(checkpoint.config, 1, compat=options.compat),
             ("reward",),
-            sequence=prompt_logits(values, method),
+            sequence=prompt_logits(values, method.value),
             token=token_logits(values),
             use_activation=False,
         )
@@ -53,7 +53,7 @@ class RewardAdapter:
             embedding_size=stack.hidden_size,
             labels=("reward",),
             token_pooling=classifier.token_pooling,
-            facts={"pooling": method, **classifier.facts},
+            facts={"pooling": str(method), **classifier.facts},
         )
 
 
