@@ -18,7 +18,8 @@ _PAIRS = [
     ["Nobody knows.", "How deep is the well?"],
     ["water", "x"],
     ["Wohin fließt das Wasser?", "It flows towards the sea in dark tunnels \U0001f30a."],
-    ["What does bread need?", f"Bread needs flour, water, salt and time. {_PARAGRAPH}"],
+    # Longer than the positions of the look-alikes of BERT: both sides are cut.
+    [f"What does bread need? {_PARAGRAPH}", f"Bread needs flour, water, salt and time. {_PARAGRAPH} {_PARAGRAPH}"],
 ]
 _QUESTION = {"role": "user", "content": "How many people lived in the village in 1984?"}
 _CONVERSATIONS = [

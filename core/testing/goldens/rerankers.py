@@ -75,6 +75,21 @@ RERANKERS: tuple[GoldenRow, ...] = (
         calls=(*_SCORES, _INSTRUCTED),
     ),
     _reranker(
+        "qwen3_reranker_overrides",
+        "Qwen3 language model, yes or no, by vLLM's settings",
+        "Qwen/Qwen3-Reranker-0.6B",
+        reference="Qwen3-Reranker card",
+        folder="Qwen3-Reranker-0.6B",
+        family="qwen3_reranker",
+        options={
+            "hf_overrides": {
+                "architectures": ["Qwen3ForSequenceClassification"],
+                "classifier_from_token": ["no", "yes"],
+                "is_original_qwen3_reranker": True,
+            }
+        },
+    ),
+    _reranker(
         "qwen3_reranker_v6",
         "Qwen3 language model, yes or no, saved by sentence-transformers 6",
         "Qwen/Qwen3-Reranker-0.6B with `1_LogitScore`",
