@@ -117,7 +117,9 @@ class EngineFace:
         """
         store = getattr(self._loaded.model, "loras", None)
         if store is None:
-            text = "This model was loaded without low-rank adapters. Load it with enable_lora=True (--enable-lora)."
+            raise InvalidRequest("This model's adapter takes no low-rank adapters.", param="lora_request")
+        if not self.config.enable_lora and not self.config.lora_modules:
+            text = "Adapters are loaded on request only where that is allowed: enable_lora=True (--enable-lora)."
             raise InvalidRequest(text, param="lora_request")
         with self.engine.exclusive():
             store.load(name, folder)

@@ -47,7 +47,7 @@ def model_facts(
         **(_sizes(config, checkpoint, model.limits) if {"embed", "token_embed"} & set(tasks) else {}),
         **_prompts(checkpoint),
         "chat template": _chat_template(config, model),
-        "lora adapters": _loras(model),
+        "lora adapters": _loras(config, model),
         "device": Fact(device, "user" if config.device != "auto" else ""),
     }
     own = {name: line for name, line in model.report().items() if name != "embedding size"}
@@ -98,7 +98,8 @@ def _chat_template(config: EngineConfig, model: PoolingModel) -> Fact:
     return Fact("stored", "tokenizer files") if getattr(tokenizer, "chat_template", None) else Fact("none")
 
 
-def _loras(model: PoolingModel) -> Fact:
+def _loras(config: EngineConfig, model: PoolingModel) -> Fact:
     store: Any = getattr(model, "loras", None)
     names = () if store is None else tuple(store.names())
-    return Fact(names, "user") if names else Fact("none")
+    asked = {name.partition("=")[0] for name in config.lora_modules}
+    return Fact(names, "user" if asked.issuperset(names) else "model_default") if names else Fact("none")

@@ -1,0 +1,51 @@
+"""Low-rank adapters over HTTP: their names serve as models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cenote.engine import AsyncLLM
+from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.loras import build_lora
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, start_server: Any) -> Iterator[str]:
+    folder: Path = build_checkpoint("bert", tmp_path_factory.mktemp("bert"))
+    adapter = build_lora(folder, tmp_path_factory.mktemp("legal"), targets=["query", "value"])
+    engine = AsyncLLM(str(folder), served_model_name="base", lora_modules=(f"legal={adapter}",))
+    with start_server(engine=engine, names=("base",)) as server:
+        yield server.url
+    asyncio.run(engine.shutdown())
+
+
+def _embed(url: str, **body: Any) -> dict[str, Any]:
+    answer = httpx.post(f"{url}/v1/embeddings", json={"input": "a text", **body})
+    assert answer.status_code == 200, answer.text
+    parsed: dict[str, Any] = answer.json()
+    return parsed
+
+
+def test_an_adapters_name_serves_as_model(url: str) -> None:
+    base, legal = _embed(url, model="base"), _embed(url, model="legal")
+    assert legal["model"] == "legal"
+    assert base["data"][0]["embedding"] != legal["data"][0]["embedding"]
+    assert _embed(url, model="base", lora="legal")["data"] == legal["data"]
+
+
+def test_adapters_are_listed_under_their_base_model(url: str) -> None:
+    cards = httpx.get(f"{url}/v1/models").json()["data"]
+    assert [(card["id"], card["parent"]) for card in cards] == [("base", None), ("legal", "base")]
+
+
+@pytest.mark.parametrize("body", [{"model": "unknown"}, {"model": "base", "lora": "unknown"}])
+def test_an_unknown_adapter_is_a_404_that_names_the_known_ones(url: str, body: dict[str, str]) -> None:
+    answer = httpx.post(f"{url}/v1/embeddings", json={"input": "a text", **body})
+    assert answer.status_code == 404
+    assert "unknown" in answer.json()["error"]["message"]
