@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence progress bars and messages below ERROR of transformers inside the block, then restore both."""
+    """Silence progress bars, warnings of coming changes and messages below ERROR inside the block, then restore all."""
     with _LOCK:
         level = transformers_logging.get_verbosity()
         bars = transformers_logging.is_progress_bar_enabled()
@@ -26,7 +27,9 @@ def quiet_transformers() -> Iterator[None]:
         if bars:
             transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # about keys of published files, which stay as they are
+                yield
         finally:
             transformers_logging.set_verbosity(level)
             if bars:

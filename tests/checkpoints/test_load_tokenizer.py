@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from cenote.checkpoints import load_tokenizer, open_checkpoint
 from cenote.errors import CheckpointError, MissingDependency
+from cenote.testing.checkpoints import build_checkpoint
 
 EditConfig = Callable[..., None]
 WriteJson = Callable[[Path, Any], None]
@@ -69,3 +71,11 @@ def test_no_tokenizer_at_all_is_a_clean_error(bert: Path) -> None:
         (bert / name).unlink()
     with pytest.raises(CheckpointError, match="holds no vocabulary"):
         _ids(bert)
+
+
+def test_old_keys_of_a_config_that_transformers_does_not_know_cause_no_warnings(tmp_path: Path) -> None:
+    folder = build_checkpoint("internlm2_reward", tmp_path)  # its config has rope_scaling
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_tokenizer(open_checkpoint(str(folder)))
+    assert [str(warning.message) for warning in caught] == []
