@@ -10,6 +10,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 from cenote.checkpoints.checkpoint import Checkpoint
 from cenote.checkpoints.quiet import quiet_transformers
 from cenote.errors import CheckpointError, RemoteCodeRefused, UnknownArchitecture
+from cenote.registry.known_plugins import KNOWN_CODE
 
 __all__ = ["build_config", "is_remote"]
 
@@ -67,10 +68,12 @@ def _remote_config(checkpoint: Checkpoint) -> PreTrainedConfig:
     if not isinstance(auto_map, dict) or "AutoConfig" not in auto_map:
         raise UnknownArchitecture(f"{asked}{_near(model_type)}", architecture=model_type or "")
     if not checkpoint.trust_remote_code:
+        plugin = KNOWN_CODE.get(str(auto_map["AutoConfig"]).partition("--")[0])
+        install = f"Install its plugin (pip install {plugin})" if plugin else "Install a plugin for this model"
         raise RemoteCodeRefused(
             f"{asked}; only code that comes with it ({auto_map['AutoConfig']}) can load it, and that does not run by "
-            "default. Install a plugin for this model, or allow the code with trust_remote_code=True "
-            "(--trust-remote-code) if you trust its author."
+            f"default. {install}, or allow the code with trust_remote_code=True (--trust-remote-code) if you trust its "
+            "author."
         )
     try:
         with quiet_transformers():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["KNOWN_PLUGINS"]
+__all__ = ["KNOWN_CODE", "KNOWN_PLUGINS"]
 
 #: Architecture string of config.json: distribution to install.
 KNOWN_PLUGINS: dict[str, str] = {
@@ -17,12 +17,14 @@ KNOWN_PLUGINS: dict[str, str] = {
     "ColQwen3_5": "cenote-colqwen",
     "OpsColQwen3Model": "cenote-colqwen",
     "Qwen3VLNemotronEmbedModel": "cenote-colqwen",
-    "JinaEmbeddingsV4Model": "cenote-jina",
-    "JinaForRanking": "cenote-jina",
-    "JinaVLForRanking": "cenote-jina",
     "LlamaNemotronVLForSequenceClassification": "cenote-nemotron-vl",
     "LlamaNemotronVLModel": "cenote-nemotron-vl",
     "InternLM2ForRewardModel": "cenote-reward",
     "Qwen2ForProcessRewardModel": "cenote-reward",
     "Qwen2ForRewardModel": "cenote-reward",
+}
+
+#: Hub repository of remote code, as `auto_map` names it: distribution that runs its models without that code.
+KNOWN_CODE: dict[str, str] = {
+    "jinaai/xlm-roberta-flash-implementation": "cenote-jina",
 }

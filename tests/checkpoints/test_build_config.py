@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -123,3 +124,10 @@ def test_the_checkpoints_own_mapping_is_not_changed(bert: Path) -> None:
     before = dict(checkpoint.config)
     build_config(checkpoint)
     assert checkpoint.config == before
+
+
+def test_refused_code_of_a_known_repository_names_the_plugin_that_replaces_it(tmp_path: Path) -> None:
+    auto_map = {"AutoConfig": "jinaai/xlm-roberta-flash-implementation--configuration.Config"}
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["XLMRobertaModel"], "auto_map": auto_map}))
+    with pytest.raises(RemoteCodeRefused, match="pip install cenote-jina"):
+        build_config(open_checkpoint(str(tmp_path)))
