@@ -5,43 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 import transformers
-from torch import Tensor
 from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 
 from cenote.adapters.activation import resolve_activation
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.classify_head import (
-    ChosenHead,
     choose_sequence_head,
     choose_token_head,
-    head_probes,
     pooled_rows,
     single_tokens,
+    token_id,
 )
+from cenote.adapters.classify_load import HeadedModel, load_headed
 from cenote.adapters.classify_pooled import gives_scores, load_pooled_classifier
 from cenote.adapters.classify_pooler import build_classifier, label_names
-from cenote.adapters.classify_replay import ReplayedHead, build_replay
-from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.pairs import choose_pairs
-from cenote.adapters.stack import TextStack, load_stack
 from cenote.adapters.text import TextPoolingModel
-from cenote.checkpoints import Checkpoint, build_config, load_backbone
+from cenote.checkpoints import Checkpoint, build_config
 from cenote.errors import CheckpointError
 from cenote.poolers import Logits, get_method
 from cenote.registry.markers import marker_holds
 
 __all__ = ["SequenceClassifierAdapter", "TokenClassifierAdapter"]
-
-#: Largest difference to the complete model, relative to the largest logit; in short formats the model's own head
-#: rounds, and the one here does not.
-_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
-
-_NO_HEAD = (
-    "If the checkpoint was never trained to classify, train a head first, or make a classifier of its language "
-    "model's own words: hf_overrides={'classifier_from_token': ['no', 'yes'], 'method': 'from_2_way_softmax'}."
-)
 
 
 class _Headed:
@@ -66,8 +52,9 @@ class _Headed:
                 base model.
             InvalidRequest: an option does not fit the checkpoint.
         """
-        stack, head = load_headed(checkpoint, options, cls.model_class(checkpoint))
-        sequence, token, pooling = cls.logits(stack, head, options)
+        model = load_headed(checkpoint, options, cls.model_class(checkpoint))
+        stack = model.stack
+        sequence, token, pooling = cls.logits(model, options)
         labels = label_names(stack.config)
         activation = resolve_activation(
             checkpoint.config,
@@ -108,9 +95,7 @@ class _Headed:
         return found
 
     @classmethod
-    def logits(
-        cls, stack: TextStack, head: ReplayedHead, options: LoadOptions
-    ) -> tuple[Logits | None, Logits | None, str]:
+    def logits(cls, model: HeadedModel, options: LoadOptions) -> tuple[Logits | None, Logits | None, str]:
         """Return the logits of prompts, those of tokens, and what the head runs on."""
         raise NotImplementedError
 
@@ -131,17 +116,15 @@ class SequenceClassifierAdapter(_Headed):
         return super().load(checkpoint, options, known_template=known_template)
 
     @classmethod
-    def logits(
-        cls, stack: TextStack, head: ReplayedHead, options: LoadOptions
-    ) -> tuple[Logits | None, Logits | None, str]:
+    def logits(cls, model: HeadedModel, options: LoadOptions) -> tuple[Logits | None, Logits | None, str]:
         """Find out which rows the head needs; a pooling method that the user chose wins."""
-        tokens = single_tokens(head, stack.config, stack.hidden_size, options.device)
+        width, head = model.stack.hidden_size, model.head
+        tokens = single_tokens(head, model.probes, width, options.device)
         method = options.pooler_config.seq_pooling_type
         if method is not None:
             return pooled_rows(head, get_method(method)), tokens, f"{method} (user)"
-        chosen: ChosenHead = choose_sequence_head(
-            head, stack.config, stack.hidden_size, options.device, padding_counts=options.compat == "vllm"
-        )
+        pad = None if options.compat == "vllm" else token_id(model.stack.config.get_text_config(), "pad_token_id")
+        chosen = choose_sequence_head(head, model.probes, width, options.device, pad=pad)
         return chosen.logits, tokens, chosen.name
 
 
@@ -152,11 +135,9 @@ class TokenClassifierAdapter(_Headed):
     mapping = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 
     @classmethod
-    def logits(
-        cls, stack: TextStack, head: ReplayedHead, options: LoadOptions
-    ) -> tuple[Logits | None, Logits | None, str]:
+    def logits(cls, model: HeadedModel, options: LoadOptions) -> tuple[Logits | None, Logits | None, str]:
         """Find out whether the head may see all tokens of a batch at once."""
-        chosen = choose_token_head(head, stack.config, stack.hidden_size, options.device)
+        chosen = choose_token_head(model.head, model.probes, model.stack.hidden_size, options.device)
         return None, chosen.logits, chosen.name
 
 
@@ -166,63 +147,3 @@ def _is_reward(checkpoint: Checkpoint, labels: Sequence[str]) -> bool:
     Source: model cards of Skywork-Reward, which read `logits[0][0]`.
     """
     return len(labels) == 1 and marker_holds("name:*reward*", checkpoint)
-
-
-def load_headed(checkpoint: Checkpoint, options: LoadOptions, model_class: Any) -> tuple[TextStack, ReplayedHead]:
-    """Load a class with a head, and take the head apart from its base model.
-
-    Args:
-        checkpoint: the opened checkpoint.
-        options: what the user asked for.
-        model_class: transformers class with a head.
-
-    Returns:
-        The base model, ready to run packed, and the head.
-
-    Raises:
-        CheckpointError: tensors are missing, or head and base model together do not give what the complete model gives.
-    """
-    whole: Any = load_backbone(
-        checkpoint,
-        build_config(checkpoint),
-        dtype=resolve_dtype(options.dtype, checkpoint, options.device).value,
-        device=options.device,
-        attn_implementation=None,
-        model_class=model_class,
-        allowed_missing=(),
-        keep_pooler=True,
-        hint=_NO_HEAD,
-    )
-    base = whole.base_model
-    probes = [torch.tensor([ids], device=options.device) for ids in head_probes(whole.config)]
-    with torch.inference_mode():
-        expected, examples = _complete(whole, base, probes)
-    replace = build_replay(whole, base, examples[0])
-    stack = load_stack(checkpoint, options, whole=whole)
-    head = replace()
-    with torch.inference_mode():
-        found = [head(part.last_hidden_state.float(), ids) for part, ids in zip(examples, probes, strict=True)]
-    largest = max(float(logits.abs().max()) for logits in expected)
-    difference = max(float((a - b).abs().max()) for a, b in zip(found, expected, strict=True))
-    if not difference <= _TOLERANCE.get(stack.dtype.value, 1e-4) * max(largest, 1e-6):
-        raise CheckpointError(
-            f"The head of {type(whole).__name__} needs more of its base model than the last hidden states, so that it "
-            "cannot be run on packed batches. Install a plugin for this model."
-        )
-    return stack, head
-
-
-def _complete(whole: Any, base: Any, probes: list[Tensor]) -> tuple[list[Tensor], list[Any]]:
-    """Run the complete model, and its base model, by their own attention on one sequence after the other."""
-    logits, outputs = [], []
-    try:
-        for ids in probes:
-            logits.append(whole(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.float())
-            outputs.append(base(input_ids=ids, attention_mask=torch.ones_like(ids)))
-    except Exception as exc:
-        # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
-        raise CheckpointError(
-            f"{type(whole).__name__} cannot be run by the generic adapter ({type(exc).__name__}: {exc}). Install a "
-            "plugin for this model."
-        ) from exc
-    return logits, outputs

@@ -7,7 +7,7 @@ transformers' heads read the first token (BERT), the last one that is not paddin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,18 +15,36 @@ import torch
 from torch import Tensor
 
 from cenote.adapters.classify_replay import ReplayedHead
+from cenote.adapters.classify_ways import (
+    Way,
+    batch_ids,
+    first_token,
+    last_token,
+    one_by_one,
+    packed_tokens,
+    padded_tokens,
+)
 from cenote.poolers import Logits
 from cenote.poolers.sequence import Method
 from cenote.types import PoolingBatch, PoolingParams, PoolingRow
 
-__all__ = ["ChosenHead", "choose_sequence_head", "choose_token_head", "head_probes", "pooled_rows", "single_tokens"]
+__all__ = [
+    "ChosenHead",
+    "Probes",
+    "choose_sequence_head",
+    "choose_token_head",
+    "head_probes",
+    "pooled_rows",
+    "single_tokens",
+    "token_id",
+]
 
 _log = logging.getLogger(__name__)
 
 #: Largest difference relative to the largest logit; both sides compute in float32 from the same hidden states.
 _TOLERANCE = 1e-5
-#: From a head, hidden states [T, h] and the batch to logits.
-Way: TypeAlias = Callable[[ReplayedHead, Tensor, PoolingBatch], Tensor]
+#: Token ids of sequences.
+Probes: TypeAlias = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +60,16 @@ class ChosenHead:
     name: str
 
 
-def head_probes(config: Any) -> list[tuple[int, ...]]:
-    """Return sequences of unlike lengths that end as texts do: with the end-of-text token where a config names one."""
+def head_probes(config: Any, rows: int) -> list[tuple[int, ...]]:
+    """Return sequences of unlike lengths that end as texts do: with the end-of-text token where a config names one.
+
+    Args:
+        config: transformers' config of the model.
+        rows: of its embedding table.
+    """
     text = config.get_text_config()
-    pad, end = (_first_id(getattr(text, name, None)) for name in ("pad_token_id", "eos_token_id"))
-    ordinary = [token for token in range(int(text.vocab_size)) if token not in (pad, end)]
+    pad, end = (token_id(text, name) for name in ("pad_token_id", "eos_token_id"))
+    ordinary = [token for token in range(rows) if token not in (pad, end)]
     generator = torch.Generator().manual_seed(22)
     tail = () if end is None or end == pad else (end,)
     return [
@@ -55,42 +78,45 @@ def head_probes(config: Any) -> list[tuple[int, ...]]:
     ]
 
 
-def choose_sequence_head(
-    head: ReplayedHead, config: Any, width: int, device: str, *, padding_counts: bool = False
-) -> ChosenHead:
+def token_id(config: Any, name: str) -> int | None:
+    """Return the token id, or the first of several, that a config has under a name."""
+    value = getattr(config, name, None)
+    value = value[0] if isinstance(value, list | tuple) and value else value
+    return value if isinstance(value, int) else None
+
+
+def choose_sequence_head(head: ReplayedHead, probes: Probes, width: int, device: str, *, pad: int | None) -> ChosenHead:
     """Return the cheapest way to run the head of a sequence classifier that equals running it on whole sequences.
 
     Args:
         head: the head.
-        config: transformers' config of the model.
+        probes: token ids of sequences, as `head_probes` gives them.
         width: of the hidden states.
         device: where the head computes.
-        padding_counts: the last token counts even where it is the padding token, as in vLLM.
+        pad: token that a head may take for padding at the end of a text; None where it shall count as any other.
     """
-    probes = head_probes(config)
-    pad = _first_id(getattr(config.get_text_config(), "pad_token_id", None))
-    ways: dict[str, Way] = {"first token": _first, "last token": _last(None), "all tokens": _padded}
+    ways: dict[str, Way] = {"first token": first_token, "last token": last_token(None), "all tokens": padded_tokens}
     name, way = _choose(head, ways, probes, width, device)
-    if name == "last token" and pad is not None and not padding_counts:
+    if name == "last token" and pad is not None:
         # Heads of decoders look for the last token that is not padding, also in a text that ends with that token.
-        ways = {"last token": way, "last token that is not padding": _last(pad)}
+        ways = {"last token": way, "last token that is not padding": last_token(pad)}
         name, way = _choose(head, ways, [(*ids, pad) for ids in probes], width, device)
     return ChosenHead(lambda hidden, batch: way(head, hidden.float(), batch), name)
 
 
-def choose_token_head(head: ReplayedHead, config: Any, width: int, device: str) -> ChosenHead:
+def choose_token_head(head: ReplayedHead, probes: Probes, width: int, device: str) -> ChosenHead:
     """Return a way to run the head of a token classifier: on all tokens at once where they do not see each other."""
-    name, way = _choose(head, {"every token": _packed}, head_probes(config), width, device)
+    name, way = _choose(head, {"every token": packed_tokens}, probes, width, device)
     return ChosenHead(lambda hidden, batch: way(head, hidden.float(), batch).flatten(0, -2), name)
 
 
-def single_tokens(head: ReplayedHead, config: Any, width: int, device: str) -> Logits | None:
+def single_tokens(head: ReplayedHead, probes: Probes, width: int, device: str) -> Logits | None:
     """Return a sequence head that takes every token for a sequence of its own; None where it cannot do that."""
 
     def logits(hidden: Tensor, batch: PoolingBatch) -> Tensor:
-        return head(hidden.float()[:, None], _ids(batch, hidden.device)[:, None])
+        return head(hidden.float()[:, None], batch_ids(batch, hidden.device)[:, None])
 
-    hidden, batch = _random_hidden(head_probes(config), width, device)
+    hidden, batch = _random_hidden(probes, width, device)
     try:
         with torch.inference_mode():
             logits(hidden, batch)
@@ -112,9 +138,7 @@ def pooled_rows(head: ReplayedHead, method: Method) -> Logits:
     return logits
 
 
-def _choose(
-    head: ReplayedHead, ways: dict[str, Way], probes: Sequence[tuple[int, ...]], width: int, device: str
-) -> tuple[str, Way]:
+def _choose(head: ReplayedHead, ways: dict[str, Way], probes: Probes, width: int, device: str) -> tuple[str, Way]:
     """Return the first way that equals running the head on one whole sequence after the other, else just that.
 
     The hidden states are random: they tell the rows apart better than those of a trained model, whose logits may
@@ -122,7 +146,7 @@ def _choose(
     """
     hidden, batch = _random_hidden(probes, width, device)
     with torch.inference_mode():
-        expected = _alone(head, hidden, batch)
+        expected = one_by_one(head, hidden, batch)
         for name, way in ways.items():
             try:
                 found = way(head, hidden, batch)
@@ -133,68 +157,15 @@ def _choose(
             found = found.reshape(expected.shape) if found.numel() == expected.numel() else found
             if found.shape == expected.shape and _close(found, expected):
                 return name, way
-    return "whole sequences, one by one", _alone
+    return "whole sequences, one by one", one_by_one
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:
     return float((found - expected).abs().max()) <= _TOLERANCE * float(expected.abs().max().clamp_min(1e-6))
 
 
-def _random_hidden(probes: Sequence[tuple[int, ...]], width: int, device: str) -> tuple[Tensor, PoolingBatch]:
+def _random_hidden(probes: Probes, width: int, device: str) -> tuple[Tensor, PoolingBatch]:
     rows = [PoolingRow(length=len(ids), tasks=("classify",), params=PoolingParams(), token_ids=ids) for ids in probes]
     generator = torch.Generator().manual_seed(23)
     hidden = torch.randn(sum(row.length for row in rows), width, generator=generator).to(device)
     return hidden, PoolingBatch(tuple(rows))
-
-
-def _first(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:
-    return _places(head, hidden, batch, [0] * len(batch.rows))
-
-
-def _last(pad: int | None) -> Way:
-    def way(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:
-        places = [
-            next((place for place in reversed(range(row.length)) if row.token_ids[place] != pad), 0)
-            for row in batch.rows
-        ]
-        return _places(head, hidden, batch, places)
-
-    return way
-
-
-def _places(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch, places: Sequence[int]) -> Tensor:
-    """Run the head on one token of each prompt."""
-    starts = torch.tensor((0, *batch.lengths[:-1])).cumsum(0)
-    rows = hidden[(starts + torch.tensor(places)).to(hidden.device)]
-    ids = [row.token_ids[place] for row, place in zip(batch.rows, places, strict=True)]
-    return head(rows[:, None], torch.tensor(ids, device=hidden.device)[:, None])
-
-
-def _padded(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:
-    sizes = list(batch.lengths)
-    pad = torch.nn.utils.rnn.pad_sequence
-    rows = pad(list(hidden.split_with_sizes(sizes)), batch_first=True)
-    ids = pad(list(_ids(batch, hidden.device).split_with_sizes(sizes)), batch_first=True, padding_value=head.padding)
-    mask = torch.arange(max(sizes), device=hidden.device) < torch.tensor(sizes, device=hidden.device)[:, None]
-    return head(rows, ids, mask.long())
-
-
-def _packed(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:
-    return head(hidden[None], _ids(batch, hidden.device)[None])
-
-
-def _alone(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:
-    """Run the head on one whole sequence after the other: [n, labels], or [1, T, labels] of a token classifier."""
-    sizes = list(batch.lengths)
-    pairs = zip(hidden.split_with_sizes(sizes), _ids(batch, hidden.device).split_with_sizes(sizes), strict=True)
-    results = [head(rows[None], ids[None]) for rows, ids in pairs]
-    return torch.cat(results, dim=results[0].dim() - 2)
-
-
-def _ids(batch: PoolingBatch, device: torch.device) -> Tensor:
-    return torch.tensor([token for row in batch.rows for token in row.token_ids], device=device)
-
-
-def _first_id(value: Any) -> int | None:
-    value = value[0] if isinstance(value, list | tuple) and value else value
-    return value if isinstance(value, int) else None

@@ -61,8 +61,10 @@ class LmClassifierAdapter:
         words = find_words(checkpoint, stack.tokenizer, cls.words, cls.difference)
         head = word_head(checkpoint, stack, words.ids, type(example), options.device)
         method = first_set(user=options.pooler_config.seq_pooling_type, default="LAST")
-        pairs = choose_pairs(checkpoint, stack.tokenizer, options, known=cls.known_template, separated=False)
-        if checkpoint.config.get("is_original_qwen3_reranker") and pairs.template is None:
+        is_qwen3 = bool(checkpoint.config.get("is_original_qwen3_reranker"))
+        known = cls.known_template or ("qwen3-reranker" if is_qwen3 else None)
+        pairs = choose_pairs(checkpoint, stack.tokenizer, options, known=known, separated=False)
+        if is_qwen3 and pairs.template is None:
             _log.warning("Qwen3-Reranker is scored without a prompt template; give one with --chat-template")
         classifier = build_classifier(
             options.pooler_config,

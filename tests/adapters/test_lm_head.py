@@ -77,6 +77,19 @@ def test_the_flags_of_vllm_give_what_vllm_gives(tmp_path: Path) -> None:
     torch.testing.assert_close(found, torch.sigmoid(logits[:, 1] - logits[:, 0]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("compat", ["reference", "vllm"])
+def test_the_flag_of_qwen3_rerankers_brings_their_template(
+    compat: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = build_checkpoint("qwen3_reranker", tmp_path)
+    flags = {"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": True}
+    with LLM(str(folder), hf_overrides=flags, compat=compat) as llm:
+        pairs = llm.report()["pairs"]
+    expected = "template (known template qwen3-reranker)" if compat == "reference" else "one joined text (default)"
+    assert pairs == expected
+    assert ("without a prompt template" in caplog.text) == (compat == "vllm")
+
+
 def test_a_word_each_gives_a_label_each(tmp_path: Path) -> None:
     folder = build_checkpoint("qwen3_reranker", tmp_path)
     words = ["no", "yes", "Yes"]
