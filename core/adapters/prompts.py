@@ -50,7 +50,8 @@ class StoredPrompts:
         asked = params.prompt if params.prompt is not None else self._named(params.prompt_name)
         if prompt.text is None:
             if asked:
-                raise InvalidRequest("A prompt can be put in front of text, not of token ids or a conversation.", param="prompt")
+                text = "A prompt can be put in front of text, not of token ids or of a conversation."
+                raise InvalidRequest(text, param="prompt")
             return ""
         if asked is not None:
             return asked
