@@ -11,7 +11,7 @@ BIN := .venv/bin
 # Plugins and IO processors are distributions of their own, found by their folders.
 PLUGIN_SOURCES := $(wildcard plugins/*/src io_processors/*/src)
 
-.PHONY: help setup serve demo test check bench bench-check docs lock clean
+.PHONY: help setup serve demo test check bench bench-check docs architectures lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ bench-check: setup ## run the benchmark's code on few texts, times not judged
 
 docs: setup ## write the generated tables in README.md and docs/
 	@$(BIN)/python scripts/tables.py
+
+architectures: setup ## run a tiny model of every text class of transformers, and write down how each one runs
+	@$(BIN)/python scripts/architectures.py
 
 lock: ## write constraints.txt anew from a clean installation
 	@"$(PYTHON)" scripts/lock.py

@@ -9,6 +9,7 @@ import csv
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,8 +34,9 @@ def documents() -> dict[Path, str]:
         "architectures": _architectures(),
         "verified": _verified(),
         "server": _server_variables(),
+        **_any_architecture(),
     }
-    pages = [ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "environment.md"]
+    pages = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("models", "architectures", "environment"))]
     return {page: _filled(page.read_text(), blocks) for page in pages}
 
 
@@ -107,6 +109,31 @@ def _packed() -> str:
 def _padded() -> str:
     rows = [[family.title, f"`{name}`", family.reason] for name, family in FAMILIES.items() if not family.packs]
     return _table(["family", "`model_type`", "why not packed"], rows)
+
+
+def _any_architecture() -> dict[str, str]:
+    """Return the blocks about the classes of transformers' auto maps, as `scripts/architectures.py` found them."""
+    found = json.loads((ROOT / "tests" / "conformance" / "architectures.json").read_text())
+    rows = [
+        [f"`{name}`", f"`{row['model_type']}`", row["execution"], _why(row.get("reason", ""))]
+        for name, row in found["text"].items()
+    ]
+    counts = Counter(row[2] for row in rows)
+    others = [[reason, ", ".join(f"`{name}`" for name in names)] for reason, names in found["other"].items()]
+    return {
+        "any_counts": _table(["how", "classes"], [[kind, str(count)] for kind, count in counts.most_common()]),
+        "any_text": _table(["class", "`model_type`", "how", "why"], rows),
+        "any_other": "\n".join(f"* {reason}: {names}" for reason, names in others),
+    }
+
+
+def _why(reason: str) -> str:
+    """Leave out what the columns before say already, the error behind an error, and the advice."""
+    reason = reason.partition(" does not run packed: ")[2] or reason
+    reason = reason.removesuffix("; padding changes its results, so that only equal lengths run together")
+    reason = re.sub(r"^\w+ cannot be run by the generic adapter \(\w+: (.*)\)\. .*", r"\1", reason)
+    reason = re.sub(r"^\w+ (is made of .*?|has no table .*?)( \(.*|\. Install .*)", r"\1", reason)
+    return reason.replace("|", "\\|")
 
 
 def _server_variables() -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from cenote.adapters.padded_families import EQUAL_LENGTHS, PADDED_BECAUSE
+
 __all__ = ["FAMILIES", "Family", "family_of"]
 
 
@@ -67,4 +69,7 @@ _UNKNOWN = Family(title="other")
 
 def family_of(model_type: str | None) -> Family:
     """Return what is known of a `model_type`; a cautious default where nothing is."""
-    return FAMILIES.get(model_type or "", _UNKNOWN)
+    name = model_type or ""
+    if name in PADDED_BECAUSE:
+        return Family(title=name, packs=False, reason=PADDED_BECAUSE[name], rows=EQUAL_LENGTHS.get(name, "any"))
+    return FAMILIES.get(name, _UNKNOWN)

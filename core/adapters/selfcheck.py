@@ -105,10 +105,7 @@ def _run_alone(model: Any, max_tokens: int) -> _Check:
         again = probe.alone(backbone, 0)
     except Exception as exc:
         # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
-        raise CheckpointError(
-            f"{type(model).__name__} cannot be run by the generic adapter ({type(exc).__name__}: {exc}). "
-            f"{_advice(model)}"
-        ) from exc
+        raise CheckpointError(_cannot(model, exc)) from exc
     if not all(bool(torch.isfinite(part).all()) for part in parts):
         raise CheckpointError("The model computes NaN or infinity for ordinary tokens; its weights are broken.")
     if _relative(again, parts[0]) > tolerance(model.dtype):
@@ -129,13 +126,14 @@ def _without_single(backbone: Backbone, probe: Probe) -> Probe:
     return probe
 
 
-def _advice(model: Any) -> str:
+def _cannot(model: Any, exc: Exception) -> str:
+    name, what = type(model).__name__, f"{type(exc).__name__}: {exc}"
     if getattr(model.config, "is_encoder_decoder", False):
         return (
-            "It is made of an encoder and a decoder, wants a second text for the decoder, and transformers has no "
-            "class for the encoder alone. Install a plugin for this model."
+            f"{name} is made of an encoder and a decoder, wants a second text for the decoder, and transformers has no "
+            f"class for the encoder alone ({what}). Install a plugin for this model."
         )
-    return "Install a plugin for this model."
+    return f"{name} cannot be run by the generic adapter ({what}). Install a plugin for this model."
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
