@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cenote.cli.models import app
-from cenote.testing.checkpoints import build_adapter, build_checkpoint
+from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.loras import build_lora
 
 
 def inspect(*words: str) -> str:
@@ -57,7 +58,7 @@ def test_an_embedder_tells_what_its_files_decided(embedder: Path) -> None:
 
 def test_what_the_user_decided_says_so(embedder: Path, tmp_path: Path) -> None:
     overrides = {"matryoshka_dimensions": [8, 16], "architectures": ["BertForMaskedLM"]}
-    adapter = build_adapter("bert", "one", tmp_path / "lora")
+    adapter = build_lora(embedder, tmp_path / "lora", targets=["query"])
     words = ["--pooler-config.task=token_embed", "--pooler-config.seq_pooling_type=MEAN+CLS", "--max-model-len", "64"]
     words += ["--hf-overrides", json.dumps(overrides), "--convert", "embed", "--runner", "pooling"]
     words += ["--pooler-config.use_activation=false", "--lora-modules", f"one={adapter}"]

@@ -4,7 +4,6 @@ Each is below 0.3 MB, built in well under a second, and the same bytes every tim
 that a leak between neighbours in a batch, a wrong position or a lost bias changes results far above any tolerance.
 """
 
-from cenote.testing.checkpoints.adapters import build_adapter
 from cenote.testing.checkpoints.build import build_checkpoint
 from cenote.testing.checkpoints.catalogue import FAMILIES, HEADED, family
 from cenote.testing.checkpoints.family import Family
@@ -16,7 +15,6 @@ __all__ = [
     "HEADED",
     "STATIC",
     "Family",
-    "build_adapter",
     "build_backbone",
     "build_checkpoint",
     "build_static",

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cenote.testing.checkpoints import STATIC, build_adapter, build_checkpoint, build_static
+from cenote.testing.checkpoints import STATIC, build_checkpoint, build_static
+from cenote.testing.loras import build_lora
 
 __all__ = ["Call", "GoldenRow"]
+
+#: Layers that adapters are mostly trained for, in the names of BERT and of Llama's relatives.
+_TARGETS = ("query", "value", "q_proj", "v_proj")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +65,9 @@ class GoldenRow:
     def build(self, root: Path) -> Path:
         """Write the checkpoint and its adapters into folders below `root`, and return the checkpoint's."""
         folder = root / self.folder
-        for name in self.adapters:
-            build_adapter(self.family, name, root / name)
         if self.family in STATIC:
             return build_static(self.family, folder, **self.layout)
-        return build_checkpoint(self.family, folder, **self.layout)
+        build_checkpoint(self.family, folder, **self.layout)
+        for name in self.adapters:
+            build_lora(folder, root / name, targets=_TARGETS, name=name, r=4, lora_alpha=8)
+        return folder
