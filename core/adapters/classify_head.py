@@ -101,20 +101,20 @@ def choose_sequence_head(head: ReplayedHead, probes: Probes, width: int, device:
         # Heads of decoders look for the last token that is not padding, also in a text that ends with that token.
         ways = {"last token": way, "last token that is not padding": last_token(pad)}
         name, way = _choose(head, ways, [(*ids, pad) for ids in probes], width, device)
-    return ChosenHead(lambda hidden, batch: way(head, hidden.float(), batch), name)
+    return ChosenHead(lambda hidden, batch: way(head, hidden, batch), name)
 
 
 def choose_token_head(head: ReplayedHead, probes: Probes, width: int, device: str) -> ChosenHead:
     """Return a way to run the head of a token classifier: on all tokens at once where they do not see each other."""
     name, way = _choose(head, {"every token": packed_tokens}, probes, width, device)
-    return ChosenHead(lambda hidden, batch: way(head, hidden.float(), batch).flatten(0, -2), name)
+    return ChosenHead(lambda hidden, batch: way(head, hidden, batch).flatten(0, -2), name)
 
 
 def single_tokens(head: ReplayedHead, probes: Probes, width: int, device: str) -> Logits | None:
     """Return a sequence head that takes every token for a sequence of its own; None where it cannot do that."""
 
     def logits(hidden: Tensor, batch: PoolingBatch) -> Tensor:
-        return head(hidden.float()[:, None], batch_ids(batch, hidden.device)[:, None])
+        return head(hidden[:, None], batch_ids(batch, hidden.device)[:, None])
 
     hidden, batch = _random_hidden(probes, width, device)
     try:
@@ -133,7 +133,7 @@ def pooled_rows(head: ReplayedHead, method: Method) -> Logits:
     def logits(hidden: Tensor, batch: PoolingBatch) -> Tensor:
         rows = method(hidden, batch.lengths, [row.pooling_skip for row in batch.rows])
         ends = torch.tensor([[row.token_ids[-1]] for row in batch.rows], device=hidden.device)
-        return head(rows.float()[:, None], ends)
+        return head(rows[:, None], ends)
 
     return logits
 

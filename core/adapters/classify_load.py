@@ -85,7 +85,7 @@ def _check(head: ReplayedHead, probes: Probes, examples: list[Any], expected: li
     try:
         with torch.inference_mode():
             found = [
-                head(example.last_hidden_state.float(), torch.tensor([ids], device=logits.device))
+                head(example.last_hidden_state, torch.tensor([ids], device=logits.device))
                 for ids, example, logits in zip(probes, examples, expected, strict=True)
             ]
     except Exception as exc:

@@ -68,14 +68,14 @@ class ReplayedHead:
         """Compute logits in float32.
 
         Args:
-            hidden: [n, L, h] float32.
+            hidden: [n, L, h], in any float format.
             ids: [n, L] int64, the tokens that the rows belong to; some heads look for one of them.
             mask: [n, L] int64, 0 where a row is padding; None is no padding.
 
         Returns:
             [n, labels], or [n, L, labels] of a token classifier.
         """
-        with self._stage.playing(hidden):
+        with self._stage.playing(hidden.float()):
             output = self._whole(input_ids=ids, attention_mask=torch.ones_like(ids) if mask is None else mask)
         logits: Tensor = output.logits
         return logits

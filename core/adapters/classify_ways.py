@@ -44,15 +44,33 @@ def _places(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch, places: Seq
 
 
 def padded_tokens(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:
-    """Run the head on all sequences at once, filled up to the longest and masked."""
-    sizes = list(batch.lengths)
-    pad = torch.nn.utils.rnn.pad_sequence
-    rows = pad(list(hidden.split_with_sizes(sizes)), batch_first=True)
-    ids = pad(
-        list(batch_ids(batch, hidden.device).split_with_sizes(sizes)), batch_first=True, padding_value=head.padding
-    )
-    mask = torch.arange(max(sizes), device=hidden.device) < torch.tensor(sizes, device=hidden.device)[:, None]
-    return head(rows, ids, mask.long())
+    """Run the head on whole sequences, filled up to the longest and masked; those of unlike lengths apart.
+
+    A group holds sequences of which none is less than half as long as another, so that at most half of it is padding.
+    """
+    sizes = batch.lengths
+    rows = hidden.split_with_sizes(list(sizes))
+    ids = batch_ids(batch, hidden.device).split_with_sizes(list(sizes))
+    results: list[Tensor | None] = [None] * len(sizes)
+    for group in _alike(sizes):
+        pad = torch.nn.utils.rnn.pad_sequence
+        padded = pad([rows[index] for index in group], batch_first=True)
+        filled = pad([ids[index] for index in group], batch_first=True, padding_value=head.padding)
+        lengths = torch.tensor([sizes[index] for index in group], device=hidden.device)
+        mask = torch.arange(padded.shape[1], device=hidden.device) < lengths[:, None]
+        for index, logits in zip(group, head(padded, filled, mask.long()), strict=True):
+            results[index] = logits
+    return torch.stack([logits for logits in results if logits is not None])
+
+
+def _alike(sizes: Sequence[int]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index]):
+        if groups and 2 * sizes[index] >= sizes[groups[-1][0]]:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
 
 
 def packed_tokens(head: ReplayedHead, hidden: Tensor, batch: PoolingBatch) -> Tensor:

@@ -163,7 +163,7 @@ def _token_logits(head: ReplayedHead, words: LmWords) -> Logits:
 
 def _values(head: ReplayedHead, rows: Tensor, words: LmWords) -> Tensor:
     """Return [n, labels] of rows [n, h]. No token ids are needed: an output layer takes every row by itself."""
-    logits = head(rows.float()[None], torch.zeros(1, len(rows), dtype=torch.long, device=rows.device))[0]
+    logits = head(rows[None], torch.zeros(1, len(rows), dtype=torch.long, device=rows.device))[0]
     return logits[:, 1:] - logits[:, :1] if words.difference else logits
 
 

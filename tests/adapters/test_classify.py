@@ -119,6 +119,14 @@ def test_the_rows_that_a_head_needs_are_found_out(
     _assert_close(_run(model, "classify", ids), expected)
 
 
+def test_a_head_on_whole_sequences_takes_those_of_unlike_lengths_apart(tmp_path: Path) -> None:
+    folder = build_checkpoint("modernbert_classifier", tmp_path, config={"classifier_pooling": "mean"})
+    model = _load(SequenceClassifierAdapter, folder)
+    ids = _ids(model, ["a", "word " * 30, "two words", "word " * 25, "b", "word " * 8])
+    expected = _reference(folder, ids, transformers.AutoModelForSequenceClassification)
+    _assert_close(_run(model, "classify", ids), expected)
+
+
 def test_a_text_that_ends_with_padding_is_read_as_transformers_reads_it(tmp_path: Path) -> None:
     folder = build_checkpoint("qwen3_classifier", tmp_path)
     model = _load(SequenceClassifierAdapter, folder)
