@@ -12,6 +12,7 @@ import transformers
 from torch import Tensor
 from transformers import BartConfig, BartForSequenceClassification
 
+from cenote import LLM
 from cenote.adapters.backbone import pack
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.classify import SequenceClassifierAdapter, TokenClassifierAdapter
@@ -88,6 +89,25 @@ def test_a_token_classifier_equals_transformers(name: str, tmp_path: Path) -> No
     found = _run(model, "token_classify", ids)
     _assert_close(found, _reference(folder, ids, transformers.AutoModelForTokenClassification))
     _assert_close([_run(model, "token_classify", [item])[0] for item in ids], found)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "auto"),
+    [
+        ("NewForSequenceClassification", "classify", transformers.AutoModelForSequenceClassification),
+        ("GteNewForSequenceClassification", "classify", transformers.AutoModelForSequenceClassification),
+        ("NewForTokenClassification", "token_classify", transformers.AutoModelForTokenClassification),
+        ("GteNewForTokenClassification", "token_classify", transformers.AutoModelForTokenClassification),
+    ],
+)
+def test_gte_classifiers_are_known_by_all_their_names(architecture: str, task: str, auto: Any, tmp_path: Path) -> None:
+    folder = build_checkpoint("gte_classifier", tmp_path, config={"architectures": [architecture]})
+    with LLM(str(folder)) as llm:
+        assert llm.report()["adapter"].startswith("alibaba-gte-")
+        params = PoolingParams(use_activation=False)
+        outputs = llm.encode(list(TEXTS), pooling_task=task, pooling_params=params, use_tqdm=False)
+    found = [output.outputs.data for output in outputs]
+    _assert_close(found, _reference(folder, [tuple(output.prompt_token_ids) for output in outputs], auto))
 
 
 @pytest.mark.parametrize("name", ["bert", "distilbert", "llama"])
