@@ -114,17 +114,19 @@ def _padded() -> str:
 def _any_architecture() -> dict[str, str]:
     """Return the blocks about the classes of transformers' auto maps, as `scripts/architectures.py` found them."""
     found = json.loads((ROOT / "tests" / "conformance" / "architectures.json").read_text())
-    rows = [
-        [f"`{name}`", f"`{row['model_type']}`", row["execution"], _why(row.get("reason", ""))]
-        for name, row in found["text"].items()
-    ]
-    counts = Counter(row[2] for row in rows)
-    others = [[reason, ", ".join(f"`{name}`" for name in names)] for reason, names in found["other"].items()]
-    return {
-        "any_counts": _table(["how", "classes"], [[kind, str(count)] for kind, count in counts.most_common()]),
-        "any_text": _table(["class", "`model_type`", "how", "why"], rows),
-        "any_other": "\n".join(f"* {reason}: {names}" for reason, names in others),
-    }
+    tasks = [name for name in found if name != "other"]
+    counts = {name: Counter(row["execution"] for row in found[name].values()) for name in tasks}
+    kinds = ["packed", "padded", "equal lengths", "alone", "refused"]
+    summary = [[kind, *(str(counts[name][kind]) for name in tasks)] for kind in kinds]
+    blocks = {"any_counts": _table(["how", *(f"`{name}`" for name in tasks)], summary)}
+    for name in tasks:
+        rows = [
+            [f"`{key}`", f"`{row['model_type']}`", row["execution"], _why(row.get("reason", ""))]
+            for key, row in found[name].items()
+        ]
+        blocks[f"any_{name}"] = _table(["class", "`model_type`", "how", "why"], rows)
+    others = [f"* {reason}: {', '.join(f'`{name}`' for name in names)}" for reason, names in found["other"].items()]
+    return {**blocks, "any_other": "\n".join(others)}
 
 
 def _why(reason: str) -> str:

@@ -76,7 +76,7 @@ Wrap: TypeAlias = Callable[[Backbone], Backbone]
 def regime_of(model: Any) -> Wrap:
     """Return what wraps a model's backbones where its computation depends on length, and else leaves them alone.
 
-    To be asked before the model has run, since running changes what some models say of themselves.
+    Its config is asked, and not the model, which says something else once it has run.
     """
     for parameters in _rope_settings(model.config):
         kind = parameters.get("rope_type", "default")
@@ -88,9 +88,11 @@ def regime_of(model: Any) -> Wrap:
             return lambda inner: RegimeBackbone(
                 inner, longest, by_length=True, before=lambda: _reset_frequencies(model)
             )
-    for part in (model, getattr(model, "encoder", None)):
-        if getattr(part, "attention_type", None) == "block_sparse" and hasattr(part, "set_attention_type"):
-            return _big_bird(model.config, part)
+    crossed = getattr(model.config, "add_cross_attention", False)  # always fully attended
+    if getattr(model.config, "attention_type", None) == "block_sparse" and not crossed:
+        for part in (model, getattr(model, "encoder", None)):
+            if hasattr(part, "set_attention_type"):
+                return _big_bird(model.config, part)
     return lambda inner: inner
 
 

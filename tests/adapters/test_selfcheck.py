@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from transformers import (
+    BertConfig,
+    BertModel,
     FNetConfig,
     FNetModel,
     NystromformerConfig,
@@ -145,3 +148,57 @@ def test_the_attention_function_fails_closed() -> None:
         _call(position_bias=torch.zeros(2))
     with pytest.raises(ShapeError, match="attention masks"):
         _call(attention_mask=torch.zeros(1))
+
+
+class _MixesRows(BertModel):
+    """Each row sees the first tokens of all rows: what experts of limited capacity do, in the plain."""
+
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, **others: Any) -> Any:
+        output = super().forward(input_ids=input_ids, attention_mask=attention_mask)
+        output.last_hidden_state = output.last_hidden_state + output.last_hidden_state[:, 0].mean(dim=0)
+        return output
+
+
+class _DrawsNumbers(BertModel):
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, **others: Any) -> Any:
+        output = super().forward(input_ids=input_ids, attention_mask=attention_mask)
+        output.last_hidden_state = output.last_hidden_state + torch.randn_like(output.last_hidden_state)
+        return output
+
+
+class _HalvesTheSequence(BertModel):
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, **others: Any) -> Any:
+        output = super().forward(input_ids=input_ids, attention_mask=attention_mask)
+        output.last_hidden_state = output.last_hidden_state[:, ::2]
+        return output
+
+
+def _tiny_bert(model_class: type[BertModel]) -> BertModel:
+    torch.manual_seed(0)
+    config = BertConfig(**SIZES, num_attention_heads=4, max_position_embeddings=160, initializer_range=0.3)
+    return model_class(config, add_pooling_layer=False).eval()
+
+
+def test_a_model_whose_rows_see_each_other_runs_one_sequence_at_a_time() -> None:
+    model = _tiny_bert(_MixesRows)
+    backbone, reason, probe = choose_execution(model, Family(title="x"), "auto", 64)
+    assert "every sequence runs alone" in reason
+    together = probe.together(backbone)
+    alone = torch.cat([probe.alone(backbone, index) for index in range(len(probe.sequences))])
+    assert torch.equal(together, alone)
+
+
+def test_a_model_that_draws_random_numbers_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="something else when the same tokens are run again"):
+        choose_execution(_tiny_bert(_DrawsNumbers), Family(title="x"), "auto", 64)
+
+
+def test_a_model_without_a_hidden_state_per_token_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="it gives 5 hidden states for 9 tokens"):
+        choose_execution(_tiny_bert(_HalvesTheSequence), Family(title="x"), "auto", 64)
+
+
+def test_what_the_table_says_of_padding_wins_over_short_probes() -> None:
+    model = _tiny_bert(BertModel)
+    _, reason, _ = choose_execution(model, Family(title="x", packs=False, reason="r", rows="equal"), "auto", 64)
+    assert reason == "x does not run packed: r; padding changes its results, so that only equal lengths run together"

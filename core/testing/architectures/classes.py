@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["Architecture", "architectures"]
+__all__ = ["Architecture", "architectures", "classifiers"]
 
 #: Parameters of a `forward`, and parts of a config, that belong to something other than text.
 _FOREIGN = re.compile(r"pixel|audio|image|video|visual|vision|vq_|speech|input_features|input_values|protein|codec")
@@ -50,23 +50,37 @@ class Architecture:
 
 @cache
 def architectures() -> tuple[Architecture, ...]:
-    """Return every class of the two auto maps, sorted by name; each once, under the model type of its own config."""
+    """Return every class of the auto maps of base models and causal language models, sorted by name."""
+    from transformers.models.auto import modeling_auto
+
+    return _classes(modeling_auto.MODEL_MAPPING_NAMES, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+@cache
+def classifiers(task: str) -> tuple[Architecture, ...]:
+    """Return every class of the auto map of `classify` or `token_classify`, sorted by name."""
+    from transformers.models.auto import modeling_auto
+
+    if task == "classify":
+        return _classes(modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+    return _classes(modeling_auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES)
+
+
+def _classes(*maps: Mapping[str, Any]) -> tuple[Architecture, ...]:
+    """Return the classes of auto maps, each once, under the model type of its own config."""
     from transformers import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
     found: dict[str, Architecture] = {}
-    for names in (MODEL_MAPPING_NAMES, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES):
+    for names in maps:
         for model_type, value in names.items():
             for name in (value,) if isinstance(value, str) else value:
                 model_class = _class(name)
                 if model_class is None:
                     found.setdefault(name, Architecture(name=name, model_type=model_type, foreign=_UNAVAILABLE))
                     continue
-                known = found.get(name)
                 own = model_class.config_class.model_type
-                kept = own if own in CONFIG_MAPPING and (known is None or model_type == own) else model_type
-                if known is None:
-                    found[name] = Architecture(name=name, model_type=kept, foreign=_foreign(model_class))
+                kept = own if own in CONFIG_MAPPING else model_type
+                found.setdefault(name, Architecture(name=name, model_type=kept, foreign=_foreign(model_class)))
     return tuple(found[name] for name in sorted(found))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import BigBirdModel
+from transformers.models.bigbird_pegasus.modeling_bigbird_pegasus import BigBirdPegasusEncoder
 
 from cenote import LLM, PoolingParams
 from cenote.errors import CheckpointError, UnknownArchitecture
@@ -39,7 +41,7 @@ class Outcome:
         execution: `packed`; `padded`; `equal lengths` or `alone`, which are padded execution with fewer sequences side
             by side; or `refused`.
         reason: why not packed.
-        difference: largest difference of a hidden state from the class's own, relative to the largest of its text.
+        difference: largest difference from the class's own numbers, relative to the largest of their text.
     """
 
     execution: str
@@ -47,40 +49,39 @@ class Outcome:
     difference: float = 0.0
 
 
-def run_architecture(architecture: Architecture, folder: Path) -> Outcome:
+def run_architecture(architecture: Architecture, folder: Path, task: str = "token_embed") -> Outcome:
     """Build a tiny checkpoint, load it by the convert rules, and compare a batch of texts with the class run alone.
 
     Args:
         architecture: a text class.
         folder: empty.
+        task: `token_embed` compares hidden states, `classify` and `token_classify` logits.
 
     Returns:
         What the engine decided, and how exact it is.
     """
     model = build_architecture(architecture, folder)
     try:
-        llm = LLM(str(folder))
-    except UnknownArchitecture:  # its name has no suffix that says what it is
-        try:
-            llm = LLM(str(folder), convert="embed")
-        except (CheckpointError, UnknownArchitecture) as exc:
-            return _refused(exc, folder)
-    except CheckpointError as exc:
-        return _refused(exc, folder)
+        llm = _load(folder)
+    except (CheckpointError, UnknownArchitecture) as exc:
+        return Outcome(execution="refused", reason=str(exc).replace(repr(str(folder)), "the checkpoint"))
     with llm:
         execution, reason = _execution(llm.report()["execution"])
         params = PoolingParams(use_activation=False)
-        outputs = llm.encode(list(TEXTS), params, pooling_task="token_embed", use_tqdm=False)
-    body = _Body(model)
-    pairs = [(body.hidden(output.prompt_token_ids), output.outputs.data) for output in outputs]
+        outputs = llm.encode(list(TEXTS), params, pooling_task=task, use_tqdm=False)
+    reference = _Reference(model, task)
+    pairs = [(reference(output.prompt_token_ids), output.outputs.data) for output in outputs]
     if any(expected.shape != found.shape for expected, found in pairs):
         return Outcome(execution=execution, reason=reason, difference=float("inf"))
     difference = max(float((found - expected).abs().max() / expected.abs().max()) for expected, found in pairs)
     return Outcome(execution=execution, reason=reason, difference=difference)
 
 
-def _refused(exc: Exception, folder: Path) -> Outcome:
-    return Outcome(execution="refused", reason=str(exc).replace(repr(str(folder)), "the checkpoint"))
+def _load(folder: Path) -> LLM:
+    try:
+        return LLM(str(folder))
+    except UnknownArchitecture:  # its name has no ending that says what it is
+        return LLM(str(folder), convert="embed")
 
 
 def _execution(text: str) -> tuple[str, str]:
@@ -94,25 +95,25 @@ def _execution(text: str) -> tuple[str, str]:
     return kind, "" if kind == "packed" else reason
 
 
-class _Body:
-    """What of a class gives hidden states, with its own attention."""
+class _Reference:
+    """A class with its own attention, one sequence at a time."""
 
-    def __init__(self, model: Any) -> None:
-        self._module = _body(model)
+    def __init__(self, model: Any, task: str) -> None:
+        self._module = _body(model) if task == "token_embed" else model
+        self._result = "last_hidden_state" if task == "token_embed" else "logits"
         takes_cache = "use_cache" in inspect.signature(self._module.forward).parameters
         self._options = {"use_cache": False} if takes_cache else {}
-        parts: tuple[Any, ...] = (self._module, getattr(self._module, "encoder", None))
-        self._sparse: list[Any] = [part for part in parts if getattr(part, "attention_type", None) == "block_sparse"]
+        self._sparse = [part for part in model.modules() if isinstance(part, BigBirdModel | BigBirdPegasusEncoder)]
 
-    def hidden(self, token_ids: list[int]) -> Tensor:
-        """Return [tokens, hidden] of one sequence."""
-        for part in self._sparse:  # BigBird leaves sparse attention for good once it has seen a short text
+    def __call__(self, token_ids: list[int]) -> Tensor:
+        """Return the hidden states or logits of one sequence."""
+        for part in self._sparse:  # they leave sparse attention for good once they have seen a short text
             part.set_attention_type("block_sparse")
         ids = torch.tensor([token_ids])
         with torch.no_grad():
             output = self._module(input_ids=ids, attention_mask=torch.ones_like(ids), **self._options)
-        hidden: Tensor = output.last_hidden_state[0]
-        return hidden
+        result: Tensor = getattr(output, self._result)[0]
+        return result
 
 
 def _body(model: Any) -> Any:
