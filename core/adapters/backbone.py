@@ -153,7 +153,7 @@ class PackedBackbone(_TransformersBackbone):
             extra["token_type_ids"] = torch.zeros_like(batch.input_ids)[None] if types is None else types[None]
         hidden = self._hidden(
             batch.input_ids[None],
-            position_ids=(batch.position_ids + self.position_offset)[None],
+            position_ids=self._positions(batch)[None],
             cu_seq_lens_q=batch.cu_seq_lens_q,
             cu_seq_lens_k=batch.cu_seq_lens_q,
             max_length_q=max(batch.lengths),
@@ -164,6 +164,18 @@ class PackedBackbone(_TransformersBackbone):
             **extra,
         )
         return hidden[0]
+
+    def _positions(self, batch: PackedBatch) -> Tensor:
+        """Return [T] position ids.
+
+        Source: `create_position_ids_from_input_ids` of transformers' RoBERTa, which counts only the tokens that are
+        not padding, also where a text spells the padding token.
+        """
+        padding = self.position_offset - 1
+        if padding < 0 or not bool((batch.input_ids == padding).any()):
+            return batch.position_ids + self.position_offset
+        counted = (batch.input_ids != padding).split_with_sizes(list(batch.lengths))
+        return torch.cat([part.cumsum(0) * part for part in counted]) + padding
 
 
 @dataclass(slots=True)

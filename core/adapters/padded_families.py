@@ -41,6 +41,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     ),
     "it does not pass sequence lengths on to its attention": ("blt", "nemotron", "stablelm"),
     "it builds an attention mask of its own": ("layoutlm", "markuplm"),
+    "it scales its embeddings by the share of mask tokens in the whole row": ("esm",),
     "its window reaches less far than it tells the attention function": ("t5gemma",),
 }
 

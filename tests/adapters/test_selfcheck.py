@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from transformers import (
+    AutoModel,
     BertConfig,
     BertModel,
     FNetConfig,
@@ -55,6 +56,20 @@ def test_positions_that_start_behind_the_padding_id_are_found(tmp_path: Path) ->
     backbone, _, _ = choose_execution(_backbone("roberta", tmp_path), Family(title="RoBERTa"), "auto", 64)
     assert isinstance(backbone, PackedBackbone)
     assert backbone.position_offset == 2
+
+
+def test_a_text_that_spells_the_padding_token_gets_the_positions_that_roberta_gives_it(tmp_path: Path) -> None:
+    folder = str(build_checkpoint("roberta", tmp_path / "m", normalize=False))
+    model: Any = AutoModel.from_pretrained(folder).eval()
+    with LLM(folder) as llm:
+        outputs = llm.encode(["a <pad> b", "one two"], pooling_task="token_embed", use_tqdm=False)
+        assert llm.report()["execution"].startswith("packed")
+    assert model.config.pad_token_id in outputs[0].prompt_token_ids
+    for output in outputs:
+        ids = torch.tensor([output.prompt_token_ids])
+        with torch.no_grad():
+            expected = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        torch.testing.assert_close(output.outputs.data, expected, atol=2e-5, rtol=0)
 
 
 def test_forcing_packed_on_a_model_that_cannot_is_an_error(tmp_path: Path) -> None:
