@@ -47,7 +47,8 @@ class Dense(_TwoSided):
         """Return the cosine of each pair, in float32."""
         vectors = F.normalize(torch.stack(list(results)).float(), dim=-1)
         left, right = zip(*pairs, strict=True)
-        return (vectors[list(left)] * vectors[[queries + index for index in right]]).sum(dim=-1)
+        cosines = (vectors[list(left)] * vectors[[queries + index for index in right]]).sum(dim=-1)
+        return cosines.clamp(-1.0, 1.0)  # rounding may go a little beyond
 
 
 class LateInteraction(_TwoSided):
@@ -59,8 +60,10 @@ class LateInteraction(_TwoSided):
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
         """Return the sum of the best dot products of each pair."""
         scores = torch.zeros(len(pairs))
-        for query in range(queries):
-            places = [place for place, pair in enumerate(pairs) if pair[0] == query]
+        by_query: dict[int, list[int]] = {}
+        for place, pair in enumerate(pairs):
+            by_query.setdefault(pair[0], []).append(place)
+        for query, places in by_query.items():
             documents = [results[queries + pairs[place][1]] for place in places]
             kernel = get_kernel("maxsim", results[query].device.type)
             lengths = [len(document) for document in documents]

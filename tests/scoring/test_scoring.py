@@ -69,6 +69,13 @@ def test_the_cosine_does_not_depend_on_length() -> None:
     torch.testing.assert_close(scores, torch.tensor([0.5**0.5, 0.0]))
 
 
+def test_the_cosine_of_a_text_with_itself_is_never_above_one() -> None:
+    scorer = choose_scorer("dense", EMBEDDER, "embed")
+    vectors = [torch.randn(64, generator=torch.Generator().manual_seed(seed)) for seed in range(50)]
+    scores = scorer.scores([*vectors, *vectors], 50, [(place, place) for place in range(50)])
+    assert float(scores.max()) <= 1.0
+
+
 def test_maxsim_equals_the_formula_written_out() -> None:
     generator = torch.Generator().manual_seed(1)
     query = torch.randn(5, 8, generator=generator)
