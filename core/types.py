@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from cenote.pooling_params import PoolingParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,51 +138,6 @@ class TokenizationOptions:
     max_tokens_per_doc: int | None = None
     chat: ChatOptions | None = None
     max_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolingParams:
-    """What to compute from a prompt.
-
-    Attributes:
-        task: the task; set by the methods of `LLM`, and checked when a caller sets it too.
-        dimensions: keep the first so many components (matryoshka models only), then normalise again.
-        use_activation: L2-normalise vectors, or apply the classifier's activation; None is the model's own default.
-        step_tag_id: keep the rows of this token only (STEP pooling only).
-        returned_token_ids: keep these columns only (STEP pooling only).
-        prompt_name: put the model's stored prompt of this name in front of the text.
-        prompt: put this text in front; excludes `prompt_name`.
-        lora: name of the low-rank adapter that the model runs with; None is the base model.
-        extra_kwargs: `max_tokens_per_query`, `max_tokens_per_doc` and `chat_template_kwargs` of scoring.
-        normalize: older name of `use_activation`; accepted with a warning, as are `softmax` and `activation`.
-    """
-
-    task: str | None = None
-    dimensions: int | None = None
-    use_activation: bool | None = None
-    step_tag_id: int | None = None
-    returned_token_ids: tuple[int, ...] | None = None
-    prompt_name: str | None = None
-    prompt: str | None = None
-    lora: str | None = None
-    extra_kwargs: Mapping[str, Any] | None = field(default=None, hash=False)
-    normalize: InitVar[bool | None] = None
-    softmax: InitVar[bool | None] = None
-    activation: InitVar[bool | None] = None
-
-    def __post_init__(self, normalize: bool | None, softmax: bool | None, activation: bool | None) -> None:
-        older = {"normalize": normalize, "softmax": softmax, "activation": activation}
-        for name, value in older.items():
-            if value is not None:
-                text = f"PoolingParams({name}=...) is the older name of use_activation, which is set to {value}."
-                warnings.warn(text, DeprecationWarning, stacklevel=3)
-                object.__setattr__(self, "use_activation", value)
-        if self.returned_token_ids is not None:
-            object.__setattr__(self, "returned_token_ids", tuple(self.returned_token_ids))
-
-    def clone(self) -> PoolingParams:
-        """Return a copy that shares nothing that can be changed."""
-        return copy.deepcopy(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

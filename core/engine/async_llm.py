@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
+from cenote.engine.prompts import with_lora
 from cenote.engine.request import RequestOptions
 from cenote.engine.scoring import ScorePlan, plan_scores
 from cenote.engine.threads import DaemonThreads
@@ -164,7 +164,7 @@ class AsyncLLM(EngineFace):
         del trace_headers  # accepted for compatibility: nothing is traced
         params = pooling_params or PoolingParams()
         if lora_request is not None:
-            params = replace(params, lora=await asyncio.to_thread(self.lora_name, lora_request))
+            params = with_lora(params, await asyncio.to_thread(self.lora_name, lora_request))
         outputs = await self.run(
             parse_prompts(prompt),
             task=params.task or next((name for name in _RAW_TASKS if name in self.supported_tasks), self.default_task),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from cenote.config import EngineConfig
@@ -11,7 +13,7 @@ from cenote.engine.core import Engine
 from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
-from cenote.errors import CenoteError, InvalidRequest, ModelNotFound, UnsupportedTask
+from cenote.errors import CenoteError, InvalidRequest, ModelNotFound, UnsupportedTask, WrongType
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
 from cenote.tasks import check_params, default_task, get_task
@@ -53,6 +55,9 @@ class EngineFace:
         supported = self._loaded.model.pooler.supported_tasks()
         self.default_task = default_task(supported, self.config.pooler_config.task)
         self.engine = Engine(self._loaded.model, self.config, self._loaded.device)
+        pairs = (item.partition("=") for item in self.config.lora_modules)
+        self._lora_folders = {name: Path(folder).resolve() for name, _, folder in pairs}
+        self._loading = threading.Lock()
         # Threads keep the engine alive, not this object: when nobody holds it any more, stop them.
         weakref.finalize(self, self.engine.shutdown)
 
@@ -123,14 +128,38 @@ class EngineFace:
             raise InvalidRequest(text, param="lora_request")
         with self.engine.exclusive():
             store.load(name, folder)
+        self._lora_folders[name] = Path(folder).resolve()
 
-    def lora_name(self, request: LoRARequest | None) -> str | None:
-        """Return the name of the adapter that a call asks for, loaded on first use where it gives a folder."""
+    def lora_name(self, request: LoRARequest | None, name: str | None = None) -> str | None:
+        """Return the name of the adapter that a call asks for, loaded on first use where it gives a folder.
+
+        Args:
+            request: an adapter, and where it is.
+            name: an adapter that is loaded.
+
+        Raises:
+            InvalidRequest: two adapters are named, or one of this name is loaded from another folder.
+            CheckpointError: the files do not fit the model.
+        """
         if request is None:
-            return None
-        if request.lora_path and request.lora_name not in self.lora_names:
-            self.load_lora(request.lora_name, request.lora_path)
+            return name
+        if not isinstance(request, LoRARequest):
+            text = f"lora_request must be a LoRARequest or None, not {type(request).__name__}."
+            raise WrongType(text, param="lora_request")
+        if name not in (None, request.lora_name):
+            text = f"Two low-rank adapters are named for one prompt: {name!r} and {request.lora_name!r}."
+            raise InvalidRequest(text, param="lora")
+        if request.lora_path:
+            self._load_on_request(request.lora_name, request.lora_path)
         return request.lora_name
+
+    def _load_on_request(self, name: str, folder: str) -> None:
+        with self._loading:
+            if name not in self.lora_names:
+                self.load_lora(name, folder)
+            elif self._lora_folders.get(name) != Path(folder).resolve():
+                text = f"A low-rank adapter {name!r} is loaded from another place. Give this one another name."
+                raise InvalidRequest(text, param="lora_request")
 
     def _unknown_lora(self, name: str) -> ModelNotFound:
         known = ", ".join(self.lora_names) or "none"

@@ -69,12 +69,15 @@ class LateChunking(OfflineFace):
             PromptTooLong: one chunk alone is longer than the model's limit.
             InvalidRequest: a document has no chunk, a chunk no token, or a parameter is wrong.
         """
+        if overlap_tokens is not None and type(overlap_tokens) is not int:
+            text = f"overlap_tokens must be a whole number, not {overlap_tokens!r:.80}."
+            raise WrongType(text, param="overlap_tokens")
         if overlap_tokens is not None and overlap_tokens < 0:
             raise InvalidRequest(
                 f"overlap_tokens must not be negative, but is {overlap_tokens}.", param="overlap_tokens"
             )
         prompts = [_joined(document, place) for place, document in enumerate(_documents(documents))]
-        loras = [self.lora_name(lora_request) or lora] * len(prompts)
+        loras = [self.lora_name(lora_request, lora)] * len(prompts)
         merged = params_per_prompt(pooling_params, loras, prompt_name, prompt)
         checked = {item: self.request_options("embed", item, TokenizationOptions(), role) for item in set(merged)}
         options = [replace(checked[item], overlap_tokens=overlap_tokens) for item in merged]

@@ -13,7 +13,6 @@ from cenote.engine.face import EngineFace, to_output
 from cenote.engine.progress import TokenProgress
 from cenote.engine.request import RequestOptions
 from cenote.errors import InvalidRequest
-from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput
 from cenote.types import Prompt
 
@@ -38,11 +37,11 @@ class OfflineFace(EngineFace):
         ]
 
     def _loras(self, request: Lora, name: str | None, count: int) -> list[str | None]:
-        if request is None or isinstance(request, LoRARequest):
-            return [self.lora_name(request) or name] * count
+        if not isinstance(request, Sequence) or isinstance(request, str):
+            return [self.lora_name(request, name)] * count
         if len(request) != count:
             raise InvalidRequest(f"lora_request has {len(request)} entries for {count} prompts.", param="lora_request")
-        return [self.lora_name(item) or name for item in request]
+        return [self.lora_name(item, name) for item in request]
 
     def shutdown(self) -> None:
         """Stop the engine. Idempotent."""

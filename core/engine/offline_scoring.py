@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Unpack
 
 from cenote.engine.call_options import Bar, ScoreOptions
 from cenote.engine.offline import OfflineFace
 from cenote.engine.prompts import Params
-from cenote.engine.scoring import plan_scores, ranking
+from cenote.engine.scoring import check_top_n, plan_scores, ranking
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import WrongType
 from cenote.lora import LoRARequest
 from cenote.outputs import RerankResult, ScoringRequestOutput
-from cenote.scoring.texts import ScoreSide
-from cenote.types import ChatOptions, PoolingParams
+from cenote.scoring.texts import ScoreSide, score_texts
+from cenote.types import ChatOptions
 
 __all__ = ["OfflineScoring"]
 
@@ -58,12 +57,13 @@ class OfflineScoring(OfflineFace):
             UnsupportedTask: the model cannot score, or not this way.
             InvalidRequest: the numbers of texts do not fit, or a parameter is wrong.
         """
-        name = self.lora_name(lora_request) or lora
+        name = self.lora_name(lora_request, lora)
         plan = plan_scores(
             self,
             data_1,
             data_2,
-            params=_with_lora(pooling_params, name),
+            params=pooling_params,
+            lora=name,
             tokenization=tokenization_options(tokenization_kwargs, _pair_chat(chat_template, instruction)),
             score_type=score_type,
             use_prompts=use_prompts,
@@ -94,15 +94,9 @@ class OfflineScoring(OfflineFace):
         """
         if not isinstance(query, str | Mapping):
             raise WrongType(f"query must be one text, not {type(query).__name__}.", param="query")
-        return ranking(documents, self.score(query, documents, **options), top_n)
-
-
-def _with_lora(params: Params, name: str | None) -> Params:
-    if name is None:
-        return params
-    if params is None or isinstance(params, PoolingParams):
-        return replace(params or PoolingParams(), lora=name)
-    return [replace(item, lora=name) for item in params]
+        check_top_n(top_n)
+        texts = score_texts(documents, "documents")
+        return ranking(texts, self.score(query, texts, **options), top_n)
 
 
 def _pair_chat(template: str | None, instruction: str | None) -> ChatOptions | None:

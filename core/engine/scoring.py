@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cenote.engine.prompts import Params, check_pooling_params, with_lora
 from cenote.engine.request import RequestOptions
-from cenote.errors import InvalidRequest, NonFiniteResult
+from cenote.errors import InvalidRequest, NonFiniteResult, WrongType
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RerankResult, ScoringRequestOutput
 from cenote.scoring import ScoreInput, Scorer, choose_scorer, pair_up
 from cenote.scoring.base import Pair
@@ -79,10 +80,11 @@ def plan_scores(
     data_1: ScoreSide,
     data_2: ScoreSide,
     *,
-    params: PoolingParams | Sequence[PoolingParams] | None,
+    params: Params,
     tokenization: TokenizationOptions,
     score_type: str | None,
     use_prompts: bool,
+    lora: str | None = None,
     priority: int = 0,
 ) -> ScorePlan:
     """Check what is asked, and lay out what must be read.
@@ -95,6 +97,7 @@ def plan_scores(
         tokenization: how text becomes tokens.
         score_type: the way of scoring; None is the model's own.
         use_prompts: put the model's stored query and document prompts in front.
+        lora: low-rank adapter that the call names.
         priority: lower runs sooner.
 
     Raises:
@@ -105,12 +108,15 @@ def plan_scores(
     scorer = choose_scorer(score_type, face.supported_tasks, face.default_task)
     inputs = scorer.inputs(queries, documents, pairs)
     joint = inputs[0].side == "pair"
-    wanted = _per_input(params, len(pairs), len(inputs), joint)
+    if use_prompts and joint:
+        text = "use_prompts is for texts that are read alone; this model reads query and document together."
+        raise InvalidRequest(text, param="use_prompts")
+    wanted = [with_lora(item, lora) for item in _per_input(params, len(pairs), len(inputs), joint)]
     options = {}
     for given in set(wanted):
         for side in {item.side for item in inputs}:
             by_role = side != "pair" and (scorer.by_role or use_prompts)
-            asked, how = _side(given, tokenization, side, verbatim=side != "pair" and not by_role)
+            asked, how = _side(given, tokenization, side, task=scorer.task, verbatim=side != "pair" and not by_role)
             role: Role | None = None
             if by_role:
                 role = "query" if side == "query" else "document"
@@ -119,13 +125,10 @@ def plan_scores(
     return ScorePlan(scorer, len(queries), pairs, inputs, chosen)
 
 
-def _per_input(
-    params: PoolingParams | Sequence[PoolingParams] | None, pairs: int, inputs: int, joint: bool
-) -> list[PoolingParams]:
+def _per_input(given: Params, pairs: int, inputs: int, joint: bool) -> list[PoolingParams]:
+    params = check_pooling_params(given, pairs, "pairs")
     if params is None or isinstance(params, PoolingParams):
         return [params or PoolingParams()] * inputs
-    if len(params) != pairs:
-        raise InvalidRequest(f"pooling_params has {len(params)} entries for {pairs} pairs.", param="pooling_params")
     if joint:
         return list(params)
     if len(set(params)) > 1:
@@ -135,7 +138,7 @@ def _per_input(
 
 
 def _side(
-    params: PoolingParams, tokenization: TokenizationOptions, side: str, *, verbatim: bool
+    params: PoolingParams, tokenization: TokenizationOptions, side: str, *, task: str, verbatim: bool
 ) -> tuple[PoolingParams, TokenizationOptions]:
     """Return what is asked of the texts of one side."""
     extra = params.extra_kwargs or {}
@@ -146,26 +149,35 @@ def _side(
         chat = replace(chat or ChatOptions(), kwargs=extra["chat_template_kwargs"])
     if side != "pair":  # a text that is read alone has the one limit, under either name
         query = document = query if side == "query" else document
-    params = replace(params, task=None, extra_kwargs=None)
+    params = replace(params, task=None if params.task in ("score", task) else params.task, extra_kwargs=None)
     if verbatim and params.prompt is None and params.prompt_name is None:
         params = replace(params, prompt="")
     return params, replace(tokenization, max_tokens_per_query=query, max_tokens_per_doc=document, chat=chat)
 
 
-def ranking(documents: ScoreSide, scores: Sequence[ScoringRequestOutput], top_n: int | None) -> list[RerankResult]:
+def check_top_n(top_n: Any) -> None:
+    """Check how many documents of a ranking are asked for.
+
+    Raises:
+        WrongType: it is no whole number.
+        InvalidRequest: it is not positive.
+    """
+    if top_n is not None and type(top_n) is not int:
+        raise WrongType(f"top_n must be a whole number, not {top_n!r:.80}.", param="top_n")
+    if top_n is not None and top_n < 1:
+        raise InvalidRequest(f"top_n must be at least 1, not {top_n}.", param="top_n")
+
+
+def ranking(documents: Sequence[str], scores: Sequence[ScoringRequestOutput], top_n: int | None) -> list[RerankResult]:
     """Sort documents by score, best first; equal scores keep the order that was given.
 
     Raises:
-        InvalidRequest: `top_n` is not positive.
         NonFiniteResult: a document could not be scored; a ranking without it would be wrong.
     """
-    if top_n is not None and top_n < 1:
-        raise InvalidRequest(f"top_n must be at least 1, not {top_n}.", param="top_n")
     failed = next((at for at, item in enumerate(scores) if item.error is not None), None)
     if failed is not None:
         error = scores[failed].error
         assert error is not None
         raise NonFiniteResult(f"Document {failed} could not be scored: {error.message}")
-    texts = score_texts(documents, "documents")
-    results = [RerankResult(at, item.outputs.score, texts[at]) for at, item in enumerate(scores)]
+    results = [RerankResult(at, item.outputs.score, documents[at]) for at, item in enumerate(scores)]
     return sorted(results, key=lambda item: -item.score)[:top_n]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, WrongType
 from cenote.types import ChatOptions, TokenizationOptions
 
 __all__ = ["tokenization_options"]
@@ -14,7 +14,7 @@ __all__ = ["tokenization_options"]
 _log = logging.getLogger(__name__)
 
 #: Understood by the contract, and without effect on models that pool.
-_WITHOUT_EFFECT = ("needs_detokenization", "pad_prompt_tokens")
+_WITHOUT_EFFECT = ("needs_detokenization",)
 
 
 def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | None = None) -> TokenizationOptions:
@@ -30,15 +30,18 @@ def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | No
     Raises:
         InvalidRequest: a value has the wrong type, or asks for what is not offered.
     """
+    if given is not None and not isinstance(given, Mapping):
+        text = f"tokenization_kwargs must be a mapping, not {type(given).__name__}."
+        raise WrongType(text, param="tokenization_kwargs")
     values = dict(given or {})
-    keep = _kept(values)
-    side: Literal["left", "right"] | None = values.pop("truncation_side", None)
-    if side not in (None, "left", "right"):
-        raise InvalidRequest(f"truncation_side must be 'left' or 'right', not {side!r}.", param="truncation_side")
     padding = values.pop("padding", None)
     if padding not in (None, False, "do_not_pad"):
         text = f"padding={padding!r} is not offered: batches have no padding, and it changes no result."
         raise InvalidRequest(text, param="padding")
+    keep = _kept(values)
+    side: Literal["left", "right"] | None = values.pop("truncation_side", None)
+    if side not in (None, "left", "right"):
+        raise InvalidRequest(f"truncation_side must be 'left' or 'right', not {side!r}.", param="truncation_side")
     special = values.pop("add_special_tokens", None)
     if special is not None and not isinstance(special, bool):
         raise InvalidRequest(f"add_special_tokens must be true or false, not {special!r}.", param="add_special_tokens")

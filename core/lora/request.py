@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, WrongType
 
 __all__ = ["LoRARequest"]
 
@@ -24,6 +24,11 @@ class LoRARequest:
     lora_path: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("lora_name", "lora_path"):
+            if not isinstance(getattr(self, name), str):
+                raise WrongType(f"{name} must be a string, not {getattr(self, name)!r:.80}.", param="lora_request")
+        if type(self.lora_int_id) is not int:
+            raise WrongType(f"lora_int_id must be a whole number, not {self.lora_int_id!r:.80}.", param="lora_request")
         if not self.lora_name:
             raise InvalidRequest("A LoRARequest needs a lora_name.", param="lora_request")
         if self.lora_int_id < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import fields
 
-from cenote.errors import InvalidRequest, UnsupportedTask
+from cenote.errors import InvalidRequest, UnsupportedTask, WrongType
 from cenote.registry import Registry, default_registry
 from cenote.tasks.base import Task
 from cenote.types import ModelLimits, PoolingParams
@@ -32,6 +32,8 @@ def get_task(name: str | None, supported: Collection[str], registry: Registry | 
         UnsupportedTask: no name, an unknown one, or one that the model cannot do.
     """
     offered = ", ".join(sorted(supported))
+    if name is not None and not isinstance(name, str):
+        raise WrongType(f"The task must be a name, not {name!r:.80}.", param="pooling_task")
     if name is None:
         raise UnsupportedTask(f"No task was named. This model can do: {offered}.", param="pooling_task")
     if name in supported:
