@@ -36,6 +36,7 @@ class EmbedderAdapter:
             CheckpointError: weights or files are missing or do not fit.
             InvalidRequest: an option does not fit the checkpoint.
         """
+        _warn_of_plain_language_model(checkpoint, options)
         stack = load_stack(checkpoint, options)
         pooling = build_pooler(
             checkpoint,
@@ -70,6 +71,19 @@ class EmbedderAdapter:
         """Return what the model does to a vector before it is cut to `dimensions`; mostly nothing."""
         del options
         return None
+
+
+def _warn_of_plain_language_model(checkpoint: Checkpoint, options: LoadOptions) -> None:
+    """Say that a language model became an embedder although neither its files nor the user call it one."""
+    generates = any(name.endswith("ForCausalLM") for name in checkpoint.architectures)
+    if options.convert != "embed" or not generates or checkpoint.sentence_transformers is not None:
+        return
+    _log.warning(
+        "%s is a language model, and no file says that it was trained to embed; its vectors may mean little. A reranker "
+        "made of a language model needs its published folder name, hf_overrides (classifier_from_token, method), or an "
+        "adapter such as --adapter qwen3-reranker.",
+        checkpoint.name,
+    )
 
 
 def default_method(stack: TextStack, options: LoadOptions) -> str:

@@ -123,10 +123,15 @@ class TextPoolingModel:
         if template is not None:
             instruction = None if chat is not None and chat.instruction else prefix or None
             return self._encoder.encode_pair_template(first, second, template, options, instruction)
+        if chat is not None and chat.instruction:
+            text = "This model has no prompt template that an instruction could go into. Leave instruction out."
+            raise InvalidRequest(text, param="instruction")
         if self._pairs.separated:
             return self._encoder.encode(Prompt(text=first, text_pair=second), options, prefix=prefix)
-        first, rest = self._encoder.shorten(Prompt(text=first, text_pair=second), options, None)
-        return self._encoder.encode(Prompt(text=first + (rest or "")), options, prefix=prefix)
+        (first, rest), removed = self._encoder.shorten(Prompt(text=first, text_pair=second), options, None)
+        whole = replace(options, max_tokens_per_query=None, max_tokens_per_doc=None)
+        prepared = self._encoder.encode(Prompt(text=first + (rest or "")), whole, prefix=prefix)
+        return replace(prepared, truncated_tokens=prepared.truncated_tokens + removed)
 
     def _with_template(self, options: TokenizationOptions) -> TokenizationOptions:
         """Put the user's chat template where a request has none."""

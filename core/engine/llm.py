@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -14,7 +14,7 @@ from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest
 from cenote.inputs import parse_prompts
 from cenote.outputs import ClassificationRequestOutput, EmbeddingRequestOutput, PoolingRequestOutput
-from cenote.types import ChatOptions, PoolingParams, Role
+from cenote.types import ChatOptions, PoolingParams, Prompt, Role, TokenizationOptions
 
 __all__ = ["LLM"]
 
@@ -84,6 +84,7 @@ class LLM(OfflineScoring, LateChunking):
         _refuse_data(prompts, pooling_task)
         tokenization = tokenization_options(tokenization_kwargs, chat)
         parsed = parse_prompts(prompts)
+        _refuse_limits_of_pairs(parsed, tokenization)
         loras = self._loras(lora_request, lora, len(parsed))
         merged = params_per_prompt(pooling_params, loras, prompt_name, prompt)
         checked = {params: self.request_options(pooling_task, params, tokenization, role) for params in set(merged)}
@@ -154,6 +155,14 @@ def _refuse_data(prompts: Any, task: str | None) -> None:
     if task != "plugin" and any(isinstance(item, Mapping) and "data" in item for item in items):
         text = f"A prompt with 'data' goes to an IO processor: pooling_task must be 'plugin', not {task!r}."
         raise InvalidRequest(text, param="pooling_task")
+
+
+def _refuse_limits_of_pairs(prompts: Sequence[Prompt], options: TokenizationOptions) -> None:
+    """Refuse limits of the two sides of a pair where a prompt has no sides."""
+    for name in ("max_tokens_per_query", "max_tokens_per_doc"):
+        if getattr(options, name) is not None and any(prompt.text_pair is None for prompt in prompts):
+            text = f"{name} cuts one side of a pair; cut a single text with truncate_prompt_tokens."
+            raise InvalidRequest(text, param=name)
 
 
 def _raw(params: Params) -> Params:

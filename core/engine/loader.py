@@ -44,11 +44,21 @@ class LoadedModel:
 
 
 def choose_device(wanted: str) -> str:
-    """Return a torch device string; `auto` takes a GPU where there is one."""
-    if wanted != "auto":
-        return wanted
+    """Return a torch device string; `auto` takes a GPU where there is one.
+
+    Raises:
+        InvalidRequest: torch does not know or have the device.
+    """
     import torch
 
+    if wanted != "auto":
+        try:
+            torch.empty(0, device=wanted)
+        except Exception as exc:  # torch raises whatever a backend's start raises
+            available = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+            text = f"device={wanted!r} cannot be used here. Available: {available}."
+            raise InvalidRequest(text, param="device") from exc
+        return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -63,15 +73,29 @@ def read_template(given: str | None) -> str | None:
     """Return the text of a template that is given as a file or as Jinja text.
 
     Raises:
-        InvalidRequest: it looks like a file and there is none.
+        InvalidRequest: it looks like a file and there is none, or it is no valid Jinja.
     """
-    if given is None or "{" in given or "\n" in given:
-        return given
+    if given is None:
+        return None
+    if "{" in given or "\n" in given:
+        return _checked_template(given)
     try:
-        return Path(given).read_text(encoding="utf-8")
+        return _checked_template(Path(given).read_text(encoding="utf-8"))
     except OSError as exc:
         text = f"chat_template is neither Jinja text nor a readable file: {given!r} ({exc.strerror})."
         raise InvalidRequest(text, param="chat_template") from exc
+
+
+def _checked_template(template: str) -> str:
+    """Return a template that transformers can compile."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    try:
+        render_jinja_template([], chat_template=template)  # compiles it, and fills it with no conversation at all
+    except Exception as exc:  # the extensions of a template may raise anything
+        text = f"chat_template is no valid Jinja template: {exc}"
+        raise InvalidRequest(text, param="chat_template") from exc
+    return template
 
 
 def _lora_module(given: str) -> tuple[str, str]:
@@ -107,6 +131,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
         runner=config.runner,
         convert=config.convert,
         adapter=config.adapter,
+        from_user=isinstance(config.hf_overrides, Mapping) and "architectures" in config.hf_overrides,
     )
     if adapter.spec.config_repair is not None:
         repair = load_object(adapter.spec.config_repair)

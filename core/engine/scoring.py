@@ -147,6 +147,10 @@ def _side(
     chat = tokenization.chat
     if isinstance(extra.get("chat_template_kwargs"), Mapping):
         chat = replace(chat or ChatOptions(), kwargs=extra["chat_template_kwargs"])
+    if side != "pair" and chat is not None and (chat.template or chat.instruction):
+        name = "chat_template" if chat.template else "instruction"
+        text = f"{name} lays out a query together with a document; this model reads each text alone."
+        raise InvalidRequest(text, param=name)
     if side != "pair":  # a text that is read alone has the one limit, under either name
         query = document = query if side == "query" else document
     params = replace(params, task=None if params.task in ("score", task) else params.task, extra_kwargs=None)

@@ -23,8 +23,8 @@ def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | No
     `truncation=True` keeps the model's limit, `max_length` with it keeps that many tokens.
 
     Args:
-        given: `add_special_tokens`, `truncate_prompt_tokens`, `truncation_side`, `truncation`, `max_length`,
-            `max_tokens_per_query`, `max_tokens_per_doc`, `padding`; others are ignored with a warning.
+        given: `add_special_tokens`, `do_lower_case`, `truncate_prompt_tokens`, `truncation_side`, `truncation`,
+            `max_length`, `max_tokens_per_query`, `max_tokens_per_doc`, `padding`; others are ignored with a warning.
         chat: how templates are filled.
 
     Raises:
@@ -42,13 +42,12 @@ def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | No
     side: Literal["left", "right"] | None = values.pop("truncation_side", None)
     if side not in (None, "left", "right"):
         raise InvalidRequest(f"truncation_side must be 'left' or 'right', not {side!r}.", param="truncation_side")
-    special = values.pop("add_special_tokens", None)
-    if special is not None and not isinstance(special, bool):
-        raise InvalidRequest(f"add_special_tokens must be true or false, not {special!r}.", param="add_special_tokens")
+    special = _flag(values, "add_special_tokens")
     options = TokenizationOptions(
         add_special_tokens=special,
         truncate_prompt_tokens=keep,
         truncation_side=side,
+        lower_case=_flag(values, "do_lower_case") or False,
         max_tokens_per_query=_count(values, "max_tokens_per_query"),
         max_tokens_per_doc=_count(values, "max_tokens_per_doc"),
         chat=chat,
@@ -72,6 +71,13 @@ def _kept(values: dict[str, Any]) -> int | None:
         text = f"truncate_prompt_tokens must be a whole number from -1 up, not {keep!r}."
         raise InvalidRequest(text, param="truncate_prompt_tokens")
     return keep
+
+
+def _flag(values: dict[str, Any], name: str) -> bool | None:
+    value = values.pop(name, None)
+    if value is not None and not isinstance(value, bool):
+        raise WrongType(f"{name} must be true or false, not {value!r:.80}.", param=name)
+    return value
 
 
 def _count(values: dict[str, Any], name: str) -> int | None:

@@ -43,10 +43,10 @@ class TokenBudget:
         asked, most = options.truncate_prompt_tokens, self.most(options)
         if asked is None or asked == -1:
             return None if asked is None else most
-        if not 0 <= asked <= most:
+        if not 1 <= asked <= most:
             raise InvalidRequest(
-                f"truncate_prompt_tokens is {asked}, but this model takes at most {most} tokens. Give a number from 1 "
-                f"to {most}, or -1 for as many as fit.",
+                f"truncate_prompt_tokens is {asked}, but a prompt of this model has 1 to {most} tokens. Give such a "
+                "number, or -1 for as many as fit.",
                 param="truncate_prompt_tokens",
             )
         return asked

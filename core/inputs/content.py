@@ -105,8 +105,10 @@ class ContentTokenizer:
         piece = self._part(text, count, self._end)
         return replace(piece, ids=piece.ids[max(0, len(piece.ids) - count) :])
 
-    def shorten(self, text: str, count: int) -> str:
-        """Return a beginning of the text that has at most `count` ids, cut between characters.
+    def shorten(self, text: str, count: int) -> tuple[str, int]:
+        """Return a beginning of the text that has at most `count` ids, cut between characters, and how many went.
+
+        The number is a lower bound where the rest was never tokenised.
 
         Runs that change no id (`cenote.inputs.runs`) may be shorter in it.
 
@@ -115,14 +117,14 @@ class ContentTokenizer:
         """
         piece = self._part(text, count + 1, self._beginning)
         if len(piece.ids) <= count:
-            return text
+            return text, 0
         offsets = self.rust.encode(piece.text, add_special_tokens=False).offsets
         for kept in range(count, 0, -1):
             end = offsets[kept - 1][1]
             # Several tokens may share a character, and the ids of an end of a word may differ without the rest of it.
             if offsets[kept][0] >= end and len(self.whole(piece.text[:end])) <= count:
-                return piece.text[:end]
-        return ""
+                return piece.text[:end], piece.seen - kept
+        return "", piece.seen
 
     def _part(self, text: str, count: int, take: Callable[[str, int], Piece]) -> Piece:
         """Take ids of a growing part until there are enough; at the latest those of the whole text."""

@@ -102,7 +102,7 @@ class TextEncoder:
         if prompt.messages is not None:
             return self._encode_messages(prompt.messages, options)
         check_unicode(prefix)
-        first, second = self.shorten(prompt, options, role)
+        (first, second), removed = self.shorten(prompt, options, role)
         add_special_tokens = options.add_special_tokens is not False
         specials = self._specials if add_special_tokens else SpecialTokens()
         if prompt.chunk_ends:
@@ -112,6 +112,8 @@ class TextEncoder:
             prepared = self._text.encode(prefix + first, specials, options)
         else:
             prepared = self._pairs.encode(prefix + first, second, options)
+        if removed:
+            prepared = replace(prepared, truncated_tokens=prepared.truncated_tokens + removed)
         if not prefix or self._include_prompt:
             return prepared
         skip = min(self._prefix_tokens(prefix, add_special_tokens), len(prepared))
@@ -143,10 +145,12 @@ class TextEncoder:
         """
         instruction = instruction or (options.chat.instruction if options.chat else None)
         check_unicode(instruction or "")
-        first, second = self.shorten(Prompt(text=query, text_pair=document), options, None)
+        (first, second), removed = self.shorten(Prompt(text=query, text_pair=document), options, None)
         if isinstance(template, RerankTemplate):
-            return self._rerank.encode(first, second or "", template, options, instruction)
-        return self._chat_pairs.encode(first, second or "", template, options, instruction)
+            prepared = self._rerank.encode(first, second or "", template, options, instruction)
+        else:
+            prepared = self._chat_pairs.encode(first, second or "", template, options, instruction)
+        return replace(prepared, truncated_tokens=prepared.truncated_tokens + removed)
 
     def _encode_messages(self, messages: Sequence[Message], options: TokenizationOptions) -> PreparedInput:
         text = self._chat.render(messages, options.chat or ChatOptions())
@@ -154,8 +158,10 @@ class TextEncoder:
         specials = self._specials if options.add_special_tokens else SpecialTokens()
         return self._text.encode(text, specials, options)
 
-    def shorten(self, prompt: Prompt, options: TokenizationOptions, role: Role | None) -> tuple[str, str | None]:
-        """Return the text or texts, cut as `max_tokens_per_query` and `max_tokens_per_doc` say.
+    def shorten(
+        self, prompt: Prompt, options: TokenizationOptions, role: Role | None
+    ) -> tuple[tuple[str, str | None], int]:
+        """Return the text or texts, cut as `max_tokens_per_query` and `max_tokens_per_doc` say, and what that removed.
 
         Both count tokens without special ones, and cut between characters (http-api.md section 3.6).
 
@@ -167,11 +173,14 @@ class TextEncoder:
         check_unicode(second or "")
         most = self._budget.part_limit(options, "query"), self._budget.part_limit(options, "doc")
         of_first = most[1] if role == "document" and second is None else most[0]
+        removed = [0, 0]
+        if options.lower_case:
+            first, second = first.lower(), None if second is None else second.lower()
         if of_first is not None:
-            first = self._content.shorten(first, of_first)
+            first, removed[0] = self._content.shorten(first, of_first)
         if second is not None and most[1] is not None:
-            second = self._content.shorten(second, most[1])
-        return first, second
+            second, removed[1] = self._content.shorten(second, most[1])
+        return (first, second), sum(removed)
 
     def _encode_ids(
         self, ids: tuple[int, ...], types: tuple[int, ...] | None, options: TokenizationOptions

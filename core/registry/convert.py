@@ -63,6 +63,8 @@ def converted_candidate(
     if not names or nobody_says or (not told and any(name in KNOWN_PLUGINS for name in names)):
         raise _unknown(registry, names)
     convert = _convert(goal, rule)
+    if goal.architecture and not told:
+        _check_family(registry, facts, goal.architecture, rule)
     why = f"{_lack(registry, name)}, and {_why(goal, rule)}"
     relative = _relative(registry, facts, name, rule, convert) if not goal.from_tokens else None
     if relative is not None:
@@ -140,6 +142,24 @@ def _family(
         if candidate is not None:
             found.append((stem + other.suffix, candidate))
     return found
+
+
+def _check_family(registry: Registry, facts: CheckpointFacts, name: str, rule: ConvertRule | None) -> None:
+    """Refuse an architecture of the user that is neither of a registered family nor of the checkpoint's model_type."""
+    model_type = str(facts.config_value("model_type") or "")
+    stem = name.removesuffix(rule.suffix) if rule is not None else name
+    if _plain(stem) == _plain(model_type) or _family(registry, facts, name, rule):
+        return
+    known = [other for other in registry.entries(GROUP) if not other.startswith("convert:")]
+    raise UnknownArchitecture(
+        f"hf_overrides give the architecture {name!r}, which is of no registered family and does not go with "
+        f"model_type {model_type!r}. Installed: {nearest(name, known)}.",
+        architecture=name,
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _generic(registry: Registry, facts: CheckpointFacts, name: str, rule: ConvertRule | None, goal: Goal) -> Candidate:

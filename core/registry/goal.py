@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cenote.registry.spec import ArchitectureSpec, CheckpointFacts
+from cenote.registry.spec import ArchitectureSpec, CheckpointFacts, ConvertRule
 
 __all__ = ["Goal", "find_goal", "is_generic", "serves"]
 
@@ -24,20 +24,24 @@ class Goal:
         why: who says so, for people.
         asked: the user said it; otherwise a spec of the very architecture may know better.
         from_tokens: the classifier is made of rows of the language model's output layer.
+        architecture: the first architecture string, where the user gave it.
     """
 
     convert: str
     why: str = ""
     asked: bool = False
     from_tokens: bool = False
+    architecture: str = ""
 
 
-def find_goal(facts: CheckpointFacts, convert: str) -> Goal:
+def find_goal(facts: CheckpointFacts, convert: str, architecture: str = "", rule: ConvertRule | None = None) -> Goal:
     """Read the user's option and the files.
 
     Args:
         facts: the checkpoint.
         convert: `auto`, `none`, `embed` or `classify`.
+        architecture: the architecture string, where it came from the user and not from a file.
+        rule: what its name says it is; None where there is none.
 
     Source: vLLM 0.32 for the entries of config.json; sentence-transformers 6.2 for LogitScore and `model_type`.
     """
@@ -48,13 +52,15 @@ def find_goal(facts: CheckpointFacts, convert: str) -> Goal:
         return Goal(convert, f"convert={convert!r} was asked for", asked=True, from_tokens=from_tokens)
     if key is not None:
         return Goal("classify", f"its config has {key}", from_tokens=True)
+    if rule is not None and rule.runner == "pooling" and not ("LogitScore" in modules and rule.convert == "classify"):
+        return Goal(rule.convert, f"the user gave the architecture {architecture!r}", architecture=architecture)
     if "LogitScore" in modules:
         return Goal("classify", "modules.json ends in LogitScore", from_tokens=True)
     if facts.settings_value("model_type") == "CrossEncoder":
         return Goal("classify", "config_sentence_transformers.json calls it a CrossEncoder")
     if "Pooling" in modules:
         return Goal("embed", "modules.json pools its hidden states")
-    return Goal("auto")
+    return Goal("auto", architecture=architecture)
 
 
 def is_generic(spec: ArchitectureSpec) -> bool:

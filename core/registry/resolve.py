@@ -55,6 +55,7 @@ def resolve_adapter(
     runner: str = "auto",
     convert: str = "auto",
     adapter: str | None = None,
+    from_user: bool = False,
     registry: Registry | None = None,
 ) -> ResolvedAdapter:
     """Choose the adapter for a checkpoint. Imports specs, never adapters.
@@ -69,6 +70,7 @@ def resolve_adapter(
         runner: `auto` or `pooling`.
         convert: `auto`, `none`, `embed` or `classify`.
         adapter: name of a spec or distribution that the user chose.
+        from_user: the architectures are the user's (`hf_overrides`), so that they decide before the files do.
         registry: where to look; None is the registry of this process.
 
     Raises:
@@ -82,7 +84,8 @@ def resolve_adapter(
     _check_options(runner, convert)
     registry = default_registry() if registry is None else registry
     names = tuple(architectures) or ((f"model_type:{model_type}",) if model_type else ())
-    goal = find_goal(facts, convert)
+    own = names[0] if from_user and names else ""
+    goal = find_goal(facts, convert, own, first_rule(convert_rules(registry), own) if own else None)
     if adapter is not None:
         named = named_candidate(registry, adapter, names, facts)
         return _kept(registry, named, names[0] if names else "", goal, f"adapter={adapter!r} was asked for")

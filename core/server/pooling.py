@@ -21,7 +21,7 @@ from cenote.server.prompts import PromptInput
 from cenote.server.replies import list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
-from cenote.types import Prompt
+from cenote.types import PoolingParams, Prompt
 
 __all__ = ["PoolingRequest", "pooling_router"]
 
@@ -36,6 +36,8 @@ class PoolingRequest(PoolingFields, ChatFields):
         default=None,
         description="embed, token_embed, classify, token_classify, score or plugin; none is the model's default.",
     )
+    step_tag_id: int | None = Field(default=None, description="Keep the rows of this token (STEP pooling only).")
+    returned_token_ids: list[int] | None = Field(default=None, description="Keep these columns (STEP pooling only).")
 
     @model_validator(mode="before")
     @classmethod
@@ -57,6 +59,11 @@ class PoolingRequest(PoolingFields, ChatFields):
     def prompts(self) -> Sequence[Prompt]:
         """Return what to pool."""
         return [self.messages] if self.messages is not None else self.input or ()
+
+    def params(self) -> PoolingParams:
+        """Return what to compute."""
+        columns = None if self.returned_token_ids is None else tuple(self.returned_token_ids)
+        return replace(super().params(), step_tag_id=self.step_tag_id, returned_token_ids=columns)
 
 
 def pooling_router(state: ServerState) -> APIRouter:

@@ -10,7 +10,7 @@ import torch
 
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.checkpoints import Checkpoint, open_checkpoint
-from cenote.errors import CheckpointError
+from cenote.errors import CheckpointError, InvalidRequest
 from cenote.testing.checkpoints import build_checkpoint
 
 
@@ -43,3 +43,21 @@ def test_the_user_wins(tmp_path: Path) -> None:
 def test_an_unknown_dtype_in_the_config_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="names dtype 'float8'"):
         resolve_dtype("auto", _open(tmp_path, "float32", {"dtype": "float8"}), "cpu")
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3", "gemma3_text", "glm4"])
+def test_families_that_overflow_in_float16_refuse_it(family: str, tmp_path: Path) -> None:
+    checkpoint = _open(tmp_path, "float32", {"model_type": family})
+    with pytest.raises(InvalidRequest, match="unstable in float16"):
+        resolve_dtype("float16", checkpoint, "cpu")
+    stored = _open(tmp_path / "stored", "float32", {"model_type": family, "dtype": "float16"})
+    with pytest.raises(InvalidRequest, match="unstable in float16"):
+        resolve_dtype("auto", stored, "cuda")
+
+
+@pytest.mark.parametrize("asked", ["model", "bfloat16", "float17"])
+def test_a_head_dtype_other_than_float32_is_refused(asked: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="heads always run in float32"):
+        resolve_dtype("auto", _open(tmp_path, "float32", {"head_dtype": asked}), "cpu")
+    same = _open(tmp_path / "same", "float32", {"head_dtype": "float32"})
+    assert resolve_dtype("auto", same, "cpu").value is torch.float32

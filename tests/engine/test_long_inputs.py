@@ -70,7 +70,7 @@ def test_minus_one_truncates_to_the_longest_input_and_more_is_refused(llm: LLM) 
     (output,) = llm.embed(TEXT * 3, tokenization_kwargs={"truncate_prompt_tokens": -1}, use_tqdm=False)
     assert len(output.prompt_token_ids) == 2000
     assert output.truncated_tokens > 0
-    with pytest.raises(InvalidRequest, match="takes at most 2000 tokens"):
+    with pytest.raises(InvalidRequest, match="has 1 to 2000 tokens"):
         llm.embed(TEXT, tokenization_kwargs={"truncate_prompt_tokens": 2001}, use_tqdm=False)
 
 

@@ -63,6 +63,19 @@ def test_an_unknown_adapter_is_not_found_and_names_those_that_are_loaded(bert: P
             llm.score(TEXT, TEXT, lora_request=LoRARequest("three"), use_tqdm=False)
 
 
+def test_a_name_stands_for_one_folder_and_a_prompt_has_one_adapter(bert: Path, adapters: list[Path]) -> None:
+    modules = tuple(f"{name}={folder}" for name, folder in zip(("one", "two"), adapters, strict=True))
+    with LLM(str(bert), lora_modules=modules) as llm:
+        _vector(llm, lora_request=LoRARequest("one", 1, str(adapters[0])))
+        with pytest.raises(InvalidRequest, match="loaded from another place"):
+            _vector(llm, lora_request=LoRARequest("one", 1, str(adapters[1])))
+        for options in ({"lora_request": LoRARequest("one")}, {"pooling_params": PoolingParams(lora="one")}):
+            with pytest.raises(InvalidRequest, match="Two low-rank adapters"):
+                _vector(llm, lora="two", **options)
+            with pytest.raises(InvalidRequest, match="Two low-rank adapters"):
+                llm.score(TEXT, TEXT, lora="two", use_tqdm=False, **options)
+
+
 def test_loading_on_request_must_be_allowed(bert: Path, adapters: list[Path]) -> None:
     with LLM(str(bert)) as llm, pytest.raises(InvalidRequest, match="enable_lora=True"):
         llm.embed(TEXT, lora_request=LoRARequest("one", 1, str(adapters[0])), use_tqdm=False)

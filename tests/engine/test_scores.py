@@ -57,10 +57,12 @@ def test_equal_scores_keep_their_order(llm: LLM) -> None:
     assert [item.index for item in ranked] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("top_n", [0, -1])
-def test_a_ranking_of_no_documents_is_refused(llm: LLM, top_n: int) -> None:
-    with pytest.raises(InvalidRequest, match="top_n must be at least 1"):
+@pytest.mark.parametrize("top_n", [0, -1, "1", 1.5, True])
+def test_a_ranking_of_no_documents_is_refused_before_anything_runs(llm: LLM, top_n: int) -> None:
+    before = llm.stats().requests
+    with pytest.raises(InvalidRequest, match="top_n must be"):
         llm.rerank(QUERY, DOCUMENTS, top_n=top_n, use_tqdm=False)
+    assert llm.stats().requests == before
 
 
 def test_wrong_calls_name_what_is_wrong(llm: LLM) -> None:
@@ -73,6 +75,13 @@ def test_wrong_calls_name_what_is_wrong(llm: LLM) -> None:
     different = [PoolingParams(), PoolingParams(prompt="x"), PoolingParams()]
     with pytest.raises(InvalidRequest, match="equal pooling_params"):
         llm.score(QUERY, DOCUMENTS, pooling_params=different, use_tqdm=False)
+    for kwargs in ({"chat_template": "{{ messages }}"}, {"instruction": "judge"}):
+        with pytest.raises(InvalidRequest, match="reads each text alone"):
+            llm.score(QUERY, DOCUMENTS, use_tqdm=False, **kwargs)
+    with pytest.raises(InvalidRequest, match="parameters are for task"):
+        llm.score(QUERY, DOCUMENTS, pooling_params=PoolingParams(task="classify"), use_tqdm=False)
+    with pytest.raises(InvalidRequest, match="cuts one side of a pair"):
+        llm.embed(QUERY, tokenization_kwargs={"max_tokens_per_query": 2}, use_tqdm=False)
     with pytest.raises(InvalidRequest, match="query must be one text"):
         llm.rerank([QUERY], DOCUMENTS, use_tqdm=False)  # type: ignore[arg-type]
 
@@ -85,6 +94,8 @@ def test_each_side_can_be_cut_by_itself(llm: LLM) -> None:
     )
     assert cut.prompt_token_ids[:6] == short.prompt_token_ids[:6]
     assert len(cut.prompt_token_ids) == 5 + 1 + 4
+    assert cut.truncated_tokens > 0
+    assert short.truncated_tokens == 0
 
 
 def test_the_awaiting_face_gives_the_same_scores(llm: LLM) -> None:

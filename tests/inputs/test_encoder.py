@@ -85,7 +85,7 @@ def test_truncated_tokens_is_a_lower_bound_where_the_rest_was_not_tokenised(bert
 
 def test_truncation_to_nothing_is_empty(bert: TextEncoder) -> None:
     for side in (None, "left", "right"):
-        with pytest.raises(InvalidRequest, match="empty"):
+        with pytest.raises(InvalidRequest, match="truncate_prompt_tokens is 0"):
             bert.encode(Prompt(text="the dog"), _cut(0, side))
         with pytest.raises(InvalidRequest, match="empty"):
             bert.encode(Prompt(token_ids=(5, 6)), _cut(0, side))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cenote import LLM
-from cenote.errors import CheckpointError, InvalidRequest, UnknownPlugin, UnsupportedTask
+from cenote.errors import CheckpointError, InvalidRequest, UnknownArchitecture, UnknownPlugin, UnsupportedTask
 from cenote.testing.checkpoints import build_checkpoint
 
 Build = Callable[..., str]
@@ -87,3 +87,42 @@ def test_a_pooling_layer_makes_an_embedder_of_a_class_with_a_classifier(build: B
     with LLM(folder) as llm:
         assert llm.supported_tasks == ("embed", "token_embed")
         assert "modules.json pools its hidden states" in llm.report()["reason"]
+
+
+def test_an_architecture_of_the_user_wins_over_modules_json(build: Build) -> None:
+    override = {"architectures": ["Qwen3ForSequenceClassification"]}
+    with pytest.raises(CheckpointError, match=r"score\.weight"):
+        LLM(build("qwen3"), hf_overrides=override)
+
+
+def test_an_architecture_of_the_user_that_no_family_has_is_refused(build: Build) -> None:
+    with pytest.raises(UnknownArchitecture, match=r"'FooModel'.*no registered family.*'bert'"):
+        LLM(build("bert"), hf_overrides={"architectures": ["FooModel"]})
+
+
+def test_a_device_that_torch_does_not_have_is_refused_by_name(build: Build) -> None:
+    with pytest.raises(InvalidRequest, match=r"device='tpu' cannot be used here\. Available: cpu"):
+        LLM(build("bert"), device="tpu")
+
+
+def test_a_broken_chat_template_fails_at_load(build: Build) -> None:
+    with pytest.raises(InvalidRequest, match=r"chat_template is no valid Jinja template: .*endfor"):
+        LLM(build("bert"), chat_template="{% for message in messages %}{{ message }}")
+
+
+def test_a_language_model_that_no_file_calls_an_embedder_is_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_checkpoint("qwen3", tmp_path, sentence_transformers=False, config={"architectures": ["Qwen3ForCausalLM"]})
+    with LLM(str(tmp_path)) as llm:
+        assert "embed" in llm.supported_tasks
+    (warning,) = [record for record in caplog.records if "trained to embed" in record.getMessage()]
+    assert warning.levelname == "WARNING"
+    assert "qwen3-reranker" in warning.getMessage()
+
+
+def test_a_language_model_with_a_pooling_layer_loads_without_that_warning(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LLM(build("qwen3")):
+        assert "trained to embed" not in caplog.text
