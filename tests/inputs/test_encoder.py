@@ -87,7 +87,7 @@ def test_truncation_to_nothing_is_empty(bert: TextEncoder) -> None:
     for side in (None, "left", "right"):
         with pytest.raises(InvalidRequest, match="truncate_prompt_tokens is 0"):
             bert.encode(Prompt(text="the dog"), _cut(0, side))
-        with pytest.raises(InvalidRequest, match="empty|truncate_prompt_tokens is 0"):
+        with pytest.raises(InvalidRequest, match="truncate_prompt_tokens is 0"):
             bert.encode(Prompt(token_ids=(5, 6)), _cut(0, side))
 
 
@@ -121,7 +121,7 @@ def test_a_huge_text_is_refused_without_tokenising_it(bert: TextEncoder) -> None
 
 def test_empty_text_has_only_special_tokens(bert: TextEncoder, fast: Fast) -> None:
     assert bert.encode(Prompt(text=""), PLAIN).token_ids == (2, 3)
-    with pytest.raises(InvalidRequest, match="empty|truncate_prompt_tokens is 0"):
+    with pytest.raises(InvalidRequest, match="empty"):
         bert.encode(Prompt(text=""), TokenizationOptions(add_special_tokens=False))
 
 
@@ -149,7 +149,7 @@ def test_token_prompts_are_cut_with_their_segment_ids(bert: TextEncoder) -> None
 
 
 def test_empty_token_prompt_is_refused(bert: TextEncoder) -> None:
-    with pytest.raises(InvalidRequest, match="empty|truncate_prompt_tokens is 0"):
+    with pytest.raises(InvalidRequest, match="empty"):
         bert.encode(Prompt(token_ids=()), PLAIN)
 
 
