@@ -21,11 +21,13 @@ class Foreign:
         harmless: the values that change nothing here; empty is any.
         advice: what to do where another value is asked for.
         is_switch: on or off.
+        number: `int` or `float`, where the value, if there is one, must be such a number.
     """
 
     harmless: tuple[Any, ...] = ()
     advice: str = ""
     is_switch: bool = False
+    number: type | None = None
 
 
 #: Options by name. Source: vLLM 0.32, arguments of `LLM` and of `vllm serve`.
@@ -33,8 +35,8 @@ FOREIGN: dict[str, Foreign] = {
     "tensor_parallel_size": Foreign((1,), _ONE_DEVICE),
     "pipeline_parallel_size": Foreign((1,), _ONE_DEVICE),
     "data_parallel_size": Foreign((1,), _ONE_DEVICE),
-    "gpu_memory_utilization": Foreign(),
-    "kv_cache_memory_bytes": Foreign(),
+    "gpu_memory_utilization": Foreign(number=float),
+    "kv_cache_memory_bytes": Foreign(number=int),
     "kv_cache_dtype": Foreign(),
     "cpu_offload_gb": Foreign((None, 0), "The model has to fit into the device."),
     "enforce_eager": Foreign(is_switch=True),
@@ -43,9 +45,9 @@ FOREIGN: dict[str, Foreign] = {
     "disable_log_stats": Foreign(is_switch=True),
     "scheduling_policy": Foreign(("fcfs", "priority"), "Calls take turns, those of a lower priority number first."),
     "async_scheduling": Foreign(is_switch=True),
-    "seed": Foreign(),
-    "max_loras": Foreign(),
-    "max_cpu_loras": Foreign(),
+    "seed": Foreign(number=int),
+    "max_loras": Foreign(number=int),
+    "max_cpu_loras": Foreign(number=int),
     "max_lora_rank": Foreign(),
     "skip_tokenizer_init": Foreign((False,), "Token ids are accepted as prompts in any case.", is_switch=True),
     "tokenizer_mode": Foreign(("auto", "hf"), "Tokenizers are those of Hugging Face with a fast form."),
@@ -65,19 +67,27 @@ FOREIGN: dict[str, Foreign] = {
     "limit_mm_per_prompt": Foreign((None, {}), _TEXT_ONLY),
     "mm_processor_kwargs": Foreign((None, {}), _TEXT_ONLY),
     "media_io_kwargs": Foreign((None, {}), _TEXT_ONLY),
-    "mm_processor_cache_gb": Foreign(),
+    "mm_processor_cache_gb": Foreign(number=float),
     "allowed_local_media_path": Foreign((None, ""), _TEXT_ONLY),
     "allowed_media_domains": Foreign((None, []), _TEXT_ONLY),
 }
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    if value is None:
+        return True
+    return not isinstance(value, bool) and isinstance(value, (int, kind))
 
 
 def check_foreign(name: str, value: Any) -> None:
     """Check the value of an option of `FOREIGN`.
 
     Raises:
-        InvalidRequest: it would change something.
+        InvalidRequest: it would change something, or is of a wrong type.
     """
     option = FOREIGN[name]
+    if option.number is not None and not _is_number(value, option.number):
+        raise InvalidRequest(f"{name} must be of type {option.number.__name__}, not {value!r}.", param=name)
     if option.harmless and value not in option.harmless:
         accepted = " or ".join(repr(item) for item in option.harmless if item not in (None, {}, [], ""))
         choice = f"accepted is {accepted}" if accepted else "leave it out"

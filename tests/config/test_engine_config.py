@@ -112,7 +112,8 @@ def test_options_of_vllm_that_would_change_something_are_refused_with_advice(
 
 @pytest.mark.parametrize("option", FOREIGN)
 def test_options_of_vllm_are_accepted_at_values_that_change_nothing(option: str) -> None:
-    for value in FOREIGN[option].harmless or (True, 0.9):
+    number = FOREIGN[option].number
+    for value in FOREIGN[option].harmless or ((None, 1) if number else (True, 0.9)):
         assert EngineConfig.from_options(**{option: value}) == EngineConfig()
 
 
@@ -202,3 +203,9 @@ def test_the_strongest_source_decides_and_is_remembered() -> None:
     assert str(first_set(user=None, sentence_transformers=None, model=2, default=1)) == "2 (model_default)"
     assert str(first_set(user=None, sentence_transformers=3, model=2, default=1)) == "3 (sentence_transformers)"
     assert str(first_set(user=False, sentence_transformers=True, default=True)) == "False (user)"
+
+
+@pytest.mark.parametrize(("option", "value"), [("seed", "x"), ("seed", 0.5), ("max_loras", True)])
+def test_options_without_effect_have_the_right_type_all_the_same(option: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"{option} must be of type int"):
+        EngineConfig.from_options(**{option: value})
