@@ -80,8 +80,8 @@ def _warn_of_plain_language_model(checkpoint: Checkpoint, options: LoadOptions) 
         return
     _log.warning(
         "%s is a language model, and no file says that it was trained to embed; its vectors may mean little. A "
-        "reranker made of a language model needs its published folder name, hf_overrides (classifier_from_token, method), or "
-        "an adapter such as --adapter qwen3-reranker.",
+        "reranker made of a language model needs its published folder name, hf_overrides (classifier_from_token, "
+        "method), or an adapter such as --adapter qwen3-reranker.",
         checkpoint.name,
     )
 

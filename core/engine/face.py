@@ -53,7 +53,9 @@ class EngineFace:
         self._loaded = loader(self.config)
         self.model = self._loaded.name
         supported = self._loaded.model.pooler.supported_tasks()
-        self.default_task = default_task(supported, self.config.pooler_config.task)
+        adapter = self._loaded.adapter
+        names = (adapter.architecture,) if adapter else ()  # a loader of one's own may have none
+        self.default_task = default_task(supported, self.config.pooler_config.task, architectures=names)
         self.engine = Engine(self._loaded.model, self.config, self._loaded.device)
         pairs = (item.partition("=") for item in self.config.lora_modules)
         self._lora_folders = {name: Path(folder).resolve() for name, _, folder in pairs}

@@ -41,7 +41,10 @@ def model_facts(
         "runner": Fact(adapter.runner, "user" if config.runner != "auto" else ""),
         "convert": Fact(adapter.convert, "user" if config.convert != "auto" else "registry"),
         "tasks": Fact(tasks),
-        "default task": Fact(default_task(tasks, preferred), "user" if preferred else "model_default"),
+        "default task": Fact(
+            default_task(tasks, preferred, architectures=(adapter.architecture,)),
+            "user" if preferred else "model_default",
+        ),
     }
     last = {
         **(_sizes(config, checkpoint, model.limits) if {"embed", "token_embed"} & set(tasks) else {}),

@@ -48,14 +48,24 @@ def get_task(name: str | None, supported: Collection[str], registry: Registry | 
     raise UnsupportedTask(f"This model cannot do task {name!r}. It can do: {offered}.{hint}", param="task")
 
 
-def default_task(supported: Collection[str], preferred: str | None = None, registry: Registry | None = None) -> str:
-    """Return the task that a request without one means.
+def default_task(
+    supported: Collection[str],
+    preferred: str | None = None,
+    registry: Registry | None = None,
+    *,
+    architectures: Collection[str] = (),
+) -> str:
+    """Return the task that a request without one means; a class that labels tokens means `token_classify`.
+
+    Source: vLLM 0.32 for the names of the classes.
 
     Raises:
         UnsupportedTask: `preferred` is not supported.
     """
     if preferred is not None:
         return get_task(preferred, supported, registry).name
+    if "token_classify" in supported and any("ForTokenClassification" in name for name in architectures):
+        return "token_classify"
     return min(supported, key=lambda name: get_task(name, supported, registry).priority)
 
 

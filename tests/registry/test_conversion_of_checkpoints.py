@@ -126,3 +126,11 @@ def test_a_language_model_with_a_pooling_layer_loads_without_that_warning(
 ) -> None:
     with LLM(build("qwen3")):
         assert "trained to embed" not in caplog.text
+
+
+def test_a_token_classifier_made_of_words_labels_tokens_by_default(build: Build) -> None:
+    recipe = {"classifier_from_token": ["no", "yes"], "method": "no_post_processing"}
+    folder = build("qwen3_reranker", "a-folder")
+    with LLM(folder, hf_overrides={"architectures": ["Qwen3ForTokenClassification"], **recipe}) as llm:
+        assert llm.default_task == "token_classify"
+        assert "token_classify" in llm.report()["default task"]
