@@ -11,7 +11,7 @@ from cenote.engine.late import LateChunking
 from cenote.engine.offline_scoring import OfflineScoring
 from cenote.engine.prompts import Params, params_per_prompt
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, UnsupportedTask
 from cenote.inputs import parse_prompts
 from cenote.outputs import ClassificationRequestOutput, EmbeddingRequestOutput, PoolingRequestOutput
 from cenote.types import ChatOptions, PoolingParams, Prompt, Role, TokenizationOptions
@@ -136,6 +136,7 @@ class LLM(OfflineScoring, LateChunking):
             **options: those of `encode`, without `pooling_task`.
 
         Raises:
+            UnsupportedTask: it is no reward model.
             InvalidRequest: a prompt or parameter is wrong; nothing is returned.
         """
         task = self._reward_task()
@@ -143,10 +144,19 @@ class LLM(OfflineScoring, LateChunking):
         return self.encode(prompts, _raw(pooling_params) if raw else pooling_params, pooling_task=task, **options)
 
     def _reward_task(self) -> str:
-        steps = self.limits.token_pooling == "STEP"
-        if "classify" in self.supported_tasks and not steps and self.config.compat != "vllm":
+        if self.limits.token_pooling == "STEP" or self.config.compat == "vllm":
+            return "token_classify"
+        adapter = self._loaded.adapter
+        is_reward = adapter is not None and "Reward" in adapter.architecture
+        if "classify" in self.supported_tasks and (is_reward or self.limits.num_labels == 1):
             return "classify"
-        return "token_classify"
+        if is_reward:
+            return "token_classify"
+        raise UnsupportedTask(
+            "This is no reward model: it needs a sequence classifier with one label, a reward model's own class, or "
+            f"STEP pooling. It can do: {', '.join(self.supported_tasks)}.",
+            param="pooling_task",
+        )
 
 
 def _refuse_data(prompts: Any, task: str | None) -> None:

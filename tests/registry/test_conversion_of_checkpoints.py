@@ -134,3 +134,12 @@ def test_a_token_classifier_made_of_words_labels_tokens_by_default(build: Build)
     with LLM(folder, hf_overrides={"architectures": ["Qwen3ForTokenClassification"], **recipe}) as llm:
         assert llm.default_task == "token_classify"
         assert "token_classify" in llm.report()["default task"]
+
+
+@pytest.mark.parametrize(("family", "labels"), [("bert_token_classifier", None), ("bert_classifier", 3)])
+def test_a_classifier_that_is_no_reward_model_gives_no_rewards(build: Build, family: str, labels: int | None) -> None:
+    with (
+        LLM(build(family, f"{family}-{labels}", labels=labels)) as llm,
+        pytest.raises(UnsupportedTask, match="no reward model"),
+    ):
+        llm.reward("a text", use_tqdm=False)
