@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ScoringOutput,
         ScoringRequestOutput,
     )
+    from cenote.registry import ModelRegistry
     from cenote.types import (
         ChatOptions,
         MessagesPrompt,
@@ -51,6 +52,7 @@ _HOMES = {
     "LLM": "cenote.engine",
     "LoRARequest": "cenote.lora",
     "MessagesPrompt": "cenote.types",
+    "ModelRegistry": "cenote.registry",
     "PoolerConfig": "cenote.config",
     "PoolingOutput": "cenote.outputs",
     "PoolingParams": "cenote.types",
@@ -79,6 +81,7 @@ __all__ = [
     "LLMEngine",
     "LoRARequest",
     "MessagesPrompt",
+    "ModelRegistry",
     "PoolerConfig",
     "PoolingOutput",
     "PoolingParams",

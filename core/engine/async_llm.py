@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ _CHUNK = 64
 class AsyncLLM(EngineFace):
     """A pooling model for asynchronous use. All methods are safe to call from one event loop."""
 
-    def __init__(self, model: str | None = None, **options: Any) -> None:
+    def __init__(self, model: str | os.PathLike[str] | None = None, **options: Any) -> None:
         """Load a model in a thread of its own, which then runs it.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -36,7 +37,11 @@ class EngineFace:
     """
 
     def __init__(
-        self, model: str | None, *, loader: Callable[[EngineConfig], LoadedModel] = load_model, **options: Any
+        self,
+        model: str | os.PathLike[str] | None,
+        *,
+        loader: Callable[[EngineConfig], LoadedModel] = load_model,
+        **options: Any,
     ) -> None:
         """Load a model and make its engine.
 
@@ -49,7 +54,9 @@ class EngineFace:
             InvalidRequest: an option is unknown or has a wrong value.
             CheckpointError: the checkpoint cannot be loaded.
         """
-        self.config = EngineConfig.from_options(model=model, **options)
+        self.config = EngineConfig.from_options(
+            model=os.fspath(model) if isinstance(model, os.PathLike) else model, **options
+        )
         self._loaded = loader(self.config)
         self.model = self._loaded.name
         supported = self._loaded.model.pooler.supported_tasks()
@@ -82,6 +89,14 @@ class EngineFace:
         if tokenizer is None:
             raise UnsupportedTask("This model has no tokenizer of transformers.")
         return tokenizer
+
+    @property
+    def model_config(self) -> dict[str, Any]:
+        """Return the model's `config.json` as it was read, with the user's overrides and any repair applied."""
+        return dict(self._loaded.settings)
+
+    def reset_mm_cache(self) -> None:
+        """Do nothing: no inputs of other kinds than text are kept."""
 
     @property
     def limits(self) -> ModelLimits:

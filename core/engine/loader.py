@@ -30,6 +30,7 @@ class LoadedModel:
         adapter: what the registry chose.
         device: torch device string.
         facts: what was resolved, and from where: name to one line, mostly a `cenote.config.Fact`.
+        settings: `config.json` as it was loaded, with overrides and repairs.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LoadedModel:
     adapter: ResolvedAdapter
     device: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
@@ -154,7 +156,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
     adapter_class: Any = load_adapter(adapter)
     model = adapter_class.load(checkpoint, options)
     facts = model_facts(config, checkpoint, adapter, model, device)
-    loaded = LoadedModel(_served_name(config, name or source), model, adapter, device, facts)
+    loaded = LoadedModel(_served_name(config, name or source), model, adapter, device, facts, checkpoint.config)
     for key, value in loaded.report().items():
         _log.info("%s: %s", key, value)
     return loaded

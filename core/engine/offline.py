@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +23,7 @@ __all__ = ["OfflineFace"]
 class OfflineFace(EngineFace):
     """A model that its caller runs."""
 
-    def __init__(self, model: str | None = None, **options: Any) -> None:
+    def __init__(self, model: str | os.PathLike[str] | None = None, **options: Any) -> None:
         super().__init__(model, **options)
         self._ids = itertools.count()
 

@@ -4,6 +4,7 @@ from cenote.registry.entry import GROUPS, Entry
 from cenote.registry.listing import PluginRow, list_plugins
 from cenote.registry.loading import load_object
 from cenote.registry.markers import model_name
+from cenote.registry.model_registry import ModelRegistry
 from cenote.registry.resolve import ResolvedAdapter, load_adapter, resolve_adapter
 from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts, ConvertRule
 from cenote.registry.store import Registry, default_registry
@@ -15,6 +16,7 @@ __all__ = [
     "CheckpointFacts",
     "ConvertRule",
     "Entry",
+    "ModelRegistry",
     "PluginRow",
     "Registry",
     "ResolvedAdapter",
