@@ -10,7 +10,7 @@ from cenote.engine.offline import OfflineFace
 from cenote.engine.prompts import Params
 from cenote.engine.scoring import check_top_n, plan_scores, ranking
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import WrongType
+from cenote.errors import InvalidRequest, WrongType
 from cenote.lora import LoRARequest
 from cenote.outputs import RerankResult, ScoringRequestOutput
 from cenote.scoring.texts import ScoreSide, score_texts
@@ -57,18 +57,39 @@ class OfflineScoring(OfflineFace):
             UnsupportedTask: the model cannot score, or not this way.
             InvalidRequest: the numbers of texts do not fit, or a parameter is wrong.
         """
-        name = self.lora_name(lora_request, lora)
+        options = ScoreOptions(
+            use_tqdm=use_tqdm,
+            pooling_params=pooling_params,
+            lora_request=lora_request,
+            tokenization_kwargs=tokenization_kwargs,
+            chat_template=chat_template,
+            instruction=instruction,
+            score_type=score_type,
+            use_prompts=use_prompts,
+            lora=lora,
+        )
+        return self._score(data_1, data_2, ("data_1", "data_2"), options)
+
+    def _score(
+        self, data_1: ScoreSide, data_2: ScoreSide, names: tuple[str, str], options: ScoreOptions
+    ) -> list[ScoringRequestOutput]:
+        """Score; `names` are those of the caller's arguments, for messages."""
+        chat = _pair_chat(options.get("chat_template"), options.get("instruction"))
         plan = plan_scores(
             self,
             data_1,
             data_2,
-            params=pooling_params,
-            lora=name,
-            tokenization=tokenization_options(tokenization_kwargs, _pair_chat(chat_template, instruction)),
-            score_type=score_type,
-            use_prompts=use_prompts,
+            params=options.get("pooling_params"),
+            lora=self.lora_name(options.get("lora_request"), options.get("lora")),
+            tokenization=tokenization_options(options.get("tokenization_kwargs"), chat),
+            score_type=options.get("score_type"),
+            use_prompts=options.get("use_prompts", False),
         )
-        answers = self._run([item.prompt for item in plan.inputs], plan.options, use_tqdm)
+        try:
+            answers = self._run([item.prompt for item in plan.inputs], plan.options, options.get("use_tqdm", True))
+        except InvalidRequest as exc:
+            plan.blame(exc, names)
+            raise
         return plan.outputs(answers, self.limits.pad_token_id)
 
     def rerank(
@@ -96,7 +117,9 @@ class OfflineScoring(OfflineFace):
             raise WrongType(f"query must be one text, not {type(query).__name__}.", param="query")
         check_top_n(top_n)
         texts = score_texts(documents, "documents")
-        return ranking(texts, self.score(query, texts, **options), top_n)
+        if not texts:
+            raise InvalidRequest("documents is empty; give at least one text.", param="documents")
+        return ranking(texts, self._score(query, texts, ("query", "documents"), options), top_n)
 
 
 def _pair_chat(template: str | None, instruction: str | None) -> ChatOptions | None:

@@ -45,6 +45,24 @@ class ScorePlan:
             return [(0, len(self.inputs))]
         return [(0, self.queries), (self.queries, len(self.inputs))]
 
+    def blame(self, error: InvalidRequest, names: tuple[str, str]) -> None:
+        """Say in an error which text of the caller's two sides is to blame.
+
+        Args:
+            error: of one of the inputs.
+            names: of the caller's arguments.
+        """
+        if error.index is None:
+            return
+        at, text = error.index, str(error.args[0]).removeprefix(f"Prompt {error.index}: ")
+        if self.inputs[0].side == "pair":
+            place = f"Pair {at}"
+        elif at < self.queries:
+            place = names[0] if self.queries == 1 else f"{names[0]}[{at}]"
+        else:
+            place = f"{names[1]}[{at - self.queries}]"
+        error.args = (f"{place}: {text}",)
+
     def outputs(self, answers: Sequence[PoolingRequestOutput], pad_token_id: int) -> list[ScoringRequestOutput]:
         """Turn the answers of the inputs into one score per pair; a pair with a failed input has its error."""
         joint = self.inputs[0].side == "pair"
@@ -116,7 +134,8 @@ def plan_scores(
     for given in set(wanted):
         for side in {item.side for item in inputs}:
             by_role = side != "pair" and (scorer.by_role or use_prompts)
-            asked, how = _side(given, tokenization, side, task=scorer.task, verbatim=side != "pair" and not by_role)
+            verbatim, most = side != "pair" and not by_role, face.limits.max_tokens
+            asked, how = _side(given, tokenization, side, task=scorer.task, verbatim=verbatim, most=most)
             role: Role | None = None
             if by_role:
                 role = "query" if side == "query" else "document"
@@ -138,12 +157,12 @@ def _per_input(given: Params, pairs: int, inputs: int, joint: bool) -> list[Pool
 
 
 def _side(
-    params: PoolingParams, tokenization: TokenizationOptions, side: str, *, task: str, verbatim: bool
+    params: PoolingParams, tokenization: TokenizationOptions, side: str, *, task: str, verbatim: bool, most: int
 ) -> tuple[PoolingParams, TokenizationOptions]:
     """Return what is asked of the texts of one side."""
     extra = params.extra_kwargs or {}
-    query = extra.get("max_tokens_per_query", tokenization.max_tokens_per_query) or None
-    document = extra.get("max_tokens_per_doc", tokenization.max_tokens_per_doc) or None
+    query = _limit("max_tokens_per_query", extra, tokenization, most)
+    document = _limit("max_tokens_per_doc", extra, tokenization, most)
     chat = tokenization.chat
     if isinstance(extra.get("chat_template_kwargs"), Mapping):
         chat = replace(chat or ChatOptions(), kwargs=extra["chat_template_kwargs"])
@@ -157,6 +176,15 @@ def _side(
     if verbatim and params.prompt is None and params.prompt_name is None:
         params = replace(params, prompt="")
     return params, replace(tokenization, max_tokens_per_query=query, max_tokens_per_doc=document, chat=chat)
+
+
+def _limit(name: str, extra: Mapping[str, Any], tokenization: TokenizationOptions, most: int) -> int | None:
+    """Return how many tokens a side may have; 0 is no limit."""
+    value: int | None = extra.get(name, getattr(tokenization, name))
+    if value is not None and value >= most:
+        text = f"{name} is {value}, but must be below the {most} tokens that this model takes."
+        raise InvalidRequest(text, param=name)
+    return value or None
 
 
 def check_top_n(top_n: Any) -> None:

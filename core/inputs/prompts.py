@@ -48,7 +48,15 @@ def parse_prompts(prompts: Any) -> list[Prompt]:
         _refuse_numbers(items)
     elif any(is_number(item) for item in items):
         return [Prompt(token_ids=parse_ids(items, "prompts"))]
-    return [_one(item) for item in items]
+    return [_element(item, place) for place, item in enumerate(items)]
+
+
+def _element(prompt: Any, place: int) -> Prompt:
+    try:
+        return _one(prompt)
+    except InvalidRequest as exc:
+        exc.locate(place)
+        raise
 
 
 def _one(prompt: Any) -> Prompt:

@@ -98,6 +98,20 @@ def test_each_side_can_be_cut_by_itself(llm: LLM) -> None:
     assert short.truncated_tokens == 0
 
 
+def test_an_error_names_the_text_as_the_caller_knows_it(llm: LLM) -> None:
+    long = "word " * 300
+    with pytest.raises(InvalidRequest, match=r"^data_2\[2\]: The prompt has"):
+        llm.score(QUERY, ["a", "b", long], use_tqdm=False)
+    with pytest.raises(InvalidRequest, match=r"^documents\[1\]: The prompt has"):
+        llm.rerank(QUERY, ["a", long], use_tqdm=False)
+    with pytest.raises(InvalidRequest, match=r"^query: The prompt has"):
+        llm.rerank(long, ["a"], use_tqdm=False)
+    with pytest.raises(InvalidRequest, match=r"documents\[1\] must be a text"):
+        llm.rerank(QUERY, ["a", None], use_tqdm=False)  # type: ignore[list-item]
+    with pytest.raises(InvalidRequest, match=r"^max_tokens_per_doc is 1000000, but must be below the 256"):
+        llm.score(QUERY, "a", tokenization_kwargs={"max_tokens_per_doc": 10**6}, use_tqdm=False)
+
+
 def test_the_awaiting_face_gives_the_same_scores(llm: LLM) -> None:
     expected = [item.outputs.score for item in llm.score(QUERY, DOCUMENTS, use_tqdm=False)]
 
