@@ -22,6 +22,7 @@ from cenote.cli.arguments import (
 from cenote.cli.calls import CUT, check_results, loaded_model, naming_inputs
 from cenote.cli.engine_options import engine_flags
 from cenote.cli.show import print_json, print_table
+from cenote.cli.terminal import wants_bar
 from cenote.cli.texts import TextCommand, named_text, read_pairs, read_texts
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def classify(
         with naming_inputs(llm, "classify", name):
             results = llm.classify(
                 [_prompt(text) for text in texts],
-                use_tqdm=len(texts) > 100,
+                use_tqdm=wants_bar(len(texts)),
                 pooling_params=PoolingParams(use_activation=False if raw else None),
                 tokenization_kwargs=CUT if truncate else None,
                 prompt_name=prompt_name,

@@ -9,6 +9,7 @@ import typer
 
 from cenote.cli.arguments import (
     FileOption,
+    JsonOption,
     LoraOption,
     ModelOption,
     PromptNameOption,
@@ -19,8 +20,10 @@ from cenote.cli.arguments import (
 )
 from cenote.cli.calls import CUT, check_results, loaded_model, naming_inputs
 from cenote.cli.engine_options import engine_flags
+from cenote.cli.terminal import wants_bar
 from cenote.cli.texts import TextCommand, named_text, read_texts
 from cenote.cli.vectors import Format, write_vectors
+from cenote.errors import InvalidRequest
 from cenote.types import Role
 
 __all__ = ["app", "embed"]
@@ -52,12 +55,16 @@ def embed(
     prompt_name: PromptNameOption = None,
     prompt: PromptOption = None,
     lora: LoraOption = None,
+    as_json: JsonOption = False,
     **options: Any,
 ) -> None:
     """Embed texts and print or save the vectors.
 
     Example: cenote embed "a text" "another" --format json
     """
+    if as_json and output not in (None, Format.json):
+        raise InvalidRequest(f"--json contradicts --format {output.value}; give one of them.", param="format")
+    output = Format.json if as_json else output
     with loaded_model(ctx, words, model, options, lambda given: (read_texts(given, file), bool(given))) as (llm, read):
         from cenote import PoolingParams
 
@@ -65,7 +72,7 @@ def embed(
         with naming_inputs(llm, "embed", name):
             results = llm.embed(
                 list(texts),
-                use_tqdm=len(texts) > 100,
+                use_tqdm=wants_bar(len(texts)),
                 pooling_params=PoolingParams(use_activation=normalize, dimensions=dimensions),
                 tokenization_kwargs=CUT if truncate else None,
                 role=cast("Role | None", role),

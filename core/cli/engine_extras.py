@@ -19,20 +19,26 @@ __all__ = ["SpreadCommand", "engine_extras", "with_extras"]
 
 _POOLER = "pooler_config__"
 _LORA = "--lora-modules"
+_NAMES = "--served-model-name"
 #: Fields that PoolerConfig answers with more than that it does not know them.
 _OLDER_SETTINGS = ("logit_bias", "normalize")
 
 
 class SpreadCommand(typer.core.TyperCommand):
-    """A command that takes several low-rank adapters after one `--lora-modules`, as `vllm serve` does."""
+    """A command that takes several words after one `--lora-modules` or `--served-model-name`, as `vllm serve` does.
+
+    A word after the names is one more name: a model must stand before them, or be named with `--model`.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the flag in front of each adapter but the first."""
+        """Repeat the flag in front of each adapter and name but the first."""
         spread: list[str] = []
         for word in args:
             is_module = word.startswith("{") or ("=" in word and not word.startswith("-"))
             if is_module and len(spread) > 1 and spread[-2] == _LORA:
                 spread.append(_LORA)
+            if len(spread) > 1 and spread[-2] == _NAMES and not word.startswith("-"):
+                spread.append(_NAMES)
             spread.append(word)
         return super().parse_args(ctx, spread)
 

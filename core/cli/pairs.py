@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cenote.cli.calls import CUT
+from cenote.cli.terminal import wants_bar
 
 if TYPE_CHECKING:
     from cenote import LLM
@@ -54,7 +55,7 @@ def score_arguments(
     from cenote import PoolingParams
 
     return {
-        "use_tqdm": count > 100,
+        "use_tqdm": wants_bar(count),
         "pooling_params": PoolingParams(use_activation=False) if raw else None,
         "tokenization_kwargs": CUT if truncate else None,
         "instruction": instruction,

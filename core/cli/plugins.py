@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -14,6 +15,9 @@ from cenote.registry import PluginRow, list_plugins
 
 __all__ = ["plugins"]
 
+_HEADINGS = ("name", "kind", "distribution", "version", "tasks", "state")
+#: Columns of a terminal in which tasks fit beside the rest, and of output that goes to a file.
+_ROOM_FOR_TASKS, _WIDE = 130, 200
 _COLOURS = {"ok": "green", "disabled": "dim", "incompatible": "yellow", "error": "red"}
 
 
@@ -36,16 +40,17 @@ def _print_table(rows: list[PluginRow]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    # Names are what people copy from here: tasks wrap first, and only very long names do.
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    # Names are what people copy from here: tasks go first where there is no room, and only very long names wrap.
     long_names = any(len(row.name) > 40 for row in rows)
+    headings = [name for name in _HEADINGS if name != "tasks" or console.width >= _ROOM_FOR_TASKS]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for heading in ("name", "kind", "distribution", "version", "tasks", "state"):
+    for heading in headings:
         keep_whole = heading != "tasks" and not (long_names and heading == "name")
         table.add_column(heading, overflow="fold", no_wrap=keep_whole)
     for row in rows:
-        cells = (row.name, row.kind, row.distribution, row.version, ", ".join(row.tasks))
-        table.add_row(*(Text(cell) for cell in cells), Text(row.state, style=_COLOURS[row.state]))
-    console = Console()
+        cells = {**asdict(row), "tasks": ", ".join(row.tasks)}
+        table.add_row(*(Text(cells[name], style=_COLOURS[row.state] if name == "state" else "") for name in headings))
     console.print(table)
     names = {name for row in rows if row.state == "ok" for name in row.architectures}
     offers = sum(not name.startswith("convert:") for name in names)  # those stand for conversions, not for classes

@@ -30,6 +30,7 @@ app = typer.Typer(add_completion=False)
 @with_flags(EngineConfig, ServerConfig, skip=("model",), names={"api_keys": "--api-key"}, extra=engine_extras())
 def serve(
     model: Annotated[str | None, typer.Argument(help="Folder or hub id; none is the demonstration model.")] = None,
+    named: Annotated[str | None, typer.Option("--model", "-m", help="MODEL, as a flag.", show_default=False)] = None,
     examples: Annotated[bool, typer.Option("--examples", help="Print three curl lines to try.")] = False,
     **options: Any,
 ) -> None:
@@ -37,8 +38,11 @@ def serve(
 
     Running requests get --shutdown-grace seconds to finish; a second signal stops at once.
     """
+    if model is not None and named is not None:
+        text = f"The model is given twice, {model!r} and --model {named!r}; give it once."
+        raise InvalidRequest(text, param="model")
     config = ServerConfig.from_options(**given_options(ServerConfig, options))
-    _serve(model, config, engine_options(options), examples)
+    _serve(named if model is None else model, config, engine_options(options), examples)
 
 
 def _serve(model: str | None, config: ServerConfig, wanted: dict[str, Any], examples: bool) -> None:

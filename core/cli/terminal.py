@@ -1,10 +1,11 @@
-"""Text from outside, made safe to print."""
+"""What the terminal gets: text from outside made safe to print, and progress only where somebody sees it."""
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
-__all__ = ["printable"]
+__all__ = ["printable", "wants_bar"]
 
 #: Control characters, which steer terminals, and halves of characters, which no encoding can write.
 _UNSAFE = ("Cc", "Cs")
@@ -15,3 +16,8 @@ def printable(text: str) -> str:
     return "".join(
         ascii(character)[1:-1] if unicodedata.category(character) in _UNSAFE else character for character in text
     )
+
+
+def wants_bar(count: int) -> bool:
+    """Tell whether a run over so many texts shows its progress: not in a log, and not for a moment's work."""
+    return count > 100 and sys.stderr.isatty()

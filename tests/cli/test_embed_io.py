@@ -154,3 +154,11 @@ def test_embed_without_any_text_is_bad_input_before_a_model_is_loaded(site):
     finished = site.cenote("embed")
     assert finished.returncode == 2
     assert finished.stderr.startswith("Error: There is no text.")
+
+
+def test_json_has_a_flag_of_its_own_as_in_other_commands(site):
+    finished = site.cenote("embed", "--json", "a text", HF_HUB_OFFLINE="1")
+    assert json.loads(finished.stdout)[0]["text"] == "a text"
+    refused = site.cenote("embed", "--json", "--format", "table", "a text")
+    assert refused.returncode == 2
+    assert "--json contradicts --format table" in refused.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import typer
@@ -96,6 +96,18 @@ def test_low_rank_adapters_may_follow_one_flag_or_several():
     expected = {"enable_lora": True, "lora_modules": ["a=/x", "b=/y", '{"name": "c", "path": "/z"}']}
     words = ("--enable-lora", "--lora-modules", "a=/x", "b=/y", "--lora-modules", '{"name": "c", "path": "/z"}')
     assert parse(*words)[0] == expected
+
+
+def test_several_served_names_may_follow_one_flag():
+    app, found = typer.Typer(add_completion=False), []
+
+    @app.command(cls=SpreadCommand)
+    def command(model: str, served_model_name: Annotated[list[str], typer.Option()], port: int = 1) -> None:
+        found.append((model, served_model_name, port))
+
+    finished = CliRunner().invoke(app, ["folder", "--served-model-name", "a", "b", "--port", "2"])
+    assert finished.exit_code == 0, finished.output
+    assert found == [("folder", ["a", "b"], 2)]
 
 
 def test_options_of_vllm_reach_the_check_of_their_values():
