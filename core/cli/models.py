@@ -73,7 +73,7 @@ def _print_table(report: Mapping[str, str]) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold", ratio=3)
+    table.add_column("value", overflow="fold", ratio=5)
     table.add_column("from", overflow="fold", ratio=2)
     for name, line in report.items():
         value, source = _parts(line)
