@@ -15,6 +15,8 @@ __all__ = ["app", "inspect"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
+#: Columns that the longest names of classes and specs need.
+_IDENTIFIER = 40
 #: How the table names who decided a value.
 _SOURCES = {
     "user": "user",
@@ -73,8 +75,8 @@ def _print_table(report: Mapping[str, str]) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold", ratio=5)
-    table.add_column("from", overflow="fold", ratio=2)
+    table.add_column("value", overflow="fold", min_width=_IDENTIFIER)
+    table.add_column("from", overflow="fold")
     for name, line in report.items():
         value, source = _parts(line)
         table.add_row(name, Text(printable(_shown(value))), Text(printable(_SOURCES.get(source, source)), style="dim"))
