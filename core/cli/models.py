@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -15,8 +16,10 @@ __all__ = ["app", "inspect"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-#: Columns that the longest names of classes and specs need.
-_IDENTIFIER = 40
+#: Columns that the longest names of classes and specs need, and what is left of 80 for the source.
+_IDENTIFIER, _SOURCE = 40, 20
+#: Columns of output that goes to a file or another program.
+_WIDE = 200
 #: How the table names who decided a value.
 _SOURCES = {
     "user": "user",
@@ -73,14 +76,15 @@ def _print_table(report: Mapping[str, str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
     table.add_column("value", overflow="fold", min_width=_IDENTIFIER)
-    table.add_column("from", overflow="fold")
+    table.add_column("from", overflow="fold", max_width=_SOURCE if console.width < _WIDE else None)
     for name, line in report.items():
         value, source = _parts(line)
         table.add_row(name, Text(printable(_shown(value))), Text(printable(_SOURCES.get(source, source)), style="dim"))
-    Console().print(table)
+    console.print(table)
 
 
 def _shown(value: Any) -> str:
