@@ -33,6 +33,7 @@ class LoadOptions:
         chat_template: Jinja text in place of the checkpoint's own template, or None.
         known_prompts: put the prompts that a model card asks for in front, where the checkpoint stores none.
         lora_modules: name and folder of low-rank adapters to load.
+        max_lora_rank: highest rank of such an adapter, or None for any.
     """
 
     pooler_config: PoolerConfig
@@ -47,6 +48,7 @@ class LoadOptions:
     chat_template: str | None = None
     known_prompts: bool = False
     lora_modules: tuple[tuple[str, str], ...] = ()
+    max_lora_rank: int | None = None
 
 
 class PoolingModel(Protocol):

@@ -122,7 +122,8 @@ def load_stack(
     layers = prepare_linears(base, lambda: probe.together(backbone))
     rows = vocabulary(base)  # an adapter may wrap the table
     # An embedder is loaded without the base class's own pooling layer; a classifier may need it.
-    loras = LoraStore(base, backbone, probe, ignored=("pooler.",) if whole is base else ())
+    ignored = ("pooler.",) if whole is base else ()
+    loras = LoraStore(base, backbone, probe, ignored=ignored, max_rank=options.max_lora_rank)
     for name, folder in options.lora_modules:
         loras.load(name, folder)
     return TextStack(

@@ -48,6 +48,7 @@ class EngineConfig(BaseModel):
         known_prompts: put the prompts that a model card asks for in front, where the checkpoint stores none.
         enable_lora: accept low-rank adapters; on by itself where `lora_modules` names some.
         lora_modules: low-rank adapters to load, each as `name=folder`.
+        max_lora_rank: highest rank of an adapter that is accepted; None is any.
         served_model_name: name in answers and messages, in place of the folder or id; several are aliases.
         trust_remote_code: allow a checkpoint's own code where no native class fits.
     """
@@ -77,6 +78,7 @@ class EngineConfig(BaseModel):
     known_prompts: bool = False
     enable_lora: bool = False
     lora_modules: tuple[str, ...] = ()
+    max_lora_rank: int | None = Field(default=None, ge=1)
     trust_remote_code: bool = False
     served_model_name: str | list[str] | None = None
 

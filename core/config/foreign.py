@@ -48,7 +48,6 @@ FOREIGN: dict[str, Foreign] = {
     "seed": Foreign(number=int),
     "max_loras": Foreign(number=int),
     "max_cpu_loras": Foreign(number=int),
-    "max_lora_rank": Foreign(),
     "skip_tokenizer_init": Foreign((False,), "Token ids are accepted as prompts in any case.", is_switch=True),
     "tokenizer_mode": Foreign(("auto", "hf"), "Tokenizers are those of Hugging Face with a fast form."),
     "tokenizer_revision": Foreign((None,), "Fetch that revision and give its folder as tokenizer."),

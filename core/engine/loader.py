@@ -152,6 +152,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
         chat_template=read_template(config.chat_template),
         known_prompts=config.known_prompts,
         lora_modules=tuple(_lora_module(item) for item in config.lora_modules),
+        max_lora_rank=config.max_lora_rank,
     )
     adapter_class: Any = load_adapter(adapter)
     model = adapter_class.load(checkpoint, options)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cenote import LLM, AsyncLLM, LoRARequest, PoolingParams
-from cenote.errors import InvalidRequest, ModelNotFound
+from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.loras import build_lora
 
@@ -74,6 +74,14 @@ def test_a_name_stands_for_one_folder_and_a_prompt_has_one_adapter(bert: Path, a
                 _vector(llm, lora="two", **options)
             with pytest.raises(InvalidRequest, match="Two low-rank adapters"):
                 llm.score(TEXT, TEXT, lora="two", use_tqdm=False, **options)
+
+
+def test_a_higher_rank_than_the_user_allows_is_refused(bert: Path, adapters: list[Path]) -> None:
+    module = f"one={adapters[0]}"
+    with LLM(str(bert), lora_modules=(module,), max_lora_rank=8) as llm:
+        assert llm.lora_names == ("one",)
+    with pytest.raises(CheckpointError, match="has rank 8; max_lora_rank allows 4"):
+        LLM(str(bert), lora_modules=(module,), max_lora_rank=4)
 
 
 def test_loading_on_request_must_be_allowed(bert: Path, adapters: list[Path]) -> None:

@@ -33,7 +33,15 @@ class LoraStore:
         backbone: runs batches in which every sequence may name an adapter.
     """
 
-    def __init__(self, model: Any, inner: Backbone, probe: Probe, *, ignored: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        model: Any,
+        inner: Backbone,
+        probe: Probe,
+        *,
+        ignored: tuple[str, ...] = (),
+        max_rank: int | None = None,
+    ) -> None:
         """Prepare a model for adapters; nothing changes until one is loaded.
 
         Args:
@@ -41,12 +49,14 @@ class LoraStore:
             inner: runs it.
             probe: sequences that each adapter is checked with.
             ignored: prefixes of modules that it was loaded without because nothing reads them.
+            max_rank: highest rank of an adapter from a folder; None is any.
         """
         self._model = model
         self._dtype: torch.dtype = model.dtype
         self._device = probe.device
         self._probe = probe
         self._ignored = ignored
+        self._max_rank = max_rank
         self._routes = Routes()
         self._adapters: dict[str, tuple[str, ...]] = {}
         self._changing = threading.Lock()
@@ -77,7 +87,9 @@ class LoraStore:
         with self._changing:
             self._check_new(name)
             found = read_folder(name, folder, self._model, device=self._device, ignored=self._ignored)
-            self._attach(name, found.updates(), found.layers)
+            updates = found.updates()
+            self._check_rank(name, updates)
+            self._attach(name, updates, found.layers)
 
     def add(self, name: str, updates: Mapping[str, LowRank]) -> None:
         """Add an adapter from its matrices, by the path of the module of the base model that each belongs to.
@@ -106,6 +118,12 @@ class LoraStore:
             raise InvalidRequest("A low-rank adapter needs a name.", param="lora_name")
         if name in self._adapters:
             raise InvalidRequest(f"A low-rank adapter {name!r} is loaded already.", param="lora_name")
+
+    def _check_rank(self, name: str, updates: Mapping[str, LowRank]) -> None:
+        rank = max((len(update.down) for update in updates.values()), default=0)
+        if self._max_rank is not None and rank > self._max_rank:
+            text = f"Adapter {name!r} has rank {rank}; max_lora_rank allows {self._max_rank} (--max-lora-rank)."
+            raise CheckpointError(text)
 
     def _attach(self, name: str, updates: Mapping[str, LowRank], reference: Mapping[str, nn.Module] | None) -> None:
         """Put an adapter on its layers and check it; where that fails, everything is as it was."""
