@@ -84,6 +84,9 @@ def test_wrong_types_never_reach_the_engine() -> None:
             {"tokenization_kwargs": "x"},
             {"lora_request": "a"},
             {"lora_request": ["a"]},
+            {"lora": ["a"]},
+            {"chat": 5},
+            {"pooling_params": [5]},
         ):
             with pytest.raises(WrongType):
                 llm.embed(["a"], use_tqdm=False, **options)  # type: ignore[arg-type]

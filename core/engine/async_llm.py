@@ -14,6 +14,7 @@ from cenote.engine.request import RequestOptions
 from cenote.engine.scoring import ScorePlan, plan_scores
 from cenote.engine.threads import DaemonThreads
 from cenote.engine.tokenization import tokenization_options
+from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
@@ -140,7 +141,11 @@ class AsyncLLM(EngineFace):
 
     async def _run_part(self, plan: ScorePlan, start: int, end: int, request_id: str) -> list[PoolingRequestOutput]:
         prompts = [item.prompt for item in plan.inputs[start:end]]
-        return await self._run(prompts, plan.options[start], request_id, start)
+        try:
+            return await self._run(prompts, plan.options[start], request_id, start)
+        except InvalidRequest as exc:
+            plan.blame(exc, ("queries", "documents"), first=start)
+            raise
 
     async def encode(
         self,
@@ -163,6 +168,9 @@ class AsyncLLM(EngineFace):
             InvalidRequest: the prompt or a parameter is wrong.
         """
         del trace_headers  # accepted for compatibility: nothing is traced
+        if pooling_params is not None and not isinstance(pooling_params, PoolingParams):
+            text = f"pooling_params must be PoolingParams, not {type(pooling_params).__name__}."
+            raise WrongType(text, param="pooling_params")
         params = pooling_params or PoolingParams()
         if lora_request is not None:
             params = with_lora(params, await asyncio.to_thread(self.lora_name, lora_request))

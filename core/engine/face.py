@@ -158,6 +158,8 @@ class EngineFace:
             InvalidRequest: two adapters are named, or one of this name is loaded from another folder.
             CheckpointError: the files do not fit the model.
         """
+        if name is not None and not isinstance(name, str):
+            raise WrongType(f"lora must be the name of an adapter, not {name!r:.80}.", param="lora")
         if request is None:
             return name
         if not isinstance(request, LoRARequest):

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from cenote.engine.call_options import Bar, CallOptions, Lora, Prompts
 from cenote.engine.late import LateChunking
 from cenote.engine.offline_scoring import OfflineScoring
-from cenote.engine.prompts import Params, params_per_prompt
+from cenote.engine.prompts import Params, check_pooling_params, params_per_prompt
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest, UnsupportedTask
 from cenote.inputs import parse_prompts
@@ -180,4 +180,6 @@ def _raw(params: Params) -> Params:
     if params is None or isinstance(params, PoolingParams):
         params = params or PoolingParams()
         return params if params.use_activation is not None else replace(params, use_activation=False)
-    return [item if item.use_activation is not None else replace(item, use_activation=False) for item in params]
+    checked = check_pooling_params(params)
+    assert isinstance(checked, Sequence)
+    return [item if item.use_activation is not None else replace(item, use_activation=False) for item in checked]

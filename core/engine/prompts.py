@@ -14,8 +14,8 @@ __all__ = ["Params", "check_pooling_params", "params_per_prompt", "with_lora"]
 Params: TypeAlias = PoolingParams | Sequence[PoolingParams] | None
 
 
-def check_pooling_params(params: Any, count: int, what: str = "prompts") -> Params:
-    """Return what was given, provided that it is one set of parameters, or one for each of `count`.
+def check_pooling_params(params: Any, count: int | None = None, what: str = "prompts") -> Params:
+    """Return what was given, provided that it is one set of parameters, or one for each of `count` (None: any number).
 
     Raises:
         WrongType: it is something else, or holds something else.
@@ -30,7 +30,7 @@ def check_pooling_params(params: Any, count: int, what: str = "prompts") -> Para
         if not isinstance(item, PoolingParams):
             text = f"pooling_params[{place}] must be PoolingParams, not {type(item).__name__}."
             raise WrongType(text, param="pooling_params")
-    if len(params) != count:
+    if count is not None and len(params) != count:
         raise InvalidRequest(f"pooling_params has {len(params)} entries for {count} {what}.", param="pooling_params")
     return params
 

@@ -45,16 +45,17 @@ class ScorePlan:
             return [(0, len(self.inputs))]
         return [(0, self.queries), (self.queries, len(self.inputs))]
 
-    def blame(self, error: InvalidRequest, names: tuple[str, str]) -> None:
+    def blame(self, error: InvalidRequest, names: tuple[str, str], first: int = 0) -> None:
         """Say in an error which text of the caller's two sides is to blame.
 
         Args:
             error: of one of the inputs.
             names: of the caller's arguments.
+            first: place among the inputs of the one that the error counts from.
         """
         if error.index is None:
             return
-        at, text = error.index, str(error.args[0]).removeprefix(f"Prompt {error.index}: ")
+        at, text = first + error.index, str(error.args[0]).removeprefix(f"Prompt {error.index}: ")
         if self.inputs[0].side == "pair":
             place = f"Pair {at}"
         elif at < self.queries:

@@ -33,6 +33,8 @@ def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | No
     if given is not None and not isinstance(given, Mapping):
         text = f"tokenization_kwargs must be a mapping, not {type(given).__name__}."
         raise WrongType(text, param="tokenization_kwargs")
+    if chat is not None and not isinstance(chat, ChatOptions):
+        raise WrongType(f"chat must be ChatOptions, not {type(chat).__name__}.", param="chat")
     values = dict(given or {})
     padding = values.pop("padding", None)
     if padding not in (None, False, "do_not_pad"):

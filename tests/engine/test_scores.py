@@ -120,6 +120,8 @@ def test_the_awaiting_face_gives_the_same_scores(llm: LLM) -> None:
         try:
             outputs = await engine.score(QUERY, DOCUMENTS, request_id="score-1")
             assert outputs[0].request_id == "score-1-0_score-1-1"
+            with pytest.raises(InvalidRequest, match=r"^documents\[1\]: The prompt has"):
+                await engine.score(QUERY, ["a", "word " * 300])
             return [item.outputs.score for item in outputs]
         finally:
             await engine.shutdown()
