@@ -41,6 +41,10 @@ def serve(
     if model is not None and named is not None:
         text = f"The model is given twice, {model!r} and --model {named!r}; give it once."
         raise InvalidRequest(text, param="model")
+    names = options.get("served_model_name") or []
+    if model is None and named is None and len(names) > 1:
+        text = "Several served names and no model: put it first, as in cenote serve MODEL --served-model-name A B."
+        raise InvalidRequest(text, param="model")
     config = ServerConfig.from_options(**given_options(ServerConfig, options))
     _serve(named if model is None else model, config, engine_options(options), examples)
 

@@ -47,12 +47,17 @@ def address_warning(config: ServerConfig) -> str | None:
 
 def _describe(model: ServedModel) -> list[str]:
     engine, limits = model.engine, model.engine.limits
-    report = engine.report()
+    report, length = engine.report(), f"at most {limits.max_tokens} tokens per input"
+    if limits.num_labels:
+        labels = report.get("labels", str(limits.num_labels))
+        facts = [f"  labels    {labels}; {report.get('activation', '')}".rstrip("; "), f"  length    {length}"]
+    else:
+        pooling = report.get("pooling", "see the log")
+        facts = [f"  pooling   {pooling}", f"  size      {limits.embedding_size} components, {length}"]
     return [
         f"  model     {', '.join(model.aliases)}",
         f"  tasks     {', '.join(engine.supported_tasks)} (default: {engine.default_task})",
-        f"  pooling   {report.get('pooling', 'see the log')}",
-        f"  size      {limits.embedding_size} components, at most {limits.max_tokens} tokens per input",
+        *facts,
         f"  runs on   {report.get('device', 'cpu')}, {report.get('execution', 'packed')}",
     ]
 
@@ -63,6 +68,9 @@ def _examples(model: ServedModel, config: ServerConfig, url: str) -> list[str]:
         curl += f" --unix-socket {shlex.quote(config.uds)}"
     if config.api_keys:
         curl += ' -H "Authorization: Bearer $CENOTE_API_KEY"'
+    if "embed" not in model.engine.supported_tasks:
+        post = f"{curl} {url}/pooling -H 'Content-Type: application/json' -d"
+        return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'"""]
     post = f"{curl} {url}/v1/embeddings -H 'Content-Type: application/json' -d"
     two = f'{{"model": "{model.name}", "input": ["a sinkhole", "a well"], "encoding_format": "base64"}}'
     return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'""", f"  {post} '{two}'"]

@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cenote.testing.checkpoints import build_checkpoint
+
 COMMAND = [sys.executable, "-c", "from cenote.cli import main; main()", "serve"]
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
 
@@ -147,6 +149,17 @@ def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
     assert "--port" in done.stderr
 
 
+def test_the_banner_of_a_classifier_tells_its_labels_and_an_example_that_works(tmp_path: Path) -> None:
+    folder = build_checkpoint("bert_classifier", tmp_path / "model")
+    with served(tmp_path / "log", "--model", str(folder), "--examples") as (process, _, banner):
+        assert "labels    3: negative, neutral, positive; softmax" in banner
+        assert "components" not in banner
+        assert process.stdout is not None
+        example = [line for line in (process.stdout.readline() for _ in range(4)) if "curl" in line][-1]
+        done = subprocess.run(example, shell=True, capture_output=True, text=True)
+        assert '"object":"list"' in done.stdout, (example, done)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -158,6 +171,7 @@ def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
         (("--runner", "generate"), "runner"),
         (("--error-format", "xml"), "error_format"),
         (("--served-model-name", ""), "--served-model-name is empty"),
+        (("--served-model-name", "one", "folder"), "Several served names and no model: put it first"),
         (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
         (("/no/such/model", "--host", "127.0.0.1", "--port", "0"), "/no/such/model"),
     ],
