@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
@@ -14,7 +14,7 @@ from cenote.engine.request import RequestOptions
 from cenote.engine.scoring import ScorePlan, plan_scores
 from cenote.engine.threads import DaemonThreads
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import InvalidRequest, WrongType
+from cenote.errors import EngineClosed, InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
@@ -22,7 +22,10 @@ from cenote.scoring.texts import ScoreSide
 from cenote.types import PoolingParams, PreparedInput, PromptType, Role, TokenizationOptions
 from cenote.types import Prompt as ParsedPrompt
 
-__all__ = ["AsyncLLM"]
+__all__ = ["AsyncLLM", "OnError"]
+
+#: What becomes of a call of which one prompt fails.
+OnError: TypeAlias = Literal["raise", "item"]
 
 #: Tasks of `encode` where none is named. Source: vLLM 0.32, AsyncLLMEngine.encode.
 _RAW_TASKS = ("token_embed", "token_classify", "plugin")
@@ -66,12 +69,16 @@ class AsyncLLM(EngineFace):
         role: Role | None = None,
         request_id: str = "",
         priority: int = 0,
+        also: Sequence[str] = (),
+        on_error: OnError = "raise",
     ) -> list[PoolingRequestOutput]:
         """Return the results of some prompts, in order. Cancelling the call cancels what has not run yet.
 
         Args:
             prompts: parsed prompts, at least one.
             task: the task.
+            also: further tasks that the same pass answers; their results are in `outputs.by_task`.
+            on_error: `raise`, or `item`: a prompt that is wrong or fails has an `error`, the others their results.
             params: its parameters.
             tokenization: how text becomes tokens.
             role: what the inputs are for.
@@ -82,29 +89,47 @@ class AsyncLLM(EngineFace):
             InvalidRequest: a prompt or parameter is wrong; nothing ran.
             QueueFull: the operator's limits are reached; nothing ran.
         """
-        options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority)
-        return await self._run(prompts, options, request_id)
+        options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority, also=also)
+        return await self._run(prompts, options, request_id, on_error=on_error)
 
     async def _run(
-        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, request_id: str, first: int = 0
+        self,
+        prompts: Sequence[ParsedPrompt],
+        options: RequestOptions,
+        request_id: str,
+        first: int = 0,
+        on_error: OnError = "raise",
     ) -> list[PoolingRequestOutput]:
         """Run prompts of equal options; their results are called `<request_id>-<number>`, from `first` on."""
-        prepared: list[PreparedInput] = []
-        for start in range(0, len(prompts), _CHUNK):
-            chunk = self.engine.prepare(
-                prompts[start : start + _CHUNK], options, first=start if len(prompts) > 1 else None
-            )
-            part: list[PreparedInput] = await asyncio.wrap_future(chunk)
-            prepared += part
-        requests = self.engine.submit(prepared, options)
+        prepared = await self._prepare(prompts, options, on_error)
+        requests = self.engine.submit([item for item in prepared if isinstance(item, PreparedInput)], options)
         try:
-            results = [await asyncio.wrap_future(request.future) for request in requests]
+            waiting = (asyncio.wrap_future(request.future) for request in requests)
+            results = [await (each if on_error == "raise" else _settled(each)) for each in waiting]
         finally:
             self.engine.cancel(requests)  # settled ones ignore it
+        answers = iter(zip((request.prompt for request in requests), results, strict=True))
+        pairs = [(None, item) if isinstance(item, InvalidRequest) else next(answers) for item in prepared]
         return [
-            to_output(f"{request_id}-{index}", request.prompt, result, options.task)
-            for index, (request, result) in enumerate(zip(requests, results, strict=True), first)
+            to_output(f"{request_id}-{index}", prompt, result, options.task)
+            for index, (prompt, result) in enumerate(pairs, first)
         ]
+
+    async def _prepare(
+        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, on_error: OnError
+    ) -> list[PreparedInput | InvalidRequest]:
+        """Tokenise prompts chunk by chunk; with `item`, what cannot be tokenised is an error in the list."""
+        prepared: list[PreparedInput | InvalidRequest] = []
+        for start in range(0, len(prompts), _CHUNK):
+            chunk, first = prompts[start : start + _CHUNK], start if len(prompts) > 1 else None
+            if on_error == "item":
+                mixed: list[PreparedInput | InvalidRequest]
+                mixed = await asyncio.wrap_future(self.engine.prepare_each(chunk, options, first=first))
+                prepared.extend(mixed)
+            else:
+                part: list[PreparedInput] = await asyncio.wrap_future(self.engine.prepare(chunk, options, first=first))
+                prepared.extend(part)
+        return prepared
 
     async def score(
         self,
@@ -115,8 +140,10 @@ class AsyncLLM(EngineFace):
         tokenization: TokenizationOptions | None = None,
         score_type: str | None = None,
         use_prompts: bool = False,
+        lora: str | None = None,
         request_id: str = "",
         priority: int = 0,
+        on_error: OnError = "raise",
     ) -> list[ScoringRequestOutput]:
         """Return one score per pair; the arguments are those of `LLM.score` and `run`.
 
@@ -133,16 +160,20 @@ class AsyncLLM(EngineFace):
             tokenization=tokenization or TokenizationOptions(),
             score_type=score_type,
             use_prompts=use_prompts,
+            lora=lora,
             priority=priority,
         )
-        groups = await asyncio.gather(*(self._run_part(plan, start, end, request_id) for start, end in plan.parts()))
+        parts = (self._run_part(plan, start, end, request_id, on_error) for start, end in plan.parts())
+        groups = await asyncio.gather(*parts)
         answers = [answer for group in groups for answer in group]
         return await asyncio.to_thread(plan.outputs, answers, self.limits.pad_token_id)
 
-    async def _run_part(self, plan: ScorePlan, start: int, end: int, request_id: str) -> list[PoolingRequestOutput]:
+    async def _run_part(
+        self, plan: ScorePlan, start: int, end: int, request_id: str, on_error: OnError
+    ) -> list[PoolingRequestOutput]:
         prompts = [item.prompt for item in plan.inputs[start:end]]
         try:
-            return await self._run(prompts, plan.options[start], request_id, start)
+            return await self._run(prompts, plan.options[start], request_id, start, on_error)
         except InvalidRequest as exc:
             plan.blame(exc, ("queries", "documents"), first=start)
             raise
@@ -189,3 +220,13 @@ class AsyncLLM(EngineFace):
     async def shutdown(self, drain_seconds: float = 0.0) -> None:
         """Stop the engine; what is queued may finish within `drain_seconds`."""
         await asyncio.to_thread(self.engine.shutdown, drain_seconds)
+
+
+async def _settled(future: asyncio.Future[Any]) -> Any:
+    """Return a prompt's result, or the model's failure with it; what concerns the whole call is raised."""
+    try:
+        return await future
+    except (InvalidRequest, EngineClosed):
+        raise
+    except Exception as exc:
+        return exc

@@ -70,19 +70,35 @@ class Engine:
             self._check_open()
             return self._renderers.submit(self._prepare, prompts, options, first)
 
+    def prepare_each(
+        self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
+    ) -> Future[list[PreparedInput | InvalidRequest]]:
+        """Tokenise prompts in a thread, as `prepare` does; a prompt that cannot be is an error in the list."""
+        with self._changed:
+            self._check_open()
+            return self._renderers.submit(lambda: list(self._each(prompts, options, first)))
+
     def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None) -> list[PreparedInput]:
         prepared: list[PreparedInput] = []
-        tokenization = options.tokenization
-        if self.max_tokens(options.task) != self.model.limits.max_tokens:
-            tokenization = replace(tokenization, max_tokens=self.max_tokens(options.task))
-        for prompt in prompts:
+        for item in self._each(prompts, options, first):
+            if isinstance(item, InvalidRequest):
+                raise item
+            prepared.append(item)
+        return prepared
+
+    def _each(
+        self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None
+    ) -> Iterator[PreparedInput | InvalidRequest]:
+        tokenization, longest = options.tokenization, min(map(self.max_tokens, (options.task, *options.also)))
+        if longest != self.model.limits.max_tokens:
+            tokenization = replace(tokenization, max_tokens=longest)
+        for index, prompt in enumerate(prompts):
             try:
-                prepared.append(self.model.prepare(prompt, options.role, options.params, tokenization))
+                yield self.model.prepare(prompt, options.role, options.params, tokenization)
             except InvalidRequest as exc:
                 if first is not None:
-                    exc.locate(first + len(prepared))
-                raise
-        return prepared
+                    exc.locate(first + index)
+                yield exc
 
     def submit(
         self, prompts: Sequence[PreparedInput], options: RequestOptions, *, bounded: bool = True

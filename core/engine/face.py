@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -212,8 +212,10 @@ class EngineFace:
         tokenization: TokenizationOptions,
         role: Role | None = None,
         priority: int = 0,
+        *,
+        also: Sequence[str] = (),
     ) -> RequestOptions:
-        """Check what is asked against the model.
+        """Check what is asked against the model; `also` are further tasks that the same pass answers.
 
         Raises:
             InvalidRequest: the task or a parameter does not fit.
@@ -222,29 +224,42 @@ class EngineFace:
             raise InvalidRequest(f"role must be 'query' or 'document', not {role!r}.", param="role")
         params = params or PoolingParams()
         checked = get_task(task, self.supported_tasks)
-        check_params(checked, params, self.limits, self.model)
+        others = [get_task(name, self.supported_tasks) for name in also]
+        check_params(checked, params, self.limits, self.model, also=others)
         if params.lora is not None and params.lora not in self.lora_names:
             raise self._unknown_lora(params.lora)
-        return RequestOptions(task=checked.name, params=params, tokenization=tokenization, role=role, priority=priority)
+        return RequestOptions(
+            task=checked.name,
+            also=tuple(other.name for other in others),
+            params=params,
+            tokenization=tokenization,
+            role=role,
+            priority=priority,
+        )
 
 
 def to_output(
-    request_id: str, prompt: PreparedInput, result: Mapping[str, Tensor] | Exception, task: str
+    request_id: str, prompt: PreparedInput | None, result: Mapping[str, Tensor] | Exception, task: str
 ) -> PoolingRequestOutput:
-    """Wrap the result of one prompt, or why there is none."""
+    """Wrap the result of one prompt, or why there is none; a prompt that could not be tokenised is None."""
     import torch
 
-    error = _error(result) if isinstance(result, Exception) else None
+    if isinstance(result, Exception):
+        outputs, error = PoolingOutput(torch.empty(0)), _error(result)
+    else:
+        outputs, error = PoolingOutput(result[task], result if len(result) > 1 else {}), None
     return PoolingRequestOutput(
         request_id=request_id,
-        outputs=PoolingOutput(torch.empty(0) if isinstance(result, Exception) else result[task]),
-        prompt_token_ids=list(prompt.token_ids),
-        truncated_tokens=prompt.truncated_tokens,
+        outputs=outputs,
+        prompt_token_ids=[] if prompt is None else list(prompt.token_ids),
+        truncated_tokens=0 if prompt is None else prompt.truncated_tokens,
         error=error,
     )
 
 
 def _error(failure: Exception) -> RequestError:
+    if isinstance(failure, InvalidRequest):
+        return RequestError(code=400, message=str(failure), param=failure.param)
     # Texts of foreign exceptions may hold paths and addresses; the log has them.
     text = str(failure) if isinstance(failure, CenoteError) else f"The model failed ({type(failure).__name__})."
     return RequestError(code=500, message=text)

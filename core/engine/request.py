@@ -20,6 +20,7 @@ class RequestOptions:
 
     Attributes:
         task: the task, checked already.
+        also: further tasks that the same pass answers, checked already.
         params: its parameters, checked already.
         tokenization: how text becomes tokens.
         role: what the input is for.
@@ -29,6 +30,7 @@ class RequestOptions:
     """
 
     task: str
+    also: tuple[str, ...] = ()
     params: PoolingParams = field(default_factory=PoolingParams)
     tokenization: TokenizationOptions = field(default_factory=TokenizationOptions)
     role: Role | None = None
@@ -56,7 +58,7 @@ class EngineRequest:
         """Return what the pooler must know."""
         return PoolingRow(
             length=self.tokens,
-            tasks=(self.options.task,),
+            tasks=(self.options.task, *self.options.also),
             params=self.options.params,
             pooling_skip=self.prompt.pooling_skip,
             role=self.options.role,

@@ -54,7 +54,8 @@ def answer(model: PoolingModel, requests: Sequence[EngineRequest], device: str) 
 
 def _checked(request: EngineRequest, result: dict[str, Tensor]) -> Outcome:
     """Return a result, or an error in place of one that is not finite."""
-    if all(bool(torch.isfinite(value).all()) for value in result.values()):
+    numbers = (value.values() if value.is_sparse else value for value in result.values())
+    if all(bool(torch.isfinite(value).all()) for value in numbers):
         return result
     return NonFiniteResult(
         f"The model computed NaN or infinity for a prompt of {request.tokens} tokens; the result is withheld. "

@@ -2,14 +2,18 @@
 
 from cenote.outputs.classification import ClassificationOutput, ClassificationRequestOutput
 from cenote.outputs.embedding import EmbeddingOutput, EmbeddingRequestOutput
+from cenote.outputs.forms import Forms, FormsRequestOutput
 from cenote.outputs.results import PoolingOutput, PoolingRequestOutput, RequestError, RequestOutput
 from cenote.outputs.scoring import RerankResult, ScoringOutput, ScoringRequestOutput
+from cenote.outputs.sparse import SparseOutput, SparseRequestOutput
 
 __all__ = [
     "ClassificationOutput",
     "ClassificationRequestOutput",
     "EmbeddingOutput",
     "EmbeddingRequestOutput",
+    "Forms",
+    "FormsRequestOutput",
     "PoolingOutput",
     "PoolingRequestOutput",
     "RequestError",
@@ -17,4 +21,6 @@ __all__ = [
     "RerankResult",
     "ScoringOutput",
     "ScoringRequestOutput",
+    "SparseOutput",
+    "SparseRequestOutput",
 ]

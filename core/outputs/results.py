@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -23,11 +24,13 @@ class RequestError:
         code: HTTP status that says the same.
         message: what happened, and what to do.
         retryable: the same request may succeed later.
+        param: the request's field to blame, or None.
     """
 
     code: int
     message: str
     retryable: bool = False
+    param: str | None = None
 
 
 @dataclass(eq=False)
@@ -36,10 +39,13 @@ class PoolingOutput:
 
     Attributes:
         data: float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim], `classify` [labels],
-            `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept; empty after an error.
+            `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, `sparse_embed` a
+            sparse row [vocabulary size]; empty after an error.
+        by_task: every result of the pass by task, `data` among them, where several were asked for.
     """
 
     data: Tensor = field(repr=False)
+    by_task: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PoolingOutput) and self.data.equal(other.data)

@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 import cenote
 from cenote.config.server import ServerConfig
 from cenote.server.auth import RequireApiKey
+from cenote.server.envelopes import Envelope, ErrorWriter
 from cenote.server.errors import CatchAll, add_error_handlers
 from cenote.server.gate import Gate
 from cenote.server.health import health_router
@@ -32,6 +33,8 @@ __all__ = ["build_app"]
 
 #: Dialects: each gives a router with what the served models can answer.
 _DIALECTS = (openai_router, pooling_router)
+#: How dialects write errors, by path; the other paths have the native envelope.
+_ENVELOPES: dict[str, Envelope] = {}
 
 
 def build_app(
@@ -58,6 +61,7 @@ def build_app(
     config = config or ServerConfig()
     table = ModelTable(_served_models(models, served_names), unlisted=unlisted_names)
     state = ServerState(config=config, models=table, metrics=Metrics(table))
+    errors = ErrorWriter(config, _ENVELOPES)
     docs = not config.disable_fastapi_docs
     app = FastAPI(
         title="cenote",
@@ -67,10 +71,10 @@ def build_app(
         docs_url="/docs" if docs else None,
         redoc_url="/redoc" if docs else None,
         redirect_slashes=False,
-        middleware=_middleware(state),
+        middleware=_middleware(state, errors),
     )
     app.state.cenote = state
-    add_error_handlers(app, config)
+    add_error_handlers(app, errors)
     shared = (models_router(), plugins_router(), health_router(), metrics_router())
     for router in (*shared, *(dialect(state) for dialect in _DIALECTS)):
         app.include_router(router)
@@ -87,15 +91,15 @@ def _served_models(models: AsyncLLM | Mapping[str, AsyncLLM], names: Sequence[st
     return [ServedModel(names[0], tuple(names), models[names[0]]) for names in by_engine.values()]
 
 
-def _middleware(state: ServerState) -> list[Middleware]:
+def _middleware(state: ServerState, errors: ErrorWriter) -> list[Middleware]:
     """Return the middleware, outermost first: what measures and names sees also what the inner ones refuse."""
     config = state.config
     stack = [
         Middleware(UnderRootPath, root_path=config.root_path),
         Middleware(MeasureRequests, metrics=state.metrics),
         Middleware(RequestIds),
-        Middleware(CatchAll, config=config),
-        Middleware(LimitHead, config=config),
+        Middleware(CatchAll, errors=errors),
+        Middleware(LimitHead, config=config, errors=errors),
     ]
     if config.allowed_origins:
         cors = Middleware(
@@ -108,5 +112,5 @@ def _middleware(state: ServerState) -> list[Middleware]:
         )
         stack.append(cors)
     if config.api_keys:
-        stack.append(Middleware(RequireApiKey, config=config))
-    return [*stack, Middleware(Gate, state=state), Middleware(LimitBody, config=config)]
+        stack.append(Middleware(RequireApiKey, config=config, errors=errors))
+    return [*stack, Middleware(Gate, state=state, errors=errors), Middleware(LimitBody, config=config)]

@@ -9,7 +9,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cenote.config.server import ServerConfig
-from cenote.server.errors import ApiError, error_response
+from cenote.server.api_error import ApiError
+from cenote.server.envelopes import ErrorWriter
 from cenote.server.paths import OPEN_PATHS, route_path
 
 __all__ = ["RequireApiKey"]
@@ -18,9 +19,9 @@ __all__ = ["RequireApiKey"]
 class RequireApiKey:
     """Refuse requests without one of the configured keys: 401, in the envelope."""
 
-    def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
+    def __init__(self, app: ASGIApp, config: ServerConfig, errors: ErrorWriter) -> None:
         self._app = app
-        self._config = config
+        self._errors = errors
         self._digests = tuple(hashlib.sha256(key.encode()).digest() for key in config.api_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +35,7 @@ class RequireApiKey:
             "This server needs an API key: send the header 'Authorization: Bearer <key>'.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-        await error_response(error, self._config)(scope, receive, send)
+        await self._errors.response(error, scope)(scope, receive, send)
 
     def _may_pass(self, scope: Scope) -> bool:
         if scope["method"] == "OPTIONS" or route_path(scope) in OPEN_PATHS:

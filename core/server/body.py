@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -10,11 +11,11 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from cenote.errors import InvalidRequest
-from cenote.server.errors import ApiError, ClientGone
+from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.state import state_of
 from cenote.server.text import shorten, show
 
-__all__ = ["json_body_schema", "read_body"]
+__all__ = ["json_body_schema", "read_body", "read_json", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -22,17 +23,21 @@ _MAX_ENTRIES = 10
 _MAX_ENTRY = 1000
 #: Bytes from which on a body is read in a thread, so that others are answered meanwhile.
 _LARGE = 1 << 20
+#: Elements of lists from which on a body is validated in a thread.
+_MANY = 1 << 13
 
 
 async def read_body(request: Request, model: type[M]) -> M:
-    """Read and validate the body of a request.
+    """Read and validate the body of a request; the errors are those of `read_json` and `validate`."""
+    return await validate(await read_json(request), model)
 
-    A field that is JSON null counts as absent, as in every dialect offered here.
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Read the body of a request: a JSON object. Large ones are parsed in a thread.
 
     Raises:
-        InvalidRequest: a field has a value that is refused for a reason of its own.
-        ApiError: 400 for a wrong content type, JSON that cannot be parsed or does not fit the model; 408 where
-            the body does not arrive in time; 413 where it is too long.
+        ApiError: 400 for a wrong content type, or what is no JSON object; 408 where the body does not arrive in time;
+            413 where it is too long.
         ClientGone: the connection was lost before the body's end.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -40,13 +45,26 @@ async def read_body(request: Request, model: type[M]) -> M:
         found = f"not as {show(kind)}" if kind else "but the request names no type"
         raise ApiError(400, "Bad Request", f"The body must be sent as 'Content-Type: application/json', {found}.")
     raw = await _read_bytes(request)
-    return await asyncio.to_thread(_validate, raw, model) if len(raw) > _LARGE else _validate(raw, model)
-
-
-def _validate(raw: bytes, model: type[M]) -> M:
-    data = _parse(raw)
+    data = await asyncio.to_thread(_parse, raw) if len(raw) > _LARGE else _parse(raw)
     if not isinstance(data, dict):
         raise ApiError(400, "Bad Request", f"The body must be a JSON object, not {show(data)}.", param="body")
+    return data
+
+
+async def validate(data: Mapping[str, Any], model: type[M]) -> M:
+    """Turn a JSON object into a model. A field that is null counts as absent, as in every dialect offered here.
+
+    Raises:
+        InvalidRequest: a field has a value that is refused for a reason of its own.
+        ApiError: 400 where it does not fit the model.
+    """
+    lists = [value for value in data.values() if isinstance(value, list)]
+    if sum(len(part) for value in lists for part in (value, *value) if isinstance(part, list)) > _MANY:
+        return await asyncio.to_thread(_validate, data, model)
+    return _validate(data, model)
+
+
+def _validate(data: Mapping[str, Any], model: type[M]) -> M:
     try:
         return model.model_validate({name: value for name, value in data.items() if value is not None})
     except ValidationError as exc:

@@ -1,21 +1,17 @@
-"""Errors on the wire: one table from error classes to statuses, one envelope, one place that catches the rest."""
+"""Errors on the wire: one table from error classes to statuses, and one place that catches the rest."""
 
 from __future__ import annotations
 
 import http
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cenote.config.server import ServerConfig
 from cenote.errors import (
     CenoteError,
     EngineClosed,
@@ -24,9 +20,11 @@ from cenote.errors import (
     NonFiniteResult,
     QueueFull,
 )
+from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.envelopes import ErrorWriter
 from cenote.server.text import shorten
 
-__all__ = ["ApiError", "CatchAll", "ClientGone", "add_error_handlers", "error_response", "to_api_error"]
+__all__ = ["CatchAll", "add_error_handlers", "to_api_error"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,33 +37,6 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (NonFiniteResult, 500, "NonFiniteResultError"),
 )
 _GENERIC = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
-_MAX_MESSAGE = 10_000
-
-
-class ApiError(HTTPException):
-    """An answer other than success, ready for the wire.
-
-    Attributes:
-        type: the envelope's `type`.
-        param: the offending field, or None.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        type_: str,
-        message: str,
-        *,
-        param: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(status, message, dict(headers or {}))
-        self.type = type_
-        self.param = param
-
-
-class ClientGone(Exception):
-    """The client closed its connection; nobody waits for the answer."""
 
 
 def to_api_error(exc: Exception) -> ApiError:
@@ -83,19 +54,7 @@ def to_api_error(exc: Exception) -> ApiError:
     return ApiError(500, "InternalServerError", _GENERIC)
 
 
-def error_response(error: ApiError, config: ServerConfig) -> Response:
-    """Encode an error in the configured envelope."""
-    body: dict[str, Any] = {
-        "message": str(error.detail)[:_MAX_MESSAGE].encode(errors="replace").decode(),
-        "type": error.type,
-        "param": error.param,
-        "code": error.status_code,
-    }
-    whole = {"object": "error", **body} if config.error_format == "flat" else {"error": body}
-    return Response(orjson.dumps(whole), error.status_code, dict(error.headers or {}), "application/json")
-
-
-def add_error_handlers(app: FastAPI, config: ServerConfig) -> None:
+def add_error_handlers(app: FastAPI, errors: ErrorWriter) -> None:
     """Answer every error that a route raises on purpose in the envelope."""
 
     async def handle(request: Request, exc: Exception) -> Response:
@@ -108,7 +67,7 @@ def add_error_handlers(app: FastAPI, config: ServerConfig) -> None:
             hidden = error.detail == _GENERIC
             text, cause = (exc, exc) if hidden else (error.detail, None)
             _log.error("request %s: %d %s", _request_id(request.scope), error.status_code, text, exc_info=cause)
-        return error_response(error, config)
+        return errors.response(error, request.scope)
 
     for kind in (HTTPException, RequestValidationError, CenoteError):
         app.add_exception_handler(kind, handle)
@@ -117,9 +76,9 @@ def add_error_handlers(app: FastAPI, config: ServerConfig) -> None:
 class CatchAll:
     """Turn an unexpected exception into a 500 envelope, and log it with its stack."""
 
-    def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
+    def __init__(self, app: ASGIApp, errors: ErrorWriter) -> None:
         self._app = app
-        self._config = config
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -141,7 +100,7 @@ class CatchAll:
             _log.error("request %s failed", _request_id(scope), exc_info=exc)
             if started:
                 raise
-            await error_response(to_api_error(exc), self._config)(scope, receive, send)
+            await self._errors.response(to_api_error(exc), scope)(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

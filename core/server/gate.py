@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cenote.server.errors import ApiError, error_response
+from cenote.server.api_error import ApiError
+from cenote.server.envelopes import ErrorWriter
 from cenote.server.paths import OPEN_PATHS, route_path
 from cenote.server.state import ServerState
 
@@ -14,9 +15,10 @@ __all__ = ["Gate"]
 class Gate:
     """Pass inference requests one by one; 503 while draining."""
 
-    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+    def __init__(self, app: ASGIApp, state: ServerState, errors: ErrorWriter) -> None:
         self._app = app
         self._state = state
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -30,7 +32,7 @@ class Gate:
                 "The server is shutting down and takes no new requests.",
                 headers={"Retry-After": "1", "Connection": "close"},
             )
-            await error_response(error, self._state.config)(scope, receive, send)
+            await self._errors.response(error, scope)(scope, receive, send)
             return
         self._state.in_flight += 1
         try:

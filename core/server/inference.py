@@ -12,13 +12,14 @@ from fastapi import Request
 from starlette.types import Receive
 
 from cenote.errors import InvalidRequest, QueueFull
-from cenote.server.errors import ApiError, ClientGone
+from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.models import ServedModel
 from cenote.server.state import ServerState, state_of
 from cenote.tasks import check_params, get_task
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 
 if TYPE_CHECKING:
+    from cenote.engine.async_llm import OnError
     from cenote.outputs import PoolingRequestOutput
 
 __all__ = ["InferenceCall", "check_count", "infer"]
@@ -40,6 +41,8 @@ class InferenceCall:
         response_id: prefix and request id, as in `embd-1`.
         role: what the inputs are for.
         priority: lower is sooner.
+        also: further tasks that the same pass answers; their results are in `outputs.by_task`.
+        on_error: `item` gives a prompt that is wrong or fails an `error`, and the others their results.
     """
 
     model: ServedModel
@@ -51,6 +54,8 @@ class InferenceCall:
     response_id: str
     role: Role | None = None
     priority: int = 0
+    also: tuple[str, ...] = ()
+    on_error: OnError = "raise"
 
 
 def check_count(request: Request, prompts: Sequence[Prompt]) -> None:
@@ -77,7 +82,8 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
     # before tokenising, unlike the contract's order: what the model cannot do need not be tokenised to be refused.
     task = get_task(call.task, engine.supported_tasks)
     params = call.params if call.model.lora is None else replace(call.params, lora=call.model.lora)
-    check_params(task, params, engine.limits, call.asked_name or call.model.name)
+    others = [get_task(name, engine.supported_tasks) for name in call.also]
+    check_params(task, params, engine.limits, call.asked_name or call.model.name, also=others)
     labels = (call.model.name, call.task)
     begin, reason = time.perf_counter(), "error"
     try:
@@ -89,6 +95,8 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
             role=call.role,
             request_id=call.response_id,
             priority=call.priority,
+            also=call.also,
+            on_error=call.on_error,
         )
         outputs = await _run_guarded(work, request.receive, state)
         reason = "stop"

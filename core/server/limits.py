@@ -6,7 +6,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cenote.config.server import ServerConfig
-from cenote.server.errors import ApiError, error_response
+from cenote.server.api_error import ApiError
+from cenote.server.envelopes import ErrorWriter
 
 __all__ = ["LimitBody", "LimitHead"]
 
@@ -14,9 +15,10 @@ __all__ = ["LimitBody", "LimitHead"]
 class LimitHead:
     """Refuse requests whose request line and headers are too long, too many or contradict each other."""
 
-    def __init__(self, app: ASGIApp, config: ServerConfig) -> None:
+    def __init__(self, app: ASGIApp, config: ServerConfig, errors: ErrorWriter) -> None:
         self._app = app
         self._config = config
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -24,7 +26,7 @@ class LimitHead:
         if error is None:
             await self._app(scope, receive, send)
             return
-        await error_response(error, self._config)(scope, receive, send)
+        await self._errors.response(error, scope)(scope, receive, send)
 
     def _problem(self, scope: Scope) -> ApiError | None:
         # h11 bounds what is incomplete; a head that arrives in one piece passes it at any length.

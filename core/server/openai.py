@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from cenote.errors import InvalidRequest
+from cenote.server.api_error import ApiError
 from cenote.server.body import json_body_schema, read_body
-from cenote.server.errors import ApiError
 from cenote.server.fields import parse_role
 from cenote.server.inference import InferenceCall, check_count, infer
 from cenote.server.models import ServedModel

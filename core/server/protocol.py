@@ -12,7 +12,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cenote.config.server import ServerConfig
-from cenote.server.errors import ApiError, error_response
+from cenote.server.api_error import ApiError
+from cenote.server.envelopes import ErrorWriter
 
 __all__ = ["make_protocol"]
 
@@ -77,7 +78,7 @@ class _BoundedProtocol(H11Protocol):
             return
         error, request_id = self._error(sys.exc_info()[1], msg), uuid.uuid4().hex
         _log.info("request %s: %d %s", request_id, error.status_code, error.detail)
-        response, reason = error_response(error, self.server_config), http.HTTPStatus(error.status_code).phrase
+        response, reason = ErrorWriter(self.server_config).response(error), http.HTTPStatus(error.status_code).phrase
         headers = [*response.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
         for event in (
             h11.Response(status_code=response.status_code, headers=headers, reason=reason.encode()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 
 from cenote.errors import InvalidRequest, UnsupportedTask, WrongType
@@ -21,6 +21,7 @@ _HINTS = {
     "classify": " Try --convert classify.",
     "token_classify": " Try --convert classify.",
     "score": " Only a classifier with one label has it; LLM.score also scores with the vectors of an embedder.",
+    "sparse_embed": " It needs a sparse model, such as SPLADE.",
     "plugin": " It needs an IO processor, or a model whose plugin has a pooler of its own.",
 }
 
@@ -69,7 +70,9 @@ def default_task(
     return min(supported, key=lambda name: get_task(name, supported, registry).priority)
 
 
-def check_params(task: Task, params: PoolingParams, limits: ModelLimits, model: str) -> None:
+def check_params(
+    task: Task, params: PoolingParams, limits: ModelLimits, model: str, *, also: Sequence[Task] = ()
+) -> None:
     """Check the parameters of one request.
 
     Args:
@@ -77,14 +80,16 @@ def check_params(task: Task, params: PoolingParams, limits: ModelLimits, model: 
         params: the caller's parameters.
         limits: facts of the loaded model.
         model: name of the model in messages.
+        also: further tasks of the same request; a parameter must mean something for one of them.
 
     Raises:
         InvalidRequest: a parameter means nothing for this task, contradicts it, or has a wrong value.
     """
     if params.task is not None and params.task != task.name:
         raise InvalidRequest(f"The parameters are for task {params.task!r}, the call is {task.name!r}.", param="task")
+    understood = task.parameters.union(*(other.parameters for other in also))
     for item in fields(params):
-        if item.name != "task" and getattr(params, item.name) is not None and item.name not in task.parameters:
+        if item.name != "task" and getattr(params, item.name) is not None and item.name not in understood:
             raise InvalidRequest(f"{item.name} means nothing for task {task.name!r}.", param=item.name)
     for name in ("step_tag_id", "returned_token_ids"):
         if getattr(params, name) is not None and task.name != "plugin" and limits.token_pooling != "STEP":
