@@ -56,6 +56,10 @@ class CommonFields(BaseModel):
     priority: int = Field(default=0, ge=-_INT64, lt=_INT64, description="Lower is sooner.")
     mm_processor_kwargs: dict[str, Any] = Field(default_factory=dict, description="Not offered; must be empty.")
     cache_salt: str | None = Field(default=None, description="Accepted for compatibility, unused.")
+    input_type: str | None = Field(default=None, description="query or document, or a synonym of one.")
+    on_error: Literal["raise", "item"] = Field(
+        default="raise", description="item: an input that is wrong or fails has an error, the others their results."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +86,15 @@ class CommonFields(BaseModel):
             text = f"cache_salt must have 1 to {_CACHE_SALT} characters, none of them @, /, \\ or NUL."
             raise InvalidRequest(text, param="cache_salt")
         return value
+
+
+    def role(self) -> Role | None:
+        """Return what the inputs are for.
+
+        Raises:
+            InvalidRequest: `input_type` is not one of the known words.
+        """
+        return parse_role(self.input_type)
 
 
 class TokenizationFields(CommonFields):

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError
 from cenote.server.body import json_body_schema, read_body
-from cenote.server.fields import parse_role
 from cenote.server.inference import InferenceCall, check_count, infer
 from cenote.server.models import ServedModel
 from cenote.server.pooling_fields import PoolingFields
@@ -83,6 +82,7 @@ def _to_call(body: EmbeddingRequest, model: ServedModel, response_id: str) -> In
         params=body.params(),
         tokenization=body.tokenization(model.engine.engine.max_tokens(_TASK)),
         response_id=response_id,
-        role=parse_role(body.input_type),
+        role=body.role(),
         priority=body.priority,
+        on_error=body.on_error,
     )

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from cenote.errors import InvalidRequest
 from cenote.server.body import json_body_schema, read_body
 from cenote.server.chat_fields import ChatFields
-from cenote.server.fields import parse_role
 from cenote.server.inference import InferenceCall, check_count, infer
 from cenote.server.models import ServedModel
 from cenote.server.pooling_fields import PoolingFields
@@ -96,6 +95,7 @@ def _to_call(body: PoolingRequest, model: ServedModel, response_id: str) -> Infe
         params=body.params(),
         tokenization=replace(body.tokenization(model.engine.engine.max_tokens(task)), chat=body.chat()),
         response_id=response_id,
-        role=parse_role(body.input_type),
+        role=body.role(),
         priority=body.priority,
+        on_error=body.on_error,
     )

@@ -21,7 +21,6 @@ class PoolingFields(TokenizationFields):
     use_activation: bool | None = Field(
         default=None, description="L2-normalise, or apply the classifier's activation; none is the model's default."
     )
-    input_type: str | None = Field(default=None, description="query or document, or a synonym of one.")
     prompt_name: str | None = Field(default=None, description="Put the model's stored prompt of this name in front.")
     prompt: str | None = Field(default=None, description="Put this text in front of every input.")
     lora: str | None = Field(default=None, description="Run with this low-rank adapter; its name also serves as model.")
