@@ -3,6 +3,7 @@
 from cenote.outputs.classification import ClassificationOutput, ClassificationRequestOutput
 from cenote.outputs.embedding import EmbeddingOutput, EmbeddingRequestOutput
 from cenote.outputs.forms import Forms, FormsRequestOutput
+from cenote.outputs.quantize import OutputDtype, check_output_dtype, quantize
 from cenote.outputs.results import PoolingOutput, PoolingRequestOutput, RequestError, RequestOutput
 from cenote.outputs.scoring import RerankResult, ScoringOutput, ScoringRequestOutput
 from cenote.outputs.sparse import SparseOutput, SparseRequestOutput
@@ -14,6 +15,7 @@ __all__ = [
     "EmbeddingRequestOutput",
     "Forms",
     "FormsRequestOutput",
+    "OutputDtype",
     "PoolingOutput",
     "PoolingRequestOutput",
     "RequestError",
@@ -23,4 +25,6 @@ __all__ = [
     "ScoringRequestOutput",
     "SparseOutput",
     "SparseRequestOutput",
+    "check_output_dtype",
+    "quantize",
 ]
