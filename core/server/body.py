@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.openapi import json_body_schema
 from cenote.server.state import state_of
 from cenote.server.text import shorten, show
 
@@ -118,9 +119,3 @@ def _schema_error(exc: ValidationError, name: str) -> ApiError:
     first = ".".join(str(part) for part in errors[0]["loc"])
     param = f"body.{name}.{first}" if first else f"body.{name}"
     return ApiError(400, "Bad Request", "; ".join(entries), param=shorten(param))
-
-
-def json_body_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the OpenAPI entry of a route that reads its body with `read_body`."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
