@@ -39,6 +39,11 @@ class StoredPrompts:
     default_name: str | None = None
     source: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the prompts."""
+        return tuple(self.texts)
+
     def prefix(self, prompt: Prompt, role: Role | None, params: PoolingParams) -> str:
         """Return the text to put in front: asked for, else by role, else the default, else nothing.
 

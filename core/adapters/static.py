@@ -112,6 +112,11 @@ class StaticEmbeddingModel:
         found = table.rows[ids if table.mapping is None else table.mapping[ids]]
         return found if table.weights is None else found * table.weights[ids][:, None]
 
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """Return the names of the prompts that are stored with the model."""
+        return self._prompts.names
+
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
         return dict(self._facts)

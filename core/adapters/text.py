@@ -150,6 +150,11 @@ class TextPoolingModel:
         """Return transformers' tokenizer, as the checkpoint has it."""
         return self._stack.tokenizer
 
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """Return the names of the prompts that are stored with the model."""
+        return self._prompts.names
+
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
         return dict(self._facts)

@@ -120,6 +120,11 @@ class EngineFace:
         return named or tuple(f"LABEL_{number}" for number in range(self.limits.num_labels))
 
     @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """Return the names of the prompts that are stored with the model."""
+        return tuple(getattr(self._loaded.model, "prompt_names", ()))
+
+    @property
     def runner_type(self) -> str:
         """Return `pooling`: cenote runs nothing else."""
         return "pooling"

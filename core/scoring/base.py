@@ -58,21 +58,26 @@ class Scorer(Protocol):
         ...
 
 
-def pair_up(queries: int, documents: int) -> list[Pair]:
+def pair_up(queries: int, documents: int, names: tuple[str, str] = ("data_1", "data_2")) -> list[Pair]:
     """Pair queries with documents: one with each of many, or one by one.
+
+    Args:
+        queries: how many there are.
+        documents: how many there are.
+        names: of the caller's arguments, for messages.
 
     Raises:
         InvalidRequest: nothing on a side, or numbers that do not fit.
     """
     if not queries or not documents:
-        side = "data_1 (queries)" if not queries else "data_2 (documents)"
-        raise InvalidRequest(f"{side} is empty; give at least one text.", param="data_1" if not queries else "data_2")
+        side = names[1] if queries else names[0]
+        raise InvalidRequest(f"{side} is empty; give at least one text.", param=side)
     if queries == 1:
         return [(0, index) for index in range(documents)]
     if queries != documents:
         raise InvalidRequest(
             f"{queries} queries cannot be paired with {documents} documents. Give one query for all documents, or as "
             "many queries as documents.",
-            param="data_1",
+            param=names[0],
         )
     return [(index, index) for index in range(queries)]

@@ -9,7 +9,7 @@ from cenote.errors import WrongType
 
 __all__ = ["ScoreSide", "score_texts"]
 
-#: One text or several; a text may be wrapped as `{"content": [{"type": "text", "text": ...}]}`.
+#: One text or several; a text may be wrapped as `{"text": ...}` or `{"content": [{"type": "text", "text": ...}]}`.
 ScoreSide: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 
 
@@ -34,11 +34,15 @@ def _text(item: Any, name: str) -> str:
     if isinstance(item, str):
         return item
     param = name.partition("[")[0]
+    wrapped = item.get("text") if isinstance(item, Mapping) and item.get("content") is None else None
+    if isinstance(wrapped, str):
+        return wrapped
     content = item.get("content") if isinstance(item, Mapping) else None
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence) or not content:
-        text = f'{name} must be a text or {{"content": [parts]}}, not {type(item).__name__}.'
+        found = f"an object with {', '.join(map(repr, item)):.80}" if isinstance(item, Mapping) else type(item).__name__
+        text = f'{name} must be a text, {{"text": text}} or {{"content": [parts]}}, not {found}.'
         raise WrongType(text, param=param)
     return "\n".join(_part(part, name, param) for part in content)
 

@@ -68,7 +68,7 @@ def test_a_ranking_of_no_documents_is_refused_before_anything_runs(llm: LLM, top
 def test_wrong_calls_name_what_is_wrong(llm: LLM) -> None:
     with pytest.raises(InvalidRequest, match="2 queries cannot be paired with 3 documents"):
         llm.score([QUERY, QUERY], DOCUMENTS, use_tqdm=False)
-    with pytest.raises(InvalidRequest, match=r"data_2 .* is empty"):
+    with pytest.raises(InvalidRequest, match="data_2 is empty"):
         llm.score(QUERY, [], use_tqdm=False)
     with pytest.raises(UnsupportedTask, match="needs the task 'score'"):
         llm.score(QUERY, DOCUMENTS, score_type="cross-encoder", use_tqdm=False)

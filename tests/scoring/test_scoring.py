@@ -29,10 +29,11 @@ def test_a_side_is_a_text_texts_or_text_parts() -> None:
     parts = {"content": [{"type": "text", "text": "two"}, "lines"]}
     assert score_texts("one", "data_1") == ["one"]
     assert score_texts(["one", parts, {"content": "three"}], "data_1") == ["one", "two\nlines", "three"]
+    assert score_texts([{"text": "four"}, {"text": ""}], "data_1") == ["four", ""]
 
 
 @pytest.mark.parametrize(
-    "side", [5, [5], None, b"bytes", {"text": "x"}, {"content": []}, {"content": [{"type": "image_url"}]}]
+    "side", [5, [5], None, b"bytes", {"texts": "x"}, {"text": 5}, {"content": []}, {"content": [{"type": "image_url"}]}]
 )
 def test_what_is_no_text_is_refused_with_its_place(side: object) -> None:
     with pytest.raises(InvalidRequest) as caught:
