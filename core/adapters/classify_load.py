@@ -45,13 +45,14 @@ class HeadedModel:
     probes: Probes
 
 
-def load_headed(checkpoint: Checkpoint, options: LoadOptions, model_class: Any) -> HeadedModel:
+def load_headed(checkpoint: Checkpoint, options: LoadOptions, model_class: Any, *, hint: str = _NO_HEAD) -> HeadedModel:
     """Load a class with a head, and take the head apart from its base model.
 
     Args:
         checkpoint: the opened checkpoint.
         options: what the user asked for.
         model_class: transformers class with a head.
+        hint: what to do where the files lack tensors of the head.
 
     Raises:
         CheckpointError: tensors are missing, or head and base model together do not give what the complete model gives.
@@ -65,7 +66,7 @@ def load_headed(checkpoint: Checkpoint, options: LoadOptions, model_class: Any) 
         model_class=model_class,
         allowed_missing=(),
         keep_pooler=True,
-        hint=_NO_HEAD,
+        hint=hint,
     )
     probes = head_probes(whole.config, vocabulary(whole))
     expected, examples = _run_complete(whole, [torch.tensor([ids], device=options.device) for ids in probes])

@@ -123,9 +123,22 @@ def replay_base(
     stage = _Stage(output_class, pooler, pooling)
     setattr(parent, name, stage)
     whole.config = _with_padding(whole.config)
+    _untie(whole, base)
     whole.float()
     whole.train(False)
     return ReplayedHead(whole, stage)
+
+
+def _untie(whole: Any, base: Any) -> None:
+    """Copy weights of a head that are the base model's too (output layers tied to the embedding table).
+
+    They are about to become float32, which must leave a base model in a shorter format alone.
+    """
+    shared = {id(weight) for weight in base.parameters() if weight.dtype != torch.float32}
+    for module in whole.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            if id(weight) in shared:
+                setattr(module, name, nn.Parameter(weight.detach().clone(), requires_grad=False))
 
 
 def _place_of(whole: Any, base: Any) -> tuple[nn.Module, str]:

@@ -16,10 +16,11 @@ __all__ = ["TaskPooler"]
 
 @dataclass(frozen=True, slots=True)
 class TaskPooler:
-    """One pooler per task, over the same hidden states.
+    """Poolers by task, over the same hidden states.
 
     Attributes:
-        poolers: task to pooler.
+        poolers: task to pooler. One that stands under several tasks is called once for all of them, and gives each
+            prompt those that it asks for.
     """
 
     poolers: Mapping[str, Pooler]
@@ -31,14 +32,20 @@ class TaskPooler:
     def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
         """Return one mapping per prompt, holding the tasks that the prompt asked for."""
         results: list[dict[str, Tensor]] = [{} for _ in batch.rows]
-        for task, pooler in self.poolers.items():
-            indices = [index for index, row in enumerate(batch.rows) if task in row.tasks]
+        for pooler, tasks in self._tasks_of_poolers():
+            indices = [index for index, row in enumerate(batch.rows) if not tasks.isdisjoint(row.tasks)]
             if not indices:
                 continue
             part, rows = _gather(hidden, batch, indices)
             for index, result in zip(indices, pooler(part, rows), strict=True):
                 results[index].update(result)
         return results
+
+    def _tasks_of_poolers(self) -> list[tuple[Pooler, set[str]]]:
+        found: dict[int, tuple[Pooler, set[str]]] = {}
+        for task, pooler in self.poolers.items():
+            found.setdefault(id(pooler), (pooler, set()))[1].add(task)
+        return list(found.values())
 
 
 def _gather(hidden: Tensor, batch: PoolingBatch, indices: list[int]) -> tuple[Tensor, PoolingBatch]:

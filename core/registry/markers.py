@@ -22,7 +22,7 @@ def check_marker(marker: str) -> None:
     if kind not in _KINDS or not rest or (kind in ("config", "settings") and not all(rest.partition("="))):
         raise ValueError(
             f"marker {marker!r} is not one of file:NAME, config:dotted.key=value, settings:dotted.key=value, "
-            "tensor:NAME, module:dotted.Class, name:GLOB"
+            "tensor:NAME, module:GLOB, name:GLOB"
         )
 
 
@@ -51,6 +51,6 @@ _KINDS: dict[str, Callable[[str, CheckpointFacts], bool]] = {
     "config": lambda text, facts: _equals(text, facts.config_value),
     "settings": lambda text, facts: _equals(text, facts.settings_value),
     "tensor": lambda name, facts: facts.has_tensor(name),
-    "module": lambda name, facts: name in facts.module_types(),
+    "module": lambda glob, facts: any(fnmatchcase(name, glob) for name in facts.module_types()),
     "name": lambda glob, facts: fnmatchcase(model_name(facts.name).lower(), glob.lower()),
 }

@@ -1,4 +1,4 @@
-"""Models that read queries and documents one by one: a vector each, or a vector per token."""
+"""Models that read queries and documents one by one: a vector each, dense or sparse, or a vector per token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cenote.kernels import get_kernel
 from cenote.scoring.base import Pair, ScoreInput
 from cenote.types import Prompt
 
-__all__ = ["COLBERT", "DENSE", "Dense", "LateInteraction"]
+__all__ = ["COLBERT", "DENSE", "SPARSE", "Dense", "LateInteraction", "Sparse"]
 
 
 class _TwoSided(ABC):
@@ -51,6 +51,30 @@ class Dense(_TwoSided):
         return cosines.clamp(-1.0, 1.0)  # rounding may go a little beyond
 
 
+class Sparse(_TwoSided):
+    """Dot product of two sparse vectors: the weights of the terms that both have, multiplied and summed.
+
+    Source: `SparseEncoder.similarity` of sentence-transformers 6.2, whose similarity is the dot product where the
+    model's files name none. A model may read queries otherwise than documents, so the sides have their roles.
+    """
+
+    task = "sparse_embed"
+    by_role = True
+
+    def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
+        """Return the dot product of each pair, in float32."""
+        scores = torch.zeros(len(pairs))
+        for place, (query, document) in enumerate(pairs):
+            left, right = results[query], results[queries + document]
+            terms, weights = right.indices()[0], right.values().float()
+            if not len(terms):
+                continue
+            at = torch.searchsorted(terms, left.indices()[0]).clamp_max(len(terms) - 1)
+            shared = terms[at] == left.indices()[0]
+            scores[place] = (weights[at] * left.values().float())[shared].sum()
+        return scores
+
+
 class LateInteraction(_TwoSided):
     """MaxSim: for each vector of the query the best vector of the document, summed."""
 
@@ -72,4 +96,5 @@ class LateInteraction(_TwoSided):
 
 
 DENSE = Dense()
+SPARSE = Sparse()
 COLBERT = LateInteraction()
