@@ -27,7 +27,13 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command("serve", cls=SpreadCommand)
-@with_flags(EngineConfig, ServerConfig, skip=("model",), names={"api_keys": "--api-key"}, extra=engine_extras())
+@with_flags(
+    EngineConfig,
+    ServerConfig,
+    skip=("model",),
+    names={"api_keys": "--api-key", "allowed_lora_paths": "--allowed-lora-path"},
+    extra=engine_extras(),
+)
 def serve(
     model: Annotated[str | None, typer.Argument(help="Folder or hub id; none is the demonstration model.")] = None,
     named: Annotated[str | None, typer.Option("--model", "-m", help="MODEL, as a flag.", show_default=False)] = None,

@@ -39,6 +39,14 @@ class ServerConfig(BaseSettings):
         header_timeout: seconds in which the request line and headers must arrive.
         timeout_keep_alive: seconds that an idle connection is kept.
         shutdown_grace: seconds that running requests get after SIGTERM or SIGINT.
+        trust_request_chat_template: take `chat_template` from requests. It runs in a sandbox that bounds neither time
+            nor memory: one request can occupy the server for good, so trust every client before you set this.
+        accept_deprecated_fields: take `normalize`, `softmax` and `activation` as `use_activation`, with a `Warning`
+            header, instead of refusing them.
+        enable_server_load_tracking: accepted for compatibility; /load always counts.
+        enable_runtime_lora_updating: let clients load and unload low-rank adapters; off, the routes do not exist.
+        allowed_lora_paths: directories under which such an adapter must lie; none means any folder that the server
+            can read.
         uvicorn_log_level: level of the server's log.
         disable_uvicorn_access_log: no line per request.
         disable_access_log_for_endpoints: paths without a line per request.
@@ -68,6 +76,18 @@ class ServerConfig(BaseSettings):
     header_timeout: float = Field(default=30.0, gt=0)
     timeout_keep_alive: int = Field(default=5, ge=0)
     shutdown_grace: float = Field(default=10.0, ge=0)
+    trust_request_chat_template: bool = False
+    accept_deprecated_fields: bool = False
+    enable_server_load_tracking: bool = True
+    enable_runtime_lora_updating: bool = Field(
+        default=False,
+        validation_alias=AliasChoices(
+            "enable_runtime_lora_updating",
+            "CENOTE_ENABLE_RUNTIME_LORA_UPDATING",
+            "CENOTE_ALLOW_RUNTIME_LORA_UPDATING",
+        ),
+    )
+    allowed_lora_paths: Annotated[tuple[str, ...], NoDecode] = ()
     uvicorn_log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     disable_uvicorn_access_log: bool = False
     disable_access_log_for_endpoints: Annotated[tuple[str, ...], NoDecode] = ()
@@ -80,7 +100,12 @@ class ServerConfig(BaseSettings):
         return _without_blanks(keys) if isinstance(keys, (list, tuple)) else keys
 
     @field_validator(
-        "allowed_origins", "allowed_methods", "allowed_headers", "disable_access_log_for_endpoints", mode="before"
+        "allowed_origins",
+        "allowed_methods",
+        "allowed_headers",
+        "allowed_lora_paths",
+        "disable_access_log_for_endpoints",
+        mode="before",
     )
     @classmethod
     def _read_list(cls, value: Any) -> Any:

@@ -3,7 +3,8 @@
 Transformers compiles a template once (it keeps the last 128) and fills it in Jinja's immutable sandbox: a template
 reaches no Python object but plain copies of what it is given, no file, and no range of more than 100,000. The sandbox
 does not bound time and memory: loops within loops, or a text doubled again and again, can exhaust both. Templates
-therefore come from checkpoints, operators and callers in Python, and never from clients over HTTP.
+therefore come from checkpoints, operators and callers in Python, and from clients over HTTP only where the operator
+says so (`--trust-request-chat-template`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.openapi import json_body_schema
 from cenote.server.state import state_of
+from cenote.server.switches import Switches
 from cenote.server.text import shorten, show
 
 __all__ = ["json_body_schema", "read_body", "read_json", "validate"]
@@ -30,7 +31,7 @@ _MANY = 1 << 13
 
 async def read_body(request: Request, model: type[M]) -> M:
     """Read and validate the body of a request; the errors are those of `read_json` and `validate`."""
-    return await validate(await read_json(request), model)
+    return await validate(await read_json(request), model, request)
 
 
 async def read_json(request: Request) -> dict[str, Any]:
@@ -52,22 +53,33 @@ async def read_json(request: Request) -> dict[str, Any]:
     return data
 
 
-async def validate(data: Mapping[str, Any], model: type[M]) -> M:
+async def validate(data: Mapping[str, Any], model: type[M], request: Request | None = None) -> M:
     """Turn a JSON object into a model. A field that is null counts as absent, as in every dialect offered here.
+
+    Args:
+        data: the body.
+        model: what it must fit.
+        request: whose body it is, so that what the operator allows counts; without it nothing extra is allowed.
 
     Raises:
         InvalidRequest: a field has a value that is refused for a reason of its own.
         ApiError: 400 where it does not fit the model.
     """
+    switches = Switches() if request is None else Switches.of(state_of(request).config)
     lists = [value for value in data.values() if isinstance(value, list)]
     if sum(len(part) for value in lists for part in (value, *value) if isinstance(part, list)) > _MANY:
-        return await asyncio.to_thread(_validate, data, model)
-    return _validate(data, model)
+        body = await asyncio.to_thread(_validate, data, model, switches)
+    else:
+        body = _validate(data, model, switches)
+    if request is not None:
+        request.state.deprecated = switches.deprecated
+    return body
 
 
-def _validate(data: Mapping[str, Any], model: type[M]) -> M:
+def _validate(data: Mapping[str, Any], model: type[M], switches: Switches) -> M:
     try:
-        return model.model_validate({name: value for name, value in data.items() if value is not None})
+        given = {name: value for name, value in data.items() if value is not None}
+        return model.model_validate(given, context=switches)
     except ValidationError as exc:
         raise _first_refusal(exc) or _schema_error(exc, model.__name__) from exc
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from cenote.errors import InvalidRequest
+from cenote.server.deprecated import replace_deprecated
+from cenote.server.switches import switches_of
 from cenote.types import Role, TokenizationOptions
 
 __all__ = ["CommonFields", "TokenizationFields", "parse_role"]
@@ -21,8 +23,6 @@ _ROLES: dict[str, Role] = {
     "passage": "document",
 }
 _CACHE_SALT = 128
-#: Fields of other releases that meant `use_activation`; ignoring them would give other numbers than asked for.
-_REMOVED = ("normalize", "softmax", "activation")
 
 
 def parse_role(input_type: str | None) -> Role | None:
@@ -63,11 +63,11 @@ class CommonFields(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_removed(cls, data: Any) -> Any:
-        for name in _REMOVED:
-            if isinstance(data, dict) and name in data:
-                raise InvalidRequest(f"{name} was removed; use use_activation instead.", param=name)
-        if isinstance(data, dict) and data.get("task") in cls.removed_tasks:
+    def _refuse_removed(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = replace_deprecated(data, switches_of(info))
+        if data.get("task") in cls.removed_tasks:
             hint = "use token_embed or token_classify" if data["task"] == "encode" else "use embed or classify"
             raise InvalidRequest(f"The task {data['task']!r} was removed; {hint}.", param="task")
         return data
@@ -86,7 +86,6 @@ class CommonFields(BaseModel):
             text = f"cache_salt must have 1 to {_CACHE_SALT} characters, none of them @, /, \\ or NUL."
             raise InvalidRequest(text, param="cache_salt")
         return value
-
 
     def role(self) -> Role | None:
         """Return what the inputs are for.
