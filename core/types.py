@@ -123,6 +123,8 @@ class TokenizationOptions:
         add_special_tokens: let the tokenizer add its own (no effect on token prompts).
         truncate_prompt_tokens: None never truncates (over-long raises), -1 keeps the model's limit, N keeps N tokens.
         truncation_side: `right` keeps the first tokens, `left` the last; None is the tokenizer's own side.
+        keep_special_tokens: truncation at a named side makes room for special tokens, as at the tokenizer's own side;
+            False slices the final ids.
         lower_case: lower-case texts first.
         max_tokens_per_query: cut the first text of a pair to so many tokens; None keeps it whole.
         max_tokens_per_doc: the same of the second.
@@ -135,6 +137,7 @@ class TokenizationOptions:
     add_special_tokens: bool | None = None
     truncate_prompt_tokens: int | None = None
     truncation_side: Literal["left", "right"] | None = None
+    keep_special_tokens: bool = False
     lower_case: bool = False
     max_tokens_per_query: int | None = None
     max_tokens_per_doc: int | None = None

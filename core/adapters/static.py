@@ -25,7 +25,7 @@ from cenote.checkpoints.static import (
 )
 from cenote.config import Resolved
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
-from cenote.inputs import TextEncoder
+from cenote.inputs import Located, TextEncoder
 from cenote.tasks import check_dimensions
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 
@@ -105,6 +105,17 @@ class StaticEmbeddingModel:
             return self._encoder.encode(prompt, tokenization)
         shorter = self._rules.shorten(prompt, tokenization, self.limits.max_tokens)
         return self._rules.keep_known(self._encoder.encode(shorter, tokenization, prefix=prefix))
+
+    def locate(
+        self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True
+    ) -> Located:
+        """Tokenise a whole text, and say which characters each token stands for; no token is left out.
+
+        Raises:
+            InvalidRequest: the text is not valid Unicode, or the stored prompt asked for is unknown.
+        """
+        prefix = self._prompts.prefix(Prompt(text=text), role, params)
+        return self._encoder.locate(text, add_special_tokens=add_special_tokens, prefix=prefix)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Look the tokens up: [T, d]."""

@@ -14,7 +14,7 @@ from cenote.adapters.prompts import choose_prompts
 from cenote.adapters.stack import TextStack
 from cenote.checkpoints import Checkpoint
 from cenote.errors import InvalidRequest
-from cenote.inputs import ChatPairTemplate, TextEncoder
+from cenote.inputs import ChatPairTemplate, Located, TextEncoder
 from cenote.poolers import Pooler
 from cenote.types import (
     ChatOptions,
@@ -110,6 +110,17 @@ class TextPoolingModel:
         if prompt.text_pair is not None:
             return self._encode_pair(prompt.text or "", prompt.text_pair, tokenization, prefix)
         return self._encoder.encode(prompt, self._with_template(tokenization), prefix=prefix, role=role)
+
+    def locate(
+        self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True
+    ) -> Located:
+        """Tokenise a whole text as `prepare` does, and say which characters each token stands for.
+
+        Raises:
+            InvalidRequest: the text is not valid Unicode, or the stored prompt asked for is unknown.
+        """
+        prefix = self._prompts.prefix(Prompt(text=text), role, params)
+        return self._encoder.locate(text, add_special_tokens=add_special_tokens, prefix=prefix)
 
     def _encode_pair(self, first: str, second: str, options: TokenizationOptions, prefix: str) -> PreparedInput:
         """Tokenise two texts; what is put in front of a text becomes the instruction of a template.

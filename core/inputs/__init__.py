@@ -5,6 +5,7 @@ from cenote.inputs.encoder import TextEncoder
 from cenote.inputs.known_prompts import KnownPrompts, find_known_prompts
 from cenote.inputs.known_templates import KNOWN_TEMPLATES, find_known_template
 from cenote.inputs.limits import DEFAULT_MAX_TOKENS, resolve_max_tokens
+from cenote.inputs.locate import Located
 from cenote.inputs.prompts import parse_prompts
 from cenote.inputs.rerank_template import RerankTemplate
 
@@ -13,6 +14,7 @@ __all__ = [
     "KNOWN_TEMPLATES",
     "ChatPairTemplate",
     "KnownPrompts",
+    "Located",
     "RerankTemplate",
     "TextEncoder",
     "find_known_prompts",

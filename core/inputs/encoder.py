@@ -13,6 +13,7 @@ from cenote.inputs.chat import ChatRenderer
 from cenote.inputs.chat_pairs import ChatPairEncoder, ChatPairTemplate
 from cenote.inputs.chunks import encode_chunks
 from cenote.inputs.content import ContentTokenizer
+from cenote.inputs.locate import Located, locate
 from cenote.inputs.pairs import PairEncoder
 from cenote.inputs.rerank_template import RerankTemplate, RerankTemplateEncoder
 from cenote.inputs.specials import SpecialTokens, find_special_tokens
@@ -118,6 +119,16 @@ class TextEncoder:
             return prepared
         skip = min(self._prefix_tokens(prefix, add_special_tokens), len(prepared))
         return replace(prepared, pooling_skip=skip)
+
+    def locate(self, text: str, *, add_special_tokens: bool = True, prefix: str = "") -> Located:
+        """Return the tokens of a whole text, however long, and which of its characters each stands for.
+
+        Raises:
+            InvalidRequest: the text is not valid Unicode.
+        """
+        check_unicode(text)
+        specials = self._specials if add_special_tokens else SpecialTokens()
+        return locate(self._content, specials, text, prefix=prefix)
 
     def encode_pair_template(
         self,

@@ -35,7 +35,8 @@ class PairEncoder:
         """Encode two texts.
 
         Without a side in the options, truncation is transformers' `longest_first`: special tokens stay, and the
-        longer text is cut first. An explicit side slices the final ids, as for single texts.
+        longer text is cut first. An explicit side slices the final ids, as for single texts, unless the options keep
+        special tokens.
 
         Raises:
             PromptTooLong: more tokens than the model takes, and no truncation asked for.
@@ -53,7 +54,7 @@ class PairEncoder:
         if keep is None:
             raise too_long(total, limit, exact=pieces[0].exact and pieces[1].exact)
         ids = pieces[0].ids, pieces[1].ids
-        if side is None:
+        if side is None or options.keep_special_tokens:
             kept = self._share(first, second, pieces, max(0, limit - layout.count))
             ids = keep_ids(ids[0], kept[0], from_end=from_end), keep_ids(ids[1], kept[1], from_end=from_end)
         return self._result(layout, *ids, limit, from_end, total)

@@ -36,11 +36,21 @@ class TextCutter:
             InvalidRequest: no tokens are left, or the truncation asked for is not possible.
         """
         keep, most = self._budget.to_keep(options), self._budget.most(options)
-        cut = self.ids(text, specials, keep, options.truncation_side, most)
+        side, keep_specials = options.truncation_side, options.keep_special_tokens
+        cut = self.ids(text, specials, keep, side, most, keep_specials=keep_specials)
         self._budget.check(cut.ids, trusted=True)
         return PreparedInput(token_ids=cut.ids, truncated_tokens=cut.removed)
 
-    def ids(self, text: str, specials: SpecialTokens, keep: int | None, side: Side | None, most: int) -> _Cut:
+    def ids(
+        self,
+        text: str,
+        specials: SpecialTokens,
+        keep: int | None,
+        side: Side | None,
+        most: int,
+        *,
+        keep_specials: bool = False,
+    ) -> _Cut:
         """Encode a text and keep so many tokens; None refuses a text of more than `most`.
 
         Raises:
@@ -56,7 +66,9 @@ class TextCutter:
         if keep is None:
             raise too_long(total, most, exact=piece.exact)
         content = piece.ids
-        if side is None:  # as the tokenizer's own truncation: the text makes room for the special tokens
+        if (
+            side is None or keep_specials
+        ):  # as the tokenizer's own truncation: the text makes room for the special tokens
             content = keep_ids(content, max(0, limit - specials.count), from_end=from_end)
         ids = keep_ids([*specials.head, *content, *specials.tail], limit, from_end=from_end)
         return _Cut(tuple(ids), total - len(ids))
