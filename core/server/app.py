@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 import cenote
 from cenote.config.server import ServerConfig
 from cenote.server.auth import RequireApiKey
+from cenote.server.deprecated import WarnOfDeprecated
+from cenote.server.docs import docs_router
 from cenote.server.envelopes import Envelope, ErrorWriter
 from cenote.server.errors import CatchAll, add_error_handlers
 from cenote.server.gate import Gate
@@ -62,22 +64,23 @@ def build_app(
     table = ModelTable(_served_models(models, served_names), unlisted=unlisted_names)
     state = ServerState(config=config, models=table, metrics=Metrics(table))
     errors = ErrorWriter(config, _ENVELOPES)
-    docs = not config.disable_fastapi_docs
+    guard = RequireApiKey(config)
     app = FastAPI(
         title="cenote",
         version=cenote.__version__,
         summary="Embeddings, scores and labels from pooling models",
-        openapi_url="/openapi.json" if docs else None,
-        docs_url="/docs" if docs else None,
-        redoc_url="/redoc" if docs else None,
+        openapi_url=None,  # the framework's own pages need a network, and would have no guard
+        dependencies=[Depends(guard)],
         redirect_slashes=False,
         middleware=_middleware(state, errors),
     )
     app.state.cenote = state
-    add_error_handlers(app, errors)
+    add_error_handlers(app, errors, guard)
     shared = (models_router(), plugins_router(), health_router(), metrics_router())
     for router in (*shared, *(dialect(state) for dialect in _DIALECTS)):
         app.include_router(router)
+    if not config.disable_fastapi_docs:
+        app.include_router(docs_router(app, config, errors))
     return app
 
 
@@ -111,6 +114,6 @@ def _middleware(state: ServerState, errors: ErrorWriter) -> list[Middleware]:
             expose_headers=["X-Request-Id", "metadata"],
         )
         stack.append(cors)
-    if config.api_keys:
-        stack.append(Middleware(RequireApiKey, config=config, errors=errors))
+    if config.accept_deprecated_fields:
+        stack.append(Middleware(WarnOfDeprecated))
     return [*stack, Middleware(Gate, state=state, errors=errors), Middleware(LimitBody, config=config)]

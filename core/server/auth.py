@@ -1,47 +1,83 @@
-"""API keys: every route needs one, except those that watchers and browsers of the documentation call."""
+"""API keys: every route needs one, except those that are marked as open where they are defined."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import Request
+from starlette.types import Scope
 
 from cenote.config.server import ServerConfig
 from cenote.server.api_error import ApiError
-from cenote.server.envelopes import ErrorWriter
-from cenote.server.paths import OPEN_PATHS, route_path
 
-__all__ = ["RequireApiKey"]
+__all__ = ["RequireApiKey", "is_open", "open_to_all"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "cenote_open_to_all"
+
+
+def open_to_all(endpoint: F) -> F:
+    """Mark a route's function: it answers without a key. For what watchers call, and tells nothing of the models."""
+    setattr(endpoint, _MARK, True)
+    return endpoint
+
+
+def is_open(endpoint: Callable[..., Any] | None) -> bool:
+    """Return whether a route's function answers without a key."""
+    return getattr(endpoint, _MARK, False) is True
 
 
 class RequireApiKey:
-    """Refuse requests without one of the configured keys: 401, in the envelope."""
+    """Dependency of the whole app: 401 without one of the configured keys, before a byte of the body is read.
 
-    def __init__(self, app: ASGIApp, config: ServerConfig, errors: ErrorWriter) -> None:
-        self._app = app
-        self._errors = errors
+    Every route has it from the moment it is added. What counts is the function that the router has chosen: no
+    spelling of a path, no Host and no prefix makes a guarded function an open one.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
         self._digests = tuple(hashlib.sha256(key.encode()).digest() for key in config.api_keys)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request. An unknown path counts as guarded, so that it tells strangers nothing."""
-        if scope["type"] != "http" or self._may_pass(scope):
-            await self._app(scope, receive, send)
-            return
-        error = ApiError(
-            401,
-            "Unauthorized",
-            "This server needs an API key: send the header 'Authorization: Bearer <key>'.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-        await self._errors.response(error, scope)(scope, receive, send)
+    async def __call__(self, request: Request) -> None:
+        """Check a request that a route is about to answer.
 
-    def _may_pass(self, scope: Scope) -> bool:
-        if scope["method"] == "OPTIONS" or route_path(scope) in OPEN_PATHS:
-            return True
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        digest = hashlib.sha256(key.strip().encode("latin-1")).digest()
+        Raises:
+            ApiError: 401.
+        """
+        if not is_open(request.scope.get("endpoint")):
+            self.check(request.scope)
+
+    def check(self, scope: Scope) -> None:
+        """Raise ApiError, 401, unless the request carries a right key, exactly once."""
+        if self._digests and not self._has_key(scope):
+            raise ApiError(
+                401,
+                "Unauthorized",
+                "This server needs an API key: send the header 'Authorization: Bearer <key>'.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def check_unrouted(self, scope: Scope) -> None:
+        """Check a request that no route takes, so that strangers do not learn which routes there are.
+
+        Raises:
+            ApiError: 401; for OPTIONS, which the contract (section 1.1) exempts from keys, 405 whatever the path.
+        """
+        try:
+            self.check(scope)
+        except ApiError:
+            if scope["method"] != "OPTIONS":
+                raise
+            headers = {"Allow": "GET, HEAD, POST"}
+            raise ApiError(405, "Method Not Allowed", "Method Not Allowed", headers=headers) from None
+
+    def _has_key(self, scope: Scope) -> bool:
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        scheme, _, key = (given[0] if len(given) == 1 else b"").partition(b" ")
+        digest = hashlib.sha256(key.strip(b" \t")).digest()
         # Every key is compared, each in constant time, so that timing tells neither which nor how much matched.
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        return scheme.lower() == "bearer" and any(matches)
+        return scheme.lower() == b"bearer" and any(matches)

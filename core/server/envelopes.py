@@ -45,12 +45,13 @@ class ErrorWriter:
 
     def response(self, error: ApiError, scope: Scope | None = None) -> Response:
         """Encode an error; None as the scope is a request that could not be parsed."""
-        envelope = self._native
-        if scope is not None:
-            chosen = scope.get("state", {}).get("envelope")
-            envelope = chosen or self._by_path.get(route_path(scope), self._native)
-        status, body = envelope(error)
+        chosen = scope.get("state", {}).get("envelope") if scope is not None else None
+        status, body = (chosen or self.envelope_of(route_path(scope) if scope is not None else ""))(error)
         return Response(orjson.dumps(body), status, dict(error.headers or {}), "application/json")
+
+    def envelope_of(self, path: str) -> Envelope:
+        """Return how errors are written on a path as long as nothing is known of the body."""
+        return self._by_path.get(path, self._native)
 
     def _native(self, error: ApiError) -> tuple[int, dict[str, Any]]:
         body = {

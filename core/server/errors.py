@@ -21,6 +21,7 @@ from cenote.errors import (
     QueueFull,
 )
 from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.auth import RequireApiKey
 from cenote.server.envelopes import ErrorWriter
 from cenote.server.text import shorten
 
@@ -54,14 +55,13 @@ def to_api_error(exc: Exception) -> ApiError:
     return ApiError(500, "InternalServerError", _GENERIC)
 
 
-def add_error_handlers(app: FastAPI, errors: ErrorWriter) -> None:
-    """Answer every error that a route raises on purpose in the envelope."""
+def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) -> None:
+    """Answer every error that a route raises on purpose in the envelope, and what no route takes."""
 
     async def handle(request: Request, exc: Exception) -> Response:
         error = to_api_error(exc)
-        if error.status_code == 404 and isinstance(exc, HTTPException) and not isinstance(exc, ApiError):
-            wanted = f"{shorten(request.method, 20)} {shorten(request.url.path)}"
-            error = ApiError(404, "Not Found", f"There is no route {wanted}.")
+        if isinstance(exc, HTTPException) and not isinstance(exc, ApiError):
+            error = _unrouted(request, error, guard)
         if error.status_code >= 500:
             # Only the unexpected needs a stack; the others say all that there is to say.
             hidden = error.detail == _GENERIC
@@ -71,6 +71,18 @@ def add_error_handlers(app: FastAPI, errors: ErrorWriter) -> None:
 
     for kind in (HTTPException, RequestValidationError, CenoteError):
         app.add_exception_handler(kind, handle)
+
+
+def _unrouted(request: Request, error: ApiError, guard: RequireApiKey) -> ApiError:
+    """Return what to say where the framework found no route (404) or no such verb of it (405)."""
+    try:
+        guard.check_unrouted(request.scope)
+    except ApiError as refusal:
+        return refusal
+    if error.status_code != 404:
+        return error
+    path = shorten(request.scope["path"])  # not request.url, which is made from the Host header
+    return ApiError(404, "Not Found", f"There is no route {shorten(request.method, 20)} {path}.")
 
 
 class CatchAll:

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cenote.server.api_error import ApiError
 from cenote.server.envelopes import ErrorWriter
-from cenote.server.paths import OPEN_PATHS, route_path
+from cenote.server.paths import LIGHT_PATHS, route_path
 from cenote.server.state import ServerState
 
 __all__ = ["Gate"]
@@ -22,7 +22,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or route_path(scope) in OPEN_PATHS:
+        if scope["type"] != "http" or route_path(scope) in LIGHT_PATHS:
             await self._app(scope, receive, send)
             return
         if self._state.draining:

@@ -14,6 +14,9 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cenote.server.auth import open_to_all
+from cenote.server.openapi import reply_schema
+
 if TYPE_CHECKING:
     from cenote.server.models import ModelTable
 
@@ -22,6 +25,7 @@ __all__ = ["MeasureRequests", "Metrics", "metrics_router"]
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _TOKENS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 32768, 131072)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_EXTRA = reply_schema(media=("text/plain",), is_open=True)
 #: Status of a request whose client went away before the answer; never sent.
 _CLIENT_CLOSED = "499"
 
@@ -128,7 +132,8 @@ def metrics_router() -> APIRouter:
     """Return the route that Prometheus scrapes."""
     router = APIRouter(tags=["metrics"])
 
-    @router.get("/metrics", summary="Prometheus metrics")
+    @router.get("/metrics", summary="Prometheus metrics", openapi_extra=_EXTRA)
+    @open_to_all
     async def metrics(request: Request) -> Response:
         registry = request.app.state.cenote.metrics.registry
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

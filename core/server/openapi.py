@@ -51,15 +51,25 @@ def json_body_schema(
     }
 
 
-def reply_schema(response: Any = None, *, media: Sequence[str] = (), errors: Sequence[Envelope] = ()) -> dict[str, Any]:
-    """Return `openapi_extra` of a route without a body; the arguments are those of `json_body_schema`."""
+def reply_schema(
+    response: Any = None, *, media: Sequence[str] = (), errors: Sequence[Envelope] = (), is_open: bool = False
+) -> dict[str, Any]:
+    """Return `openapi_extra` of a route without a body.
+
+    Args:
+        response: as in `json_body_schema`.
+        media: as in `json_body_schema`.
+        errors: as in `json_body_schema`.
+        is_open: the route is marked with `open_to_all`, and needs no key.
+    """
     replies: dict[str, Any] = {}
     if response is not None or media:
         content = {kind: {"schema": {"type": "string"}} for kind in media}
         if response is not None:
             content[_JSON] = {"schema": schema_of(response, is_reply=True)}
         replies["200"] = {"description": "Success", "content": content}
-    return {"responses": {**replies, **(error_replies(errors) if errors else {})}}
+    extra: dict[str, Any] = {"responses": {**replies, **(error_replies(errors) if errors else {})}}
+    return {**extra, "security": []} if is_open else extra
 
 
 def schema_of(kind: Any, *, is_reply: bool = False) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""Which paths are open to everybody, and the path of a request without the proxy's prefix."""
+"""Which paths are no load, and the path of a request without the proxy's prefix."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["OPEN_PATHS", "UnderRootPath", "route_path"]
+__all__ = ["LIGHT_PATHS", "UnderRootPath", "route_path"]
 
-#: Never authenticated, never refused while draining, not counted as load.
-OPEN_PATHS = frozenset(
-    {"/health", "/ping", "/version", "/metrics", "/load", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+#: Never refused while draining, and not counted as load. Who may call them is another matter: see `auth`.
+LIGHT_PATHS = frozenset(
+    {"/health", "/ready", "/ping", "/version", "/metrics", "/load", "/openapi.json", "/docs", "/v1/models"}
+    | {"/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"}
 )
 
 

@@ -35,9 +35,14 @@ class ServerState:
     abort: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def is_alive(self) -> bool:
+        """Return whether every engine can answer; if not, only a restart helps."""
+        return all(model.engine.is_healthy for model in self.models)
+
+    @property
     def is_ready(self) -> bool:
         """Return whether new requests are accepted and every engine can answer them."""
-        return not self.draining and all(model.engine.is_healthy for model in self.models)
+        return not self.draining and self.is_alive
 
 
 def state_of(request: Request) -> ServerState:

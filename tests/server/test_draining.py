@@ -17,14 +17,16 @@ def post(url: str, text: str) -> httpx.Response:
     return httpx.post(url + URL, json={"input": text}, timeout=60)
 
 
-def test_while_draining_health_is_503_new_requests_are_refused_and_running_ones_finish(
+def test_while_draining_ready_is_503_new_requests_are_refused_and_running_ones_finish(
     start_server: Any, paused: AsyncLLM, until: Any
 ) -> None:
     with start_server(shutdown_grace=60) as running, concurrent.futures.ThreadPoolExecutor() as pool:
         answer = pool.submit(post, running.url, "x")
         until(lambda: paused.stats().waiting == 1)
         running.server.request_stop()
-        until(lambda: httpx.get(running.url + "/health").status_code == 503)
+        until(lambda: httpx.get(running.url + "/ready").status_code == 503)
+        for path in ("/health", "/ping", "/version", "/metrics"):
+            assert httpx.get(running.url + path).status_code == 200
         refused = post(running.url, "y")
         assert refused.status_code == 503
         assert refused.json()["error"]["type"] == "ServiceUnavailableError"
@@ -89,8 +91,10 @@ def test_a_stopped_engine_is_503_and_unhealthy(model_folder: Any, start_server: 
     stopped = AsyncLLM(str(model_folder))
     with start_server(engine=stopped, names=("stopped",)) as running:
         assert httpx.get(running.url + "/health").status_code == 200
+        assert httpx.get(running.url + "/ready").status_code == 200
         asyncio.run(stopped.shutdown())
-        assert httpx.get(running.url + "/health").status_code == 503
+        for path in ("/health", "/ping", "/ready"):
+            assert httpx.get(running.url + path).status_code == 503
         assert post(running.url, "x").status_code == 503
 
 

@@ -68,8 +68,10 @@ def test_a_server_without_models_is_refused() -> None:
         build_app({}, ServerConfig())
 
 
-def test_health_and_ping_are_empty_and_200(client: httpx.Client) -> None:
-    for answer in (client.get("/health"), client.get("/ping"), client.post("/ping"), client.head("/health")):
+def test_health_ready_and_ping_are_empty_and_200(client: httpx.Client) -> None:
+    calls = (("GET", "/health"), ("HEAD", "/health"), ("GET", "/ready"), ("HEAD", "/ready"), ("GET", "/ping"))
+    for method, path in (*calls, ("POST", "/ping"), ("HEAD", "/ping")):
+        answer = client.request(method, path)
         assert answer.status_code == 200
         assert answer.content == b""
 

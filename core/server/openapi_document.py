@@ -1,0 +1,88 @@
+"""The document at `/openapi.json`: what the framework derives from the routes, made complete and self-contained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from cenote.config.server import ServerConfig
+from cenote.server.envelopes import ErrorWriter
+from cenote.server.openapi import error_replies
+
+__all__ = ["openapi_document"]
+
+_PREFIX = "#/components/schemas/"
+_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+_VALIDATION_ERROR = ("HTTPValidationError", "ValidationError")
+
+
+def openapi_document(app: FastAPI, config: ServerConfig, errors: ErrorWriter) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of an app, with the errors of each route and every reference resolved."""
+    document = app.openapi()
+    if config.root_path:
+        document["servers"] = [{"url": config.root_path}]
+    components = document.setdefault("components", {})
+    components["schemas"] = {
+        name: schema for name, schema in components.get("schemas", {}).items() if name not in _VALIDATION_ERROR
+    }
+    for path, operation in _operations(document):
+        _add_errors(operation, errors, path)
+        for content in _contents(operation):
+            if "schema" in content:
+                content["schema"] = _hoist(content["schema"], components["schemas"])
+    if config.api_keys:
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"bearer": []}]
+    return document
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        yield from ((path, item[method]) for method in _METHODS if method in item)
+
+
+def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+        yield from holder.get("content", {}).values()
+
+
+def _add_errors(operation: dict[str, Any], errors: ErrorWriter, path: str) -> None:
+    """Describe the errors in the envelope of the path, besides those that the route names itself."""
+    replies = operation["responses"]
+    replies.pop("422", None)  # the framework's own, which nothing here answers
+    for status, reply in error_replies([errors.envelope_of(path)]).items():
+        named = replies.setdefault(status, reply)
+        if named is reply:
+            continue
+        known, own = (entry["content"]["application/json"] for entry in (named, reply))
+        shapes = known["schema"].get("anyOf", [known["schema"]])
+        if own["schema"] not in shapes:
+            known["schema"] = {"anyOf": [*shapes, own["schema"]]}
+
+
+def _hoist(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Move a schema's `$defs` to the document's components; two that differ under one name get different names."""
+    found: dict[str, Any] = schema.get("$defs", {})
+    renamed: dict[str, str] = {}
+    for name, definition in found.items():
+        free = name
+        while shared.get(free, definition) != definition:
+            free += "_"
+        if free != name:
+            renamed[_PREFIX + name] = _PREFIX + free
+    for name, definition in found.items():
+        target = renamed.get(_PREFIX + name, _PREFIX + name).removeprefix(_PREFIX)
+        shared[target] = _rename(definition, renamed)
+    return {key: _rename(value, renamed) for key, value in schema.items() if key != "$defs"}
+
+
+def _rename(node: Any, renamed: dict[str, str]) -> Any:
+    """Return a copy of a schema with some of its references changed."""
+    if isinstance(node, dict):
+        return {
+            key: renamed.get(value, value) if key == "$ref" and isinstance(value, str) else _rename(value, renamed)
+            for key, value in node.items()
+        }
+    return [_rename(item, renamed) for item in node] if isinstance(node, list) else node
