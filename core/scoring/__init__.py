@@ -1,4 +1,4 @@
-"""Scores of a query and a document: by one joint pass, by one dense or sparse vector each, or by one vector per token."""
+"""Scores of a query and a document: by one joint pass, by one vector each (dense or sparse), or one per token."""
 
 from cenote.scoring.base import ScoreInput, Scorer, pair_up
 from cenote.scoring.choose import choose_scorer

@@ -13,13 +13,14 @@ from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.jina import JINA
 from cenote.testing.checkpoints.rerankers import RERANKERS
 from cenote.testing.checkpoints.rewards import REWARDS
+from cenote.testing.checkpoints.sparse import SPARSE
 
 __all__ = ["FAMILIES", "HEADED", "family"]
 
 #: Names of the plain embedders, one for each kind of backbone, in a fixed order.
 FAMILIES = tuple(entry.name for entry in (*ENCODERS, *DECODERS))
 #: The other families: models with a head, and embedders that differ from the plain ones in their files.
-_OTHERS: tuple[Family, ...] = (*CLASSIFIERS, *CROSS_ENCODERS, *RERANKERS, *REWARDS, *EMBEDDERS, *JINA)
+_OTHERS: tuple[Family, ...] = (*CLASSIFIERS, *CROSS_ENCODERS, *RERANKERS, *REWARDS, *EMBEDDERS, *JINA, *SPARSE)
 HEADED = tuple(entry.name for entry in _OTHERS)
 _BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS)}
 

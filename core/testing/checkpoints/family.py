@@ -46,6 +46,7 @@ class Family:
         ntk_factor: scale of the fixed NTK rotary frequencies of Alibaba's code, which transformers lacks.
         gain: standard deviation of the linear layers' weights, times the square root of their inputs.
         head_gain: factor of the weights of the head that `model_class` has.
+        vocabulary_bias: added to the bias of the output layer over the vocabulary, where `model_class` has one.
         embedding_std: standard deviation of the embedding tables.
         extra_tensors: published tensors that no backbone reads, by name, with shape.
     """
@@ -71,5 +72,6 @@ class Family:
     ntk_factor: float | None = None
     gain: float = 1.2
     head_gain: float = 1.0
+    vocabulary_bias: float = 0.0
     embedding_std: float = 1.0
     extra_tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

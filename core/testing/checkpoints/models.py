@@ -34,6 +34,9 @@ def build_backbone(name: str, *, labels: tuple[str, ...] | None = None) -> PreTr
         model = model_class(config).eval()
     fill_parameters(model, name, gain=chosen.gain, embedding_std=chosen.embedding_std)
     _strengthen_head(model, chosen.head_gain)
+    if chosen.vocabulary_bias:
+        with torch.no_grad():
+            model.get_output_embeddings().bias.add_(chosen.vocabulary_bias)
     if chosen.ntk_factor is not None:
         _scale_rotary(model, chosen.ntk_factor)
     return model  # type: ignore[no-any-return]
