@@ -14,6 +14,7 @@ from golden_references.embedders import (
 )
 from golden_references.rerankers import cross_encoder, flag_embedding, mxbai_rerank, qwen3_reranker_card
 from golden_references.rewards import published_rewards
+from golden_references.sparse import sparse_encoder
 from golden_references.switch import by_method
 
 __all__ = ["REFERENCES", "Maker", "Reference"]
@@ -30,6 +31,7 @@ REFERENCES: Mapping[str, Maker] = {
     "published arithmetic": published_rewards,
     "sentence-transformers": sentence_transformers_embedder,
     "sentence-transformers CrossEncoder": cross_encoder,
+    "sentence-transformers SparseEncoder": sparse_encoder,
     "transformers": by_method(
         {"embed": transformers_embedder, "token_embed": transformers_embedder}, transformers_models
     ),

@@ -65,7 +65,7 @@ def _answers(llm: LLM, call: Call, inputs: Sequence[Any]) -> list[Any]:
     else:
         options |= {"tokenization_kwargs": _CUT, "use_tqdm": False}
         outputs = llm.encode(prompts, params, pooling_task=call.method, **options)
-    return [output.outputs.data.numpy() for output in outputs]
+    return [output.outputs.data.to_dense().numpy() for output in outputs]
 
 
 def _prompt(call: Call, item: Any) -> str | Mapping[str, Any]:

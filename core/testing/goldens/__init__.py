@@ -10,8 +10,9 @@ from cenote.testing.goldens.inputs import INPUTS
 from cenote.testing.goldens.rerankers import RERANKERS
 from cenote.testing.goldens.rewards import REWARDS
 from cenote.testing.goldens.row import Call, GoldenRow
+from cenote.testing.goldens.sparse import SPARSE
 
 __all__ = ["INPUTS", "ROWS", "Call", "GoldenRow"]
 
 #: All rows, in the order in which people look for them.
-ROWS: tuple[GoldenRow, ...] = (*EMBEDDERS, *CLASSIFIERS, *RERANKERS, *REWARDS)
+ROWS: tuple[GoldenRow, ...] = (*EMBEDDERS, *SPARSE, *CLASSIFIERS, *RERANKERS, *REWARDS)

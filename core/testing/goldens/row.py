@@ -21,7 +21,7 @@ class Call:
     """One call of a method on one list of inputs.
 
     Attributes:
-        method: `embed`, `token_embed`, `classify`, `token_classify`, `score` or `reward`.
+        method: `embed`, `sparse_embed`, `token_embed`, `classify`, `token_classify`, `score` or `reward`.
         inputs: name of the inputs in `INPUTS`.
         options: arguments of the method, as JSON values; `use_activation` and `dimensions` are pooling parameters.
     """
