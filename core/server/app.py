@@ -12,6 +12,9 @@ from starlette.middleware.cors import CORSMiddleware
 import cenote
 from cenote.config.server import ServerConfig
 from cenote.server.auth import RequireApiKey
+from cenote.server.classify import classify_router
+from cenote.server.cohere import cohere_router
+from cenote.server.cohere_reply import cohere_envelope
 from cenote.server.deprecated import WarnOfDeprecated
 from cenote.server.docs import docs_router
 from cenote.server.envelopes import Envelope, ErrorWriter
@@ -26,6 +29,8 @@ from cenote.server.paths import UnderRootPath
 from cenote.server.plugins import plugins_router
 from cenote.server.pooling import pooling_router
 from cenote.server.request_ids import RequestIds
+from cenote.server.rerank import rerank_router
+from cenote.server.score import score_router
 from cenote.server.state import ServerState
 
 if TYPE_CHECKING:
@@ -34,9 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["build_app"]
 
 #: Dialects: each gives a router with what the served models can answer.
-_DIALECTS = (openai_router, pooling_router)
+_DIALECTS = (openai_router, pooling_router, classify_router, score_router, rerank_router, cohere_router)
 #: How dialects write errors, by path; the other paths have the native envelope.
-_ENVELOPES: dict[str, Envelope] = {}
+_ENVELOPES: dict[str, Envelope] = dict.fromkeys(("/v1/embed", "/v1/check-api-key"), cohere_envelope)
 
 
 def build_app(

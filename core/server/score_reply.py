@@ -1,0 +1,59 @@
+"""What answers with scores have in common: numbers, errors of single items, usage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from cenote.errors import NonFiniteResult
+from cenote.outputs import RequestError, ScoringRequestOutput
+
+__all__ = ["ItemError", "ScoreUsage", "item_error", "score_number", "write_json"]
+
+
+class ItemError(TypedDict):
+    """Why one item of a request has no result; the fields are those of an error of the whole request."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class ScoreUsage(TypedDict):
+    """Tokens of a request; a query that is read once counts once."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: None
+    completion_tokens_details: None
+    truncated_tokens: int
+
+
+def item_error(error: RequestError) -> dict[str, Any]:
+    """Return the error of one item as answers carry it."""
+    kind = "BadRequestError" if error.code < 500 else "InternalServerError"
+    return {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+
+
+def score_number(output: ScoringRequestOutput) -> float:
+    """Return the score of a pair.
+
+    Raises:
+        NonFiniteResult: it is infinite or no number, which JSON cannot say.
+    """
+    score = output.outputs.score
+    if not math.isfinite(score):
+        raise NonFiniteResult("The score of a pair is not finite; it is withheld.")
+    return score
+
+
+def write_json(body: Mapping[str, Any]) -> Response:
+    """Return an answer that holds one number per item, which is small enough to write at once."""
+    return Response(orjson.dumps(body), media_type="application/json")

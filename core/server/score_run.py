@@ -1,0 +1,100 @@
+"""Score pairs of texts for one HTTP request: checks by the names of its fields, then the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from cenote.errors import InvalidRequest, UnknownPlugin, UnsupportedTask
+from cenote.outputs import ScoringRequestOutput
+from cenote.scoring import choose_scorer, pair_up
+from cenote.server.api_error import ApiError
+from cenote.server.models import ServedModel
+from cenote.server.score_fields import ScoringFields, check_items
+from cenote.server.state import state_of
+from cenote.server.text import shorten
+from cenote.server.usage import Usage
+
+__all__ = ["Scored", "can_score", "run_scores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores in the order of the pairs, and what they cost."""
+
+    outputs: Sequence[ScoringRequestOutput]
+    usage: Usage
+
+
+def can_score(model: ServedModel) -> bool:
+    """Tell whether a model has a way of scoring of its own."""
+    try:
+        choose_scorer(None, model.engine.supported_tasks, model.engine.default_task)
+    except UnsupportedTask:
+        return False
+    return True
+
+
+def check_scorer(model: ServedModel, score_type: str | None) -> None:
+    """Refuse what a model cannot do.
+
+    Raises:
+        ApiError: 501, the model has no way of scoring, and none was asked for.
+        InvalidRequest: the way asked for does not exist, or not for this model.
+    """
+    try:
+        choose_scorer(score_type, model.engine.supported_tasks, model.engine.default_task)
+    except UnknownPlugin as exc:
+        raise InvalidRequest(f"There is no such score_type. {shorten(str(exc))}", param="score_type") from exc
+    except UnsupportedTask as exc:
+        if score_type is not None:
+            raise
+        raise ApiError(501, "NotImplementedError", f"{model.name!r} cannot answer here. {exc}") from exc
+
+
+async def run_scores(
+    request: Request,
+    body: ScoringFields,
+    model: ServedModel,
+    response_id: str,
+    names: tuple[str, str],
+    queries: Sequence[str],
+    documents: Sequence[str],
+) -> Scored:
+    """Score one query with each document, or queries and documents one by one.
+
+    Args:
+        request: of the client.
+        body: how to score.
+        model: the model that the body names.
+        response_id: prefix and request id.
+        names: of the two sides in the body.
+        queries: texts of the first.
+        documents: texts of the second.
+
+    Raises:
+        ApiError: 501 where the model cannot score; 504 beyond the deadline, 503 when the server stops.
+        InvalidRequest: something about the request can never succeed.
+        ClientGone: the client left.
+    """
+    body.role()  # an unknown input_type is refused, though positions say which text is a query
+    check_scorer(model, body.score_type)
+    most = state_of(request).config.max_items_per_request
+    for name, side in zip(names, (queries, documents), strict=True):
+        check_items(side, most, name)
+    pair_up(len(queries), len(documents), names)
+    outputs = await model.engine.score(
+        list(queries),
+        list(documents),
+        params=body.params(),
+        tokenization=body.pair_tokenization(model.engine.limits.max_tokens),
+        score_type=body.score_type,
+        use_prompts=body.use_prompts,
+        lora=model.lora,
+        request_id=response_id,
+        priority=body.priority,
+        on_error=body.on_error,
+    )
+    return Scored(outputs, Usage(0, 0))
