@@ -1,4 +1,4 @@
-"""`cenote serve`: load a model and answer over HTTP."""
+"""`cenote serve`: load models and answer over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import logging.config
 import os
 import signal
-from pathlib import Path
+from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ import typer
 from cenote.cli.engine_extras import SpreadCommand, engine_extras
 from cenote.cli.engine_options import engine_options
 from cenote.cli.options import given_options, with_flags
+from cenote.cli.served_models import ServedChoice, choose_models
 from cenote.config.engine import EngineConfig
 from cenote.config.server import ServerConfig
 from cenote.errors import CenoteError, CheckpointError, InvalidRequest
@@ -30,32 +31,49 @@ app = typer.Typer(add_completion=False)
 @with_flags(
     EngineConfig,
     ServerConfig,
-    skip=("model",),
+    skip=("model", "ssl_keyfile_password"),
     names={"api_keys": "--api-key", "allowed_lora_paths": "--allowed-lora-path"},
     extra=engine_extras(),
 )
 def serve(
-    model: Annotated[str | None, typer.Argument(help="Folder or hub id; none is the demonstration model.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="Folders or hub ids, each also as NAME=MODEL; none is the demonstration model.",
+            show_default=False,
+        ),
+    ] = None,
     named: Annotated[str | None, typer.Option("--model", "-m", help="MODEL, as a flag.", show_default=False)] = None,
     examples: Annotated[bool, typer.Option("--examples", help="Print three curl lines to try.")] = False,
     **options: Any,
 ) -> None:
-    """Load a model and serve it over HTTP until SIGINT or SIGTERM; either ends it with exit code 0.
+    """Load one model or several and serve them over HTTP until SIGINT or SIGTERM; either ends it with exit code 0.
+
+    Requests choose a model by `model`; those that name none get the first. The options of model and engine hold for
+    all of them, and one --served-model-name for each model names them in their order.
 
     Running requests get --shutdown-grace seconds to finish; a second signal stops at once.
     """
-    if model is not None and named is not None:
-        text = f"The model is given twice, {model!r} and --model {named!r}; give it once."
+    words = models or []
+    if words and named is not None:
+        text = f"The model is given twice, {words[0]!r} and --model {named!r}; give it once."
         raise InvalidRequest(text, param="model")
-    names = options.get("served_model_name") or []
-    if model is None and named is None and len(names) > 1:
-        text = "Several served names and no model: put it first, as in cenote serve MODEL --served-model-name A B."
-        raise InvalidRequest(text, param="model")
+    choices = choose_models(words if named is None else [named], options.get("served_model_name") or [])
     config = ServerConfig.from_options(**given_options(ServerConfig, options))
-    _serve(named if model is None else model, config, engine_options(options), examples)
+    wanted = engine_options(options)
+    if config.enable_runtime_lora_updating:
+        wanted.setdefault("enable_lora", True)
+    if len(choices) > 1 and wanted.get("lora_modules"):
+        text = (
+            "--lora-modules names adapters of one model, and there are several here. Serve that model alone, or load "
+            "adapters by --enable-runtime-lora-updating, where requests say for which model."
+        )
+        raise InvalidRequest(text, param="lora_modules")
+    _serve(choices, config, wanted, examples)
 
 
-def _serve(model: str | None, config: ServerConfig, wanted: dict[str, Any], examples: bool) -> None:
+def _serve(choices: Sequence[ServedChoice], config: ServerConfig, wanted: dict[str, Any], examples: bool) -> None:
     from cenote.server.banner import address_warning, ready_text
     from cenote.server.log import log_config
     from cenote.server.run import bind_sockets, run_server
@@ -63,16 +81,20 @@ def _serve(model: str | None, config: ServerConfig, wanted: dict[str, Any], exam
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     logging.config.dictConfig(log_config(config))
-    EngineConfig.from_options(model=model, **wanted)  # complain before the slow part
-    names, unlisted = _names(model, wanted.get("served_model_name"))
+    for choice in choices:  # complain before the slow part
+        EngineConfig.from_options(model=choice.model, **wanted)
     sockets = bind_sockets(config)
     if warning := address_warning(config):
         _log.warning(warning)
-    engine = _load(model, {**wanted, "served_model_name": names})
+    engines = _load_all(choices, wanted)
 
     from cenote.server.app import build_app
 
-    asgi = build_app(engine, config, served_names=names, unlisted_names=unlisted)
+    asgi = build_app(
+        {name: engine for choice, engine in zip(choices, engines, strict=True) for name in choice.names},
+        config,
+        unlisted_names={alias: name for choice in choices for alias, name in choice.unlisted.items()},
+    )
     run_server(
         asgi,
         config,
@@ -89,36 +111,29 @@ def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(0)
 
 
-def _names(model: str | None, served: list[str] | None) -> tuple[list[str], dict[str, str]]:
-    """Return the names to list, and those that are accepted besides.
-
-    A folder is listed by its last part: answers do not tell where on the server it lies. Whoever knows the whole
-    path may use it, as in other servers.
-    """
-    if served:
-        if not all(name.strip() for name in served):
-            raise InvalidRequest(
-                "--served-model-name is empty; give a name, or leave the option out.", param="served_model_name"
-            )
-        return served, {}
-    if model is None:
-        from cenote.checkpoints.default import DEFAULT_MODEL_ID, DEFAULT_MODEL_NAME
-
-        return [DEFAULT_MODEL_NAME], {DEFAULT_MODEL_ID: DEFAULT_MODEL_NAME}
-    path = Path(model)
-    if path.is_dir():
-        return [path.resolve().name], {model: path.resolve().name}
-    return [model], {}
+def _load_all(choices: Sequence[ServedChoice], options: dict[str, Any]) -> list[Any]:
+    """Load one model after another, so that no two need the memory of loading at once."""
+    if len(choices) == 1:
+        return [_load(choices[0], options)]
+    engines = []
+    for choice in choices:
+        _log.info("Loading %s", choice)
+        try:
+            engines.append(_load(choice, options))
+        except CenoteError as exc:
+            raise CheckpointError(f"The model {choice} did not load: {exc}") from exc
+    return engines
 
 
-def _load(model: str | None, options: dict[str, Any]) -> Any:
+def _load(choice: ServedChoice, options: dict[str, Any]) -> Any:
     from cenote.engine import AsyncLLM
 
     try:
-        return AsyncLLM(model, **options)
+        return AsyncLLM(choice.model, **{**options, "served_model_name": list(choice.names)})
     except CenoteError:
         raise
     except Exception as exc:  # transformers and safetensors raise many kinds
         _log.debug("loading failed", exc_info=exc)
         reason = (str(exc).strip().splitlines() or [""])[0]
-        raise CheckpointError(f"Could not load {model or 'the demonstration model'}: {reason or repr(exc)}") from exc
+        text = f"Could not load {choice.model or 'the demonstration model'}: {reason or repr(exc)}"
+        raise CheckpointError(text) from exc

@@ -1,0 +1,99 @@
+"""Several models in one server, chosen by `model`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from cenote.testing.checkpoints import build_checkpoint
+
+COMMAND = [sys.executable, "-c", "from cenote.cli import main; main()", "serve", "--host", "127.0.0.1", "--port", "0"]
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    base = tmp_path_factory.mktemp("models")
+    return str(build_checkpoint("bert", base / "vectors")), str(build_checkpoint("bert_classifier", base / "moods"))
+
+
+@pytest.fixture(scope="module")
+def served(folders: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, str]]:
+    """A server of two models, and its banner."""
+    log = tmp_path_factory.mktemp("log") / "log"
+    arguments = [*folders, "--served-model-name", "first", "second", "--enable-runtime-lora-updating"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT
+        )
+    assert process.stdout is not None
+    try:
+        banner = ""
+        while "stop      Ctrl+C" not in banner:
+            line = process.stdout.readline()
+            assert line, log.read_text()
+            banner += line
+        found = re.search(r"ready at (http://\S+)", banner)
+        assert found
+        with httpx.Client(base_url=found[1], timeout=60) as client:
+            yield client, banner
+        process.terminate()
+        assert process.wait(30) == 0
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_banner_and_the_list_of_models_have_every_model(served: tuple[httpx.Client, str]) -> None:
+    client, banner = served
+    assert re.findall(r"  model     (\S+)", banner) == ["first", "second"]
+    assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["first", "second"]
+
+
+def test_requests_choose_by_name_and_none_is_the_first(served: tuple[httpx.Client, str]) -> None:
+    client, _ = served
+    assert client.post("/v1/embeddings", json={"input": "a"}).json()["model"] == "first"
+    assert client.post("/classify", json={"input": "a", "model": "second"}).json()["model"] == "second"
+    assert client.post("/pooling", json={"input": "a", "model": "second"}).json()["model"] == "second"
+    assert client.post("/classify", json={"input": "a", "model": "first"}).status_code == 501
+    assert client.post("/v1/embeddings", json={"input": "a", "model": "second"}).status_code == 501
+    unknown = client.post("/v1/embeddings", json={"input": "a", "model": "third"})
+    assert unknown.status_code == 404
+    assert "first, second" in unknown.json()["error"]["message"]
+
+
+def test_metrics_tell_the_models_apart(served: tuple[httpx.Client, str]) -> None:
+    client, _ = served
+    client.post("/classify", json={"input": "a", "model": "second"})
+    client.post("/v1/embeddings", json={"input": "a"})
+    metrics = client.get("/metrics").text
+    assert re.search(r'^cenote:items_total\{[^}]*"first"[^}]*\} [1-9]', metrics, re.MULTILINE)
+    assert re.search(r'^cenote:items_total\{[^}]*"second"[^}]*\} [1-9]', metrics, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("{0}", "{0}"), "Two models would be called 'vectors'"),
+        (("a={0}", "b=/no/such/folder"), "The model 'b' (/no/such/folder) did not load: "),
+        (("{0}", "{1}", "--lora-modules", "a=b"), "--lora-modules names adapters of one model"),
+        (("{0}", "--model", "{1}"), "The model is given twice"),
+    ],
+)
+def test_a_wrong_choice_of_models_ends_the_start_with_one_line(
+    folders: tuple[str, str], arguments: tuple[str, ...], text: str
+) -> None:
+    words = [word.format(*folders) for word in arguments]
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    assert done.returncode in (1, 2)
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ready" not in done.stdout
