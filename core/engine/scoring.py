@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cenote.engine.prompts import Params, check_pooling_params, with_lora
 from cenote.engine.request import RequestOptions
 from cenote.errors import InvalidRequest, NonFiniteResult, WrongType
-from cenote.outputs import PoolingOutput, PoolingRequestOutput, RerankResult, ScoringRequestOutput
+from cenote.outputs import PoolingOutput, PoolingRequestOutput, ReadPrompt, RerankResult, ScoringRequestOutput
 from cenote.scoring import ScoreInput, Scorer, choose_scorer, pair_up
 from cenote.scoring.base import Pair
 from cenote.scoring.texts import ScoreSide, score_texts
 from cenote.types import ChatOptions, PoolingParams, Role, TokenizationOptions
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cenote.engine.face import EngineFace
 
 __all__ = ["ScorePlan", "plan_scores", "ranking"]
@@ -57,7 +59,7 @@ class ScorePlan:
             return
         at, text = first + error.index, str(error.args[0]).removeprefix(f"Prompt {error.index}: ")
         if self.inputs[0].side == "pair":
-            place = f"Pair {at}"
+            place = f"{names[1]}[{at}]" if self.queries == 1 < len(self.pairs) else f"Pair {at}"
         elif at < self.queries:
             place = names[0] if self.queries == 1 else f"{names[0]}[{at}]"
         else:
@@ -68,16 +70,29 @@ class ScorePlan:
         """Turn the answers of the inputs into one score per pair; a pair with a failed input has its error."""
         joint = self.inputs[0].side == "pair"
         used = [(at,) if joint else (q, self.queries + d) for at, (q, d) in enumerate(self.pairs)]
-        parts = [[answers[place] for place in places] for places in used]
-        sound = [at for at, part in enumerate(parts) if all(answer.error is None for answer in part)]
-        raw = [_joined(part, pad_token_id) for part in parts]
-        if sound:
-            results = [answer.outputs.data for answer in answers]
-            chosen = [results[at] for at in sound] if joint else results
-            scores = self.scorer.scores(chosen, self.queries, [self.pairs[at] for at in sound])
-            for at, score in zip(sound, scores, strict=True):
-                raw[at].outputs = PoolingOutput(score)
-        return [ScoringRequestOutput.from_base(item) for item in raw]
+        made = [_joined([answers[place] for place in places], pad_token_id) for places in used]
+        sound = [at for at, item in enumerate(made) if item.error is None]
+        for at, score in zip(sound, self._scores(answers, [self.pairs[at] for at in sound]), strict=True):
+            made[at].outputs = PoolingOutput(score)
+        read = [ReadPrompt(len(answer.prompt_token_ids), answer.truncated_tokens) for answer in answers]
+        results = [ScoringRequestOutput.from_base(item) for item in made]
+        for result, places in zip(results, used, strict=True):
+            result.read = tuple(read[place] for place in places)
+        return results
+
+    def _scores(self, answers: Sequence[PoolingRequestOutput], pairs: Sequence[Pair]) -> Iterable[Tensor]:
+        """Return the scores of the pairs whose inputs all have results."""
+        if not pairs:
+            return ()
+        sound = [place for place, answer in enumerate(answers) if answer.error is None]
+        results = [answers[place].outputs.data for place in sound]
+        if self.inputs[0].side == "pair":
+            return self.scorer.scores(results, self.queries, pairs)
+        # The scorer counts documents after queries: without the failed ones, both move up.
+        moved = {place: new for new, place in enumerate(sound)}
+        queries = sum(place < self.queries for place in sound)
+        places = [(moved[query], moved[self.queries + document] - queries) for query, document in pairs]
+        return self.scorer.scores(results, queries, places)
 
 
 def _joined(answers: Sequence[PoolingRequestOutput], pad_token_id: int) -> PoolingRequestOutput:
@@ -105,6 +120,7 @@ def plan_scores(
     use_prompts: bool,
     lora: str | None = None,
     priority: int = 0,
+    names: tuple[str, str] = ("data_1", "data_2"),
 ) -> ScorePlan:
     """Check what is asked, and lay out what must be read.
 
@@ -118,12 +134,13 @@ def plan_scores(
         use_prompts: put the model's stored query and document prompts in front.
         lora: low-rank adapter that the call names.
         priority: lower runs sooner.
+        names: of the two sides in messages, as the caller knows them.
 
     Raises:
         InvalidRequest: the sides do not fit, or the model cannot score this way.
     """
-    queries, documents = score_texts(data_1, "data_1"), score_texts(data_2, "data_2")
-    pairs = pair_up(len(queries), len(documents))
+    queries, documents = score_texts(data_1, names[0]), score_texts(data_2, names[1])
+    pairs = pair_up(len(queries), len(documents), names)
     scorer = choose_scorer(score_type, face.supported_tasks, face.default_task)
     inputs = scorer.inputs(queries, documents, pairs)
     joint = inputs[0].side == "pair"

@@ -5,7 +5,7 @@ from cenote.outputs.embedding import EmbeddingOutput, EmbeddingRequestOutput
 from cenote.outputs.forms import Forms, FormsRequestOutput
 from cenote.outputs.quantize import OutputDtype, check_output_dtype, quantize
 from cenote.outputs.results import PoolingOutput, PoolingRequestOutput, RequestError, RequestOutput
-from cenote.outputs.scoring import RerankResult, ScoringOutput, ScoringRequestOutput
+from cenote.outputs.scoring import ReadPrompt, RerankResult, ScoringOutput, ScoringRequestOutput
 from cenote.outputs.sparse import SparseOutput, SparseRequestOutput
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "OutputDtype",
     "PoolingOutput",
     "PoolingRequestOutput",
+    "ReadPrompt",
     "RequestError",
     "RequestOutput",
     "RerankResult",

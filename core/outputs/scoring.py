@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from cenote.errors import ShapeError
 from cenote.outputs.results import PoolingRequestOutput, TypedOutput
 
-__all__ = ["RerankResult", "ScoringOutput", "ScoringRequestOutput"]
+__all__ = ["ReadPrompt", "RerankResult", "ScoringOutput", "ScoringRequestOutput"]
 
 
 @dataclass
@@ -18,8 +18,29 @@ class ScoringOutput:
     score: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadPrompt:
+    """What one prompt that the model read cost.
+
+    Attributes:
+        tokens: what the model saw, special tokens included.
+        truncated_tokens: tokens that truncation removed.
+    """
+
+    tokens: int
+    truncated_tokens: int
+
+
+@dataclass(kw_only=True)
 class ScoringRequestOutput(TypedOutput[ScoringOutput]):
-    """Score of one pair."""
+    """Score of one pair.
+
+    Attributes:
+        read: the prompts that were read for it: the pair, or the query and the document. A query that was read once
+            for several documents is the same object in all of their results.
+    """
+
+    read: tuple[ReadPrompt, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_base(cls, base: PoolingRequestOutput) -> Self:
