@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import (
     Field,
@@ -20,24 +20,40 @@ from cenote.server.fields import CommonFields
 from cenote.server.switches import switches_of
 from cenote.types import ChatOptions, Prompt
 
-__all__ = ["ChatFields"]
+__all__ = ["CONVERSATION", "ChatFields", "ChatOptionFields", "Conversations", "parse_conversations"]
 
 
 def _parse(value: object) -> Prompt:
     return Prompt(messages=parse_messages(value))
 
 
+def parse_conversations(value: object) -> tuple[Prompt, ...]:
+    """Parse one conversation, or a list of them; the first element says which.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return tuple(map(_parse, value))
+    return (_parse(value),)
+
+
 _MESSAGE = {"type": "object", "properties": {"role": {"type": "string"}, "content": {}}, "required": ["role"]}
+#: The JSON schema of one conversation.
+CONVERSATION = {"type": "array", "items": _MESSAGE, "minItems": 1}
 #: A body field that holds one conversation.
-Conversation: TypeAlias = Annotated[
-    Prompt, PlainValidator(_parse), WithJsonSchema({"type": "array", "items": _MESSAGE, "minItems": 1})
+Conversation: TypeAlias = Annotated[Prompt, PlainValidator(_parse), WithJsonSchema(CONVERSATION)]
+#: A body field that holds one conversation or several.
+Conversations: TypeAlias = Annotated[
+    tuple[Prompt, ...],
+    PlainValidator(parse_conversations),
+    WithJsonSchema({"anyOf": [CONVERSATION, {"type": "array", "items": CONVERSATION, "minItems": 1}]}),
 ]
 
 
-class ChatFields(CommonFields):
-    """A conversation, and how the model's chat template turns it into text (http-api.md section 3.3)."""
+class ChatOptionFields(CommonFields):
+    """How the model's chat template turns conversations into text (http-api.md section 3.3)."""
 
-    messages: Conversation | None = Field(default=None, description="One conversation, in place of input.")
     add_generation_prompt: bool = Field(default=False, description="End with the opening of the assistant's turn.")
     continue_final_message: bool = Field(default=False, description="Leave the last message open.")
     chat_template: str | None = Field(
@@ -63,7 +79,7 @@ class ChatFields(CommonFields):
         return value
 
     @model_validator(mode="after")
-    def _check_ends(self, info: ValidationInfo) -> ChatFields:
+    def _check_ends(self, info: ValidationInfo) -> Self:
         self._trusted = switches_of(info).trust_chat_template
         if self.add_generation_prompt and self.continue_final_message:
             text = "add_generation_prompt and continue_final_message exclude each other; set one of them."
@@ -73,8 +89,8 @@ class ChatFields(CommonFields):
             raise InvalidRequest(text, param="chat_template")
         return self
 
-    def chat(self) -> ChatOptions | None:
-        """Return how to turn the conversation into text, or None where there is none.
+    def chat_options(self, *, is_chat: bool) -> ChatOptions | None:
+        """Return how to turn conversations into text, or None where there are none.
 
         Raises:
             InvalidRequest: the body brings a template, and the operator does not trust those of requests.
@@ -85,7 +101,7 @@ class ChatFields(CommonFields):
             # Checked here and not with the schema: the contract names an unknown model first.
             text = "This server takes no chat_template from requests (--trust-request-chat-template is not set)."
             raise InvalidRequest(text, param="chat_template_kwargs" if self.chat_template is None else "chat_template")
-        if self.messages is None:
+        if not is_chat:
             return None
         variables = {name: value for name, value in self.chat_template_kwargs.items() if name != "chat_template"}
         return ChatOptions(
@@ -94,3 +110,17 @@ class ChatFields(CommonFields):
             add_generation_prompt=self.add_generation_prompt,
             continue_final_message=self.continue_final_message,
         )
+
+
+class ChatFields(ChatOptionFields):
+    """A conversation, and how the model's chat template turns it into text."""
+
+    messages: Conversation | None = Field(default=None, description="One conversation, in place of input.")
+
+    def chat(self) -> ChatOptions | None:
+        """Return how to turn the conversation into text, or None where there is none.
+
+        Raises:
+            InvalidRequest: the body brings a template, and the operator does not trust those of requests.
+        """
+        return self.chat_options(is_chat=self.messages is not None)

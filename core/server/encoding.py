@@ -1,19 +1,25 @@
-"""Vectors on the wire: JSON numbers, base64 text, or raw bytes."""
+"""Arrays on the wire: JSON numbers, base64 text, or raw bytes. No loop of Python's runs over single numbers."""
 
 from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from itertools import accumulate, pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
+from cenote.errors import NonFiniteResult
+from cenote.outputs import OutputDtype, quantize
+
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
-__all__ = ["ElementType", "Endianness", "VectorFormat", "WireEncoding", "is_large", "join_objects"]
+__all__ = ["ElementType", "Endianness", "VectorFormat", "WireEncoding", "is_large", "join_objects", "sparse_json"]
 
 WireEncoding: TypeAlias = Literal["float", "base64", "bytes", "bytes_only"]
 ElementType: TypeAlias = Literal["float32", "float16", "bfloat16", "fp8_e4m3", "fp8_e5m2"]
@@ -22,48 +28,103 @@ Endianness: TypeAlias = Literal["native", "big", "little"]
 _TORCH_NAMES = {"fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2"}
 #: Numbers in one answer from which on it is encoded in a thread: about a millisecond of work.
 _LARGE = 32_768
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
 @dataclass(frozen=True, slots=True)
 class VectorFormat:
-    """How one vector is written.
+    """How arrays are written.
 
     Attributes:
         encoding: the kind of text or bytes.
-        dtype: type of each number; `float` always writes float32.
+        dtype: what each number is cast to without scaling; JSON numbers are always float32.
         endianness: byte order; `native` is the server's.
+        precision: what embeddings are quantised to, in JSON numbers too; excludes a `dtype` of its own.
+        precision_param: the request's field that asks for it, for messages.
     """
 
     encoding: WireEncoding = "float"
     dtype: ElementType = "float32"
     endianness: Endianness = "native"
+    precision: OutputDtype = "float32"
+    precision_param: str = "output_dtype"
 
     @property
     def is_binary(self) -> bool:
         """Return whether the answer's body is raw bytes, not JSON."""
         return self.encoding in ("bytes", "bytes_only")
 
-    def to_json(self, data: Tensor) -> bytes:
-        """Return a vector as JSON: an array in shortest float32 form, or a base64 string of the raw numbers."""
-        if self.encoding == "float":
-            return orjson.dumps(data.float().contiguous().numpy(), option=orjson.OPT_SERIALIZE_NUMPY)
-        return b'"' + base64.b64encode(self.to_bytes(data)) + b'"'
+    @property
+    def element(self) -> str:
+        """Return the name of the type of the numbers in raw bytes."""
+        return self.dtype if self.precision == "float32" else self.precision
 
-    def to_bytes(self, data: Tensor) -> bytes:
-        """Return the raw numbers, row by row, cast without scaling."""
+    def to_json(self, data: Tensor) -> bytes:
+        """Return one array as JSON."""
+        return self.all_to_json([data])[0]
+
+    def all_to_json(self, arrays: Sequence[Tensor]) -> list[bytes]:
+        """Return arrays as JSON: numbers in shortest float32 form, or a base64 string of the raw numbers.
+
+        Raises:
+            NonFiniteResult: a number is NaN or infinite.
+            InvalidRequest: the arrays cannot be quantised as asked.
+        """
+        if self.encoding != "float":
+            return [b'"' + base64.b64encode(raw) + b'"' for raw, _ in self.all_to_bytes(arrays)]
+        flat, shapes = self._flatten(arrays)
+        numbers: np.ndarray[Any, Any] = (flat.float() if flat.is_floating_point() else flat).numpy()
+        return [orjson.dumps(part.reshape(shape), option=_NUMPY) for part, shape in _cut(numbers, shapes)]
+
+    def all_to_bytes(self, arrays: Sequence[Tensor]) -> list[tuple[memoryview, tuple[int, ...]]]:
+        """Return the raw numbers of each array, row by row, and its shape; errors as of `all_to_json`."""
         import torch
 
-        cast = data.to(getattr(torch, _TORCH_NAMES.get(self.dtype, self.dtype))).contiguous()
+        flat, shapes = self._flatten(arrays)
+        if self.precision == "float32":
+            flat = flat.to(getattr(torch, _TORCH_NAMES.get(self.dtype, self.dtype)))
         # numpy knows neither bfloat16 nor the 8-bit floats; the bits travel as integers of the same width.
-        integer = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[cast.element_size()]
-        bits = cast.view(integer).numpy()
-        swap = self.endianness != "native" and self.endianness != sys.byteorder
-        return (bits.byteswap() if swap else bits).tobytes()
+        integer = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[flat.element_size()]
+        bits = flat.view(integer).numpy()
+        if self.endianness not in ("native", sys.byteorder):
+            bits = bits.byteswap()
+        return [(part.data, shape) for part, shape in _cut(bits.view("u1"), shapes, flat.element_size())]
+
+    def _flatten(self, arrays: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, ...]]]:
+        """Lay all arrays end to end, quantised together, and return their shapes as the client gets them."""
+        import torch
+
+        if not arrays:
+            return torch.empty(0), []
+        shapes = [tuple(array.shape) for array in arrays]
+        flat = torch.cat([array.float().reshape(-1) for array in arrays])
+        if not bool(torch.isfinite(flat).all()):
+            raise NonFiniteResult("The model computed NaN or infinity; the result is withheld. Try --dtype float32.")
+        if self.precision == "float32":
+            return flat, shapes
+        rows = quantize(flat.reshape(-1, shapes[0][-1]), self.precision, self.precision_param)
+        return rows.reshape(-1), [(*shape[:-1], rows.shape[-1]) for shape in shapes]
+
+
+def sparse_json(data: Tensor, words: Sequence[str] | None = None) -> bytes:
+    """Return a sparse row as JSON: the indices of its terms, their values, and their texts where given."""
+    terms: dict[str, Any] = {"indices": data.indices()[0].numpy(), "values": data.values().float().numpy()}
+    if words is not None:
+        terms["tokens"] = words
+    return orjson.dumps(terms, option=_NUMPY)
+
+
+def _cut(
+    flat: np.ndarray[Any, Any], shapes: Sequence[tuple[int, ...]], width: int = 1
+) -> Iterator[tuple[np.ndarray[Any, Any], tuple[int, ...]]]:
+    """Cut what was laid end to end; each number takes `width` places."""
+    borders = accumulate((width * prod(shape) for shape in shapes), initial=0)
+    return ((flat[start:end], shape) for (start, end), shape in zip(pairwise(borders), shapes, strict=True))
 
 
 def is_large(vectors: Sequence[Tensor]) -> bool:
     """Return whether encoding takes long enough to leave the event loop to others meanwhile."""
-    return sum(vector.numel() for vector in vectors) > _LARGE
+    return sum(vector.values().numel() if vector.is_sparse else vector.numel() for vector in vectors) > _LARGE
 
 
 def join_objects(head: dict[str, object], key: str, items: Sequence[bytes], tail: dict[str, object]) -> bytes:

@@ -1,86 +1,125 @@
-"""The OpenAI dialect: `/v1/embeddings`."""
+"""`/v1/embeddings`: OpenAI's body, with the native fields and those of Jina and Voyage."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError
-from cenote.server.body import json_body_schema, read_body
+from cenote.server.body import read_json, validate
+from cenote.server.columns import Column, check_columns, form_columns, words_of
+from cenote.server.embedding_fields import EmbeddingRequest
+from cenote.server.embedding_reply import EmbeddingResponse
 from cenote.server.inference import InferenceCall, check_count, infer
+from cenote.server.late_chunks import split_chunks
 from cenote.server.models import ServedModel
-from cenote.server.pooling_fields import PoolingFields
-from cenote.server.prompts import PromptInput
-from cenote.server.replies import list_response
+from cenote.server.openapi import json_body_schema
+from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
+from cenote.server.usage import Usage
+from cenote.server.voyage import detail_envelope
+from cenote.tasks import FORMS, form_tasks
 
-__all__ = ["EmbeddingRequest", "openai_router"]
+__all__ = ["answer_embeddings", "can_embed", "embedding_schema", "openai_router"]
 
-_TASK = "embed"
+_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "two texts": {"input": ["A cenote is a natural pit.", "It fills with ground water."]},
+    "base64": {"input": "A cenote is a natural pit.", "encoding_format": "base64"},
+    "eight components per byte": {"input": "A cenote is a natural pit.", "output_dtype": "binary"},
+    "chunks of one document, as Jina's clients ask": {"input": ["One. ", "Two."], "late_chunking": True},
+}
 
 
-class EmbeddingRequest(PoolingFields):
-    """Body of `/v1/embeddings`."""
+def can_embed(model: ServedModel) -> bool:
+    """Tell whether a model gives any form of an embedding."""
+    return not set(FORMS.values()).isdisjoint(model.engine.supported_tasks)
 
-    input: PromptInput = Field(description="What to embed.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_other_forms(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        if "messages" in data and "input" in data:
-            raise InvalidRequest("The body has both input and messages; send one of them.", param="messages")
-        if "messages" in data:
-            text = "Chat input (messages) is not offered yet by this version of cenote; send input instead."
-            raise InvalidRequest(text, param="messages")
-        if data.get("outputs", ["dense"]) != ["dense"]:
-            raise InvalidRequest("outputs other than ['dense'] are not offered by this version.", param="outputs")
-        return data
+def embedding_schema() -> dict[str, Any]:
+    """Return what routes with this body say of themselves."""
+    return json_body_schema(
+        EmbeddingRequest,
+        examples=_EXAMPLES,
+        response=EmbeddingResponse,
+        media=["application/octet-stream"],
+        errors=[detail_envelope],
+    )
 
 
 def openai_router(state: ServerState) -> APIRouter:
     """Return the routes of this dialect that the served models can answer."""
     router = APIRouter(tags=["openai"])
-    if not any(_TASK in model.engine.supported_tasks for model in state.models):
+    if not any(map(can_embed, state.models)):
         return router
 
-    @router.post("/v1/embeddings", summary="Embed texts or token ids", openapi_extra=json_body_schema(EmbeddingRequest))
+    @router.post("/v1/embeddings", summary="Embed texts, token ids or conversations", openapi_extra=embedding_schema())
     async def create_embeddings(request: Request) -> Response:
-        return await _create_embeddings(request)
+        return await answer_embeddings(request, await read_json(request))
 
     return router
 
 
-async def _create_embeddings(request: Request) -> Response:
-    body = await read_body(request, EmbeddingRequest)
+async def answer_embeddings(request: Request, data: Mapping[str, Any]) -> Response:
+    """Answer a request with this body.
+
+    Raises:
+        InvalidRequest: something about the request can never succeed.
+        ApiError: 501, the model gives no such embeddings.
+    """
+    body = await validate(data, EmbeddingRequest, request)
+    if not body.is_plain:
+        request.state.envelope = detail_envelope
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model)
-    _check_offered(model)
-    check_count(request, body.input)
-    outputs = await infer(request, _to_call(body, model, response_id))
-    return await list_response(outputs, body.vectors(), response_id, model.name, kind="embedding", key="embedding")
+    body = body.native(model)
+    tasks = form_tasks(body.forms())
+    _check_offered(model, tasks, body)
+    check_count(request, body.given())
+    columns = _columns(body, model)
+    check_columns(columns, on_error=body.on_error)
+    outputs = await infer(request, _to_call(body, model, response_id, tasks))
+    usage = Usage.of(outputs)
+    if body.late_chunking:
+        outputs = split_chunks(outputs[0], len(body.given()))
+    return await list_response(outputs, ListReply(response_id, model.name, "embedding", columns, usage))
 
 
-def _check_offered(model: ServedModel) -> None:
-    if _TASK not in model.engine.supported_tasks:
-        tasks = ", ".join(model.engine.supported_tasks)
-        raise ApiError(501, "NotImplementedError", f"The model {model.name!r} gives no embeddings; it offers {tasks}.")
+def _check_offered(model: ServedModel, tasks: Sequence[str], body: EmbeddingRequest) -> None:
+    """Refuse what the model cannot give: 501 where it is what the route is for, else the field is wrong."""
+    offered = model.engine.supported_tasks
+    missing = ", ".join(task for task in tasks if task not in offered)
+    if not missing:
+        return
+    text = f"The model {model.name!r} offers {', '.join(offered)}, not {missing}."
+    if body.outputs is None:
+        raise ApiError(501, "NotImplementedError", text)
+    raise InvalidRequest(text, param="return_multivector" if body.return_multivector else "outputs")
 
 
-def _to_call(body: EmbeddingRequest, model: ServedModel, response_id: str) -> InferenceCall:
+def _columns(body: EmbeddingRequest, model: ServedModel) -> list[Column]:
+    columns = form_columns(body.forms(), body.vectors(), words_of(model) if body.return_tokens else None)
+    if body.return_multivector or body.variants() is not None:
+        key = "embeddings" if body.return_multivector else columns[0].key
+        return [replace(columns[0], key=key, variants=body.variants())]
+    return columns
+
+
+def _to_call(body: EmbeddingRequest, model: ServedModel, response_id: str, tasks: Sequence[str]) -> InferenceCall:
+    longest = min(map(model.engine.engine.max_tokens, tasks))
     return InferenceCall(
         model=model,
         asked_name=body.model,
-        prompts=body.input,
-        task=_TASK,
+        prompts=body.prompts(),
+        task=tasks[0],
+        also=tuple(tasks[1:]),
         params=body.params(),
-        tokenization=body.tokenization(model.engine.engine.max_tokens(_TASK)),
+        tokenization=replace(body.tokenization(longest), chat=body.chat()),
         response_id=response_id,
         role=body.role(),
         priority=body.priority,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,18 +11,22 @@ from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from cenote.errors import InvalidRequest
-from cenote.server.body import json_body_schema, read_body
+from cenote.server.body import read_json, validate
 from cenote.server.chat_fields import ChatFields
+from cenote.server.columns import Column, check_columns, form_columns, words_of
+from cenote.server.embedding_reply import PoolingResponse
 from cenote.server.inference import InferenceCall, check_count, infer
 from cenote.server.models import ServedModel
+from cenote.server.openapi import json_body_schema
 from cenote.server.pooling_fields import PoolingFields
 from cenote.server.prompts import PromptInput
-from cenote.server.replies import list_response
+from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
+from cenote.tasks import form_tasks
 from cenote.types import PoolingParams, Prompt
 
-__all__ = ["PoolingRequest", "pooling_router"]
+__all__ = ["PoolingRequest", "answer_pooling", "pooling_router"]
 
 
 class PoolingRequest(PoolingFields, ChatFields):
@@ -49,6 +53,8 @@ class PoolingRequest(PoolingFields, ChatFields):
         if "data" in data:
             text = "A body with data goes to an IO processor, and this server has none; send input or messages."
             raise InvalidRequest(text, param="data")
+        if "outputs" in data and "task" in data:
+            raise InvalidRequest("outputs names what the task is; send one of them.", param="outputs")
         if "messages" in data and "input" in data:
             raise InvalidRequest("The body has both input and messages; send one of them.", param="messages")
         if "messages" not in data and "input" not in data:
@@ -69,31 +75,54 @@ def pooling_router(state: ServerState) -> APIRouter:
     """Return the route, which every model can answer."""
     router = APIRouter(tags=["pooling"])
 
-    @router.post("/pooling", summary="Run any task of the model", openapi_extra=json_body_schema(PoolingRequest))
+    extra = json_body_schema(
+        PoolingRequest,
+        examples={
+            "the model's default task": {"input": ["A cenote is a natural pit."]},
+            "an error for each input that is too long": {"input": ["A cenote.", "A pit."], "on_error": "item"},
+        },
+        response=PoolingResponse,
+        media=["application/octet-stream"],
+    )
+
+    @router.post("/pooling", summary="Run any task of the model", openapi_extra=extra)
     async def create_pooling(request: Request) -> Response:
-        return await _create_pooling(request)
+        return await answer_pooling(request, await read_json(request))
 
     return router
 
 
-async def _create_pooling(request: Request) -> Response:
-    body = await read_body(request, PoolingRequest)
+async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
+    """Answer a request with this body.
+
+    Raises:
+        InvalidRequest: something about the request can never succeed.
+    """
+    body = await validate(data, PoolingRequest, request)
     response_id = f"pooling-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model)
     check_count(request, body.prompts())
-    outputs = await infer(request, _to_call(body, model, response_id))
-    return await list_response(outputs, body.vectors(), response_id, model.name, kind="pooling", key="data")
+    tasks = form_tasks(body.outputs) if body.outputs else (body.task or model.engine.default_task,)
+    words = words_of(model) if body.return_tokens else None
+    if body.outputs in (None, ["dense"]):
+        columns = [Column("data", tasks[0], body.vectors(), words=words)]
+    else:
+        columns = form_columns(body.outputs or (), body.vectors(), words)
+    check_columns(columns, on_error=body.on_error)
+    outputs = await infer(request, _to_call(body, model, response_id, tasks))
+    return await list_response(outputs, ListReply(response_id, model.name, "pooling", columns))
 
 
-def _to_call(body: PoolingRequest, model: ServedModel, response_id: str) -> InferenceCall:
-    task = body.task or model.engine.default_task
+def _to_call(body: PoolingRequest, model: ServedModel, response_id: str, tasks: Sequence[str]) -> InferenceCall:
+    longest = min(map(model.engine.engine.max_tokens, tasks))
     return InferenceCall(
         model=model,
         asked_name=body.model,
         prompts=body.prompts(),
-        task=task,
+        task=tasks[0],
+        also=tuple(tasks[1:]),
         params=body.params(),
-        tokenization=replace(body.tokenization(model.engine.engine.max_tokens(task)), chat=body.chat()),
+        tokenization=replace(body.tokenization(longest), chat=body.chat()),
         response_id=response_id,
         role=body.role(),
         priority=body.priority,

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, cast, get_args
+
 from pydantic import Field
 
+from cenote.errors import InvalidRequest
+from cenote.outputs import OutputDtype
 from cenote.server.encoding import ElementType, Endianness, VectorFormat, WireEncoding
 from cenote.server.fields import TokenizationFields
 from cenote.types import PoolingParams
 
-__all__ = ["PoolingFields"]
+__all__ = ["Form", "PoolingFields"]
+
+#: `float` is Voyage's name of float32.
+AskedDtype: TypeAlias = Literal["float", "float32", "float16", "int8", "uint8", "binary", "ubinary"]
+WireDtype: TypeAlias = Literal[
+    "float32", "float16", "bfloat16", "fp8_e4m3", "fp8_e5m2", "int8", "uint8", "binary", "ubinary"
+]
+#: A form of an embedding.
+Form: TypeAlias = Literal["dense", "sparse", "multi"]
 
 
 class PoolingFields(TokenizationFields):
     """What to compute, and how the numbers are written."""
 
     encoding_format: WireEncoding = "float"
-    embed_dtype: ElementType = "float32"
+    embed_dtype: WireDtype = Field(
+        default="float32",
+        description="Type of base64 and raw bytes, without scaling; int8, uint8, binary and ubinary mean output_dtype.",
+    )
     endianness: Endianness = "native"
+    output_dtype: AskedDtype | None = Field(
+        default=None,
+        description="Precision of embeddings, after cutting and normalising: int8 is round(127 x), uint8 is "
+        "round(127.5 (x + 1)); binary and ubinary pack eight signs into a byte.",
+    )
+    outputs: list[Form] | None = Field(
+        default=None, min_length=1, description="Forms of the embedding that one pass gives; none is dense alone."
+    )
+    return_tokens: bool = Field(default=False, description="Name the terms of sparse results.")
     dimensions: int | None = Field(default=None, description="Keep so many components (matryoshka models).")
     use_activation: bool | None = Field(
         default=None, description="L2-normalise, or apply the classifier's activation; none is the model's default."
@@ -26,8 +50,22 @@ class PoolingFields(TokenizationFields):
     lora: str | None = Field(default=None, description="Run with this low-rank adapter; its name also serves as model.")
 
     def vectors(self) -> VectorFormat:
-        """Return how numbers are written."""
-        return VectorFormat(self.encoding_format, self.embed_dtype, self.endianness)
+        """Return how numbers are written.
+
+        Raises:
+            InvalidRequest: `output_dtype` and `embed_dtype` name different types.
+        """
+        asked = "float32" if self.output_dtype == "float" else self.output_dtype
+        wire = self.embed_dtype if "embed_dtype" in self.model_fields_set else None
+        if asked is not None and wire not in (None, asked):
+            text = f"output_dtype is {asked} and embed_dtype is {wire}; send one of them."
+            raise InvalidRequest(text, param="embed_dtype")
+        if asked is not None:
+            return VectorFormat(self.encoding_format, "float32", self.endianness, asked)
+        if wire is not None and wire not in get_args(ElementType):
+            precision = cast("OutputDtype", wire)
+            return VectorFormat(self.encoding_format, "float32", self.endianness, precision, "embed_dtype")
+        return VectorFormat(self.encoding_format, cast("ElementType", wire or "float32"), self.endianness)
 
     def params(self) -> PoolingParams:
         """Return what to compute."""

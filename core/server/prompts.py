@@ -9,7 +9,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from cenote.server.text import show
 from cenote.types import Prompt
 
-__all__ = ["PromptInput", "parse_input"]
+__all__ = ["INPUT_SHAPES", "PromptInput", "parse_input"]
 
 _SHAPES = (
     'a string, a list of strings, a list of token ids, a list of lists of token ids, {"text": ..., "text_pair": ...} '
@@ -70,20 +70,16 @@ _PAIR = {
     "properties": {"text": {"type": "string"}, "text_pair": {"type": "string"}},
     "required": ["text", "text_pair"],
 }
+#: The JSON schemas of what `input` may be.
+INPUT_SHAPES = (
+    {"type": "string"},
+    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    _TOKEN_IDS,
+    {"type": "array", "items": _TOKEN_IDS, "minItems": 1},
+    _PAIR,
+    {"type": "array", "items": _PAIR, "minItems": 1},
+)
 #: A body field that holds parsed prompts.
 PromptInput: TypeAlias = Annotated[
-    tuple[Prompt, ...],
-    PlainValidator(parse_input),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                _TOKEN_IDS,
-                {"type": "array", "items": _TOKEN_IDS, "minItems": 1},
-                _PAIR,
-                {"type": "array", "items": _PAIR, "minItems": 1},
-            ]
-        }
-    ),
+    tuple[Prompt, ...], PlainValidator(parse_input), WithJsonSchema({"anyOf": list(INPUT_SHAPES)})
 ]

@@ -1,4 +1,4 @@
-"""Answers that hold one array of numbers per input: JSON with numbers or base64, or raw bytes."""
+"""Answers that hold arrays of numbers per input: JSON with numbers or base64, or raw bytes."""
 
 from __future__ import annotations
 
@@ -6,70 +6,95 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from starlette.responses import Response
 
-from cenote.server.encoding import VectorFormat, is_large, join_objects
+from cenote.server.columns import Column, member, result_of
+from cenote.server.encoding import is_large, join_objects
+from cenote.server.score_reply import item_error
 from cenote.server.usage import Usage
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cenote.outputs import PoolingRequestOutput
 
-__all__ = ["list_response"]
+__all__ = ["ListReply", "list_response"]
 
 
-async def list_response(
-    outputs: Sequence[PoolingRequestOutput],
-    vectors: VectorFormat,
-    response_id: str,
-    model: str,
-    *,
-    kind: str,
-    key: str,
-) -> Response:
-    """Return the results of a request in the order of its inputs; large ones are written in a thread.
+@dataclass(frozen=True, slots=True)
+class ListReply:
+    """What an answer says beside the numbers.
 
-    Args:
-        outputs: of the engine.
-        vectors: how numbers are written.
+    Attributes:
         response_id: prefix and request id.
         model: name of the model.
         kind: `object` of each entry.
-        key: field of each entry that holds the numbers.
+        columns: what each entry holds.
+        usage: what the request cost; None is the sum over the outputs.
     """
-    arguments = (outputs, vectors, response_id, model, f'"object":"{kind}","{key}":'.encode())
-    if is_large([output.outputs.data for output in outputs]):
-        return await asyncio.to_thread(_to_response, *arguments)
-    return _to_response(*arguments)
+
+    response_id: str
+    model: str
+    kind: str
+    columns: Sequence[Column]
+    usage: Usage | None = None
+
+
+async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> Response:
+    """Return the results of a request in the order of its inputs; large ones are written in a thread.
+
+    An input that failed has an `error` in place of its numbers; in raw bytes its stretch is empty, and the header says
+    why.
+
+    Raises:
+        NonFiniteResult: a number is NaN or infinite.
+        InvalidRequest: the embeddings cannot be quantised as asked.
+    """
+    good = [output for output in outputs if output.error is None]
+    if is_large([result_of(output, column.task) for output in good for column in reply.columns]):
+        return await asyncio.to_thread(_to_response, outputs, good, reply)
+    return _to_response(outputs, good, reply)
 
 
 def _to_response(
-    outputs: Sequence[PoolingRequestOutput], vectors: VectorFormat, response_id: str, model: str, middle: bytes
+    outputs: Sequence[PoolingRequestOutput], good: Sequence[PoolingRequestOutput], reply: ListReply
 ) -> Response:
-    usage = Usage.of(outputs)
-    data = [output.outputs.data for output in outputs]
-    if vectors.is_binary:
-        return _binary_response(data, vectors, {"id": response_id, "model": model, "usage": usage.short()})
-    items = [b'{"index":%d,%b%b}' % (index, middle, vectors.to_json(vector)) for index, vector in enumerate(data)]
-    head: dict[str, object] = {"id": response_id, "object": "list", "created": int(time.time()), "model": model}
+    usage = reply.usage or Usage.of(outputs)
+    head: dict[str, Any] = {"id": reply.response_id, "object": "list", "created": int(time.time())}
+    head["model"] = reply.model
+    if reply.columns[0].format.is_binary:
+        return _binary_response(outputs, good, reply.columns[0], {**head, "usage": usage.short()})
+    parts = [[member(column.key, text) for text in column.to_json(good)] for column in reply.columns]
+    rows = zip(*parts, strict=True)
+    kind = orjson.dumps(reply.kind)
+    items = []
+    for index, output in enumerate(outputs):
+        body = (
+            b",".join(next(rows)) if output.error is None else member("error", orjson.dumps(item_error(output.error)))
+        )
+        items.append(b'{"index":%d,"object":%b,%b}' % (index, kind, body))
     return Response(join_objects(head, "data", items, {"usage": usage.full()}), media_type="application/json")
 
 
-def _binary_response(data: Sequence[Tensor], vectors: VectorFormat, head: dict[str, object]) -> Response:
-    """Return raw numbers; where each vector lies is told by the header `metadata`, unless it is not wanted."""
-    parts = [vectors.to_bytes(vector) for vector in data]
-    response = Response(b"".join(parts), media_type="application/octet-stream")
+def _binary_response(
+    outputs: Sequence[PoolingRequestOutput], good: Sequence[PoolingRequestOutput], column: Column, head: dict[str, Any]
+) -> Response:
+    """Return raw numbers; where each array lies is told by the header `metadata`, unless it is not wanted."""
+    vectors = column.format
+    written = vectors.all_to_bytes([result_of(output, column.task) for output in good])
+    response = Response(b"".join(raw for raw, _ in written), media_type="application/octet-stream")
     if vectors.encoding == "bytes_only":
         return response
-    entries, start = [], 0
-    for index, (vector, part) in enumerate(zip(data, parts, strict=True)):
-        entry = {"index": index, "embed_dtype": vectors.dtype, "endianness": vectors.endianness}
-        entries.append({**entry, "start": start, "end": start + len(part), "shape": list(vector.shape)})
-        start += len(part)
-    metadata = {**head, "created": int(time.time()), "data": entries}
+    parts, entries, start = iter(written), [], 0
+    for index, output in enumerate(outputs):
+        raw, shape = (b"", ()) if output.error else next(parts)
+        entry: dict[str, Any] = {"index": index, "embed_dtype": vectors.element, "endianness": vectors.endianness}
+        entry |= {"start": start, "end": start + len(raw), "shape": shape}
+        entries.append(entry | ({"error": item_error(output.error)} if output.error else {}))
+        start += len(raw)
+    del head["object"]
     # Headers carry ASCII safely; the standard library escapes everything else, orjson cannot.
-    response.headers["metadata"] = json.dumps(metadata, separators=(",", ":"))
+    response.headers["metadata"] = json.dumps({**head, "data": entries}, separators=(",", ":"))
     return response

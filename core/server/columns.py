@@ -1,0 +1,105 @@
+"""What each item of an answer holds: one or several arrays of numbers, under the keys of the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from cenote.errors import InvalidRequest
+from cenote.server.encoding import VectorFormat, sparse_json
+from cenote.server.models import ServedModel
+from cenote.tasks import FORMS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cenote.outputs import PoolingRequestOutput
+
+__all__ = ["Column", "Words", "check_columns", "form_columns", "member", "result_of", "words_of"]
+
+#: From ids to their texts in the vocabulary.
+Words: TypeAlias = Callable[[list[int]], list[str]]
+
+#: Key of each form of an embedding, where an answer has several or another than the dense one.
+_KEYS = {"dense": "embedding", "sparse": "sparse", "multi": "multi"}
+_VECTORS = ("embed", "token_embed")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One member of each item.
+
+    Attributes:
+        key: its name.
+        task: whose result it holds.
+        format: how the numbers are written.
+        variants: formats by name, where the member is an object with the same array in each of them.
+        words: gives the texts of a sparse result's terms; None leaves them out.
+    """
+
+    key: str
+    task: str
+    format: VectorFormat
+    variants: Mapping[str, VectorFormat] | None = None
+    words: Words | None = None
+
+    def to_json(self, outputs: Sequence[PoolingRequestOutput]) -> list[bytes]:
+        """Return the member's value for each item.
+
+        Raises:
+            NonFiniteResult: a number is NaN or infinite.
+            InvalidRequest: the arrays cannot be quantised as asked.
+        """
+        arrays = [result_of(output, self.task) for output in outputs]
+        if self.task == "sparse_embed":
+            return [self._sparse(array) for array in arrays]
+        if self.variants is None:
+            return self.format.all_to_json(arrays)
+        parts = [[member(name, text) for text in each.all_to_json(arrays)] for name, each in self.variants.items()]
+        return [b"{" + b",".join(members) + b"}" for members in zip(*parts, strict=True)]
+
+    def _sparse(self, array: Tensor) -> bytes:
+        words = None if self.words is None else self.words(array.indices()[0].tolist())
+        return sparse_json(array, words)
+
+
+def member(name: str, text: bytes) -> bytes:
+    """Return a member of a JSON object; the name needs no escaping."""
+    return b'"%b":%b' % (name.encode(), text)
+
+
+def result_of(output: PoolingRequestOutput, task: str) -> Tensor:
+    """Return what one task gave for a prompt."""
+    return output.outputs.by_task.get(task, output.outputs.data)
+
+
+def words_of(model: ServedModel) -> Words:
+    """Return what looks up the texts of a model's vocabulary."""
+    words: Words = model.engine.get_tokenizer().convert_ids_to_tokens
+    return words
+
+
+def form_columns(forms: Sequence[str], vectors: VectorFormat, words: Words | None) -> list[Column]:
+    """Return a column for each form of an embedding."""
+    return [Column(_KEYS[form], FORMS[form], vectors, words=words) for form in forms]
+
+
+def check_columns(columns: Sequence[Column], *, on_error: str) -> None:
+    """Refuse formats that cannot carry what is asked for.
+
+    Raises:
+        InvalidRequest: raw bytes for something else than one array, or a precision of what is no embedding.
+    """
+    vectors = columns[0].format
+    if vectors.precision != "float32" and not any(column.task in _VECTORS for column in columns):
+        text = f"{vectors.precision} is offered for embeddings; task {columns[0].task!r} gives other numbers."
+        raise InvalidRequest(text, param=vectors.precision_param)
+    if not vectors.is_binary:
+        return
+    if len(columns) > 1 or columns[0].task == "sparse_embed" or columns[0].variants is not None:
+        text = "Raw bytes carry one array per input; ask for encoding_format float or base64 instead."
+        raise InvalidRequest(text, param="encoding_format")
+    if on_error == "item" and vectors.encoding == "bytes_only":
+        text = "bytes_only cannot say which input failed; ask for encoding_format bytes, or leave on_error out."
+        raise InvalidRequest(text, param="on_error")
