@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
@@ -23,6 +24,8 @@ from cenote.types import PoolingParams, PreparedInput, PromptType, Role, Tokeniz
 from cenote.types import Prompt as ParsedPrompt
 
 __all__ = ["AsyncLLM", "OnError"]
+
+T = TypeVar("T")
 
 #: What becomes of a call of which one prompt fails.
 OnError: TypeAlias = Literal["raise", "item"]
@@ -99,9 +102,21 @@ class AsyncLLM(EngineFace):
         request_id: str,
         first: int = 0,
         on_error: OnError = "raise",
+        blame: Callable[[InvalidRequest], None] | None = None,
     ) -> list[PoolingRequestOutput]:
-        """Run prompts of equal options; their results are called `<request_id>-<number>`, from `first` on."""
-        prepared = await self._prepare(prompts, options, on_error)
+        """Run prompts of equal options; their results are called `<request_id>-<number>`, from `first` on.
+
+        `blame` words the error of a prompt as the caller of this method knows it.
+        """
+        try:
+            prepared = await self._prepare(prompts, options, on_error, located=len(prompts) > 1 or blame is not None)
+        except InvalidRequest as exc:
+            if blame is not None:
+                blame(exc)
+            raise
+        for item in prepared:
+            if blame is not None and isinstance(item, InvalidRequest):
+                blame(item)
         requests = self.engine.submit([item for item in prepared if isinstance(item, PreparedInput)], options)
         try:
             waiting = (asyncio.wrap_future(request.future) for request in requests)
@@ -116,12 +131,15 @@ class AsyncLLM(EngineFace):
         ]
 
     async def _prepare(
-        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, on_error: OnError
+        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, on_error: OnError, *, located: bool
     ) -> list[PreparedInput | InvalidRequest]:
-        """Tokenise prompts chunk by chunk; with `item`, what cannot be tokenised is an error in the list."""
+        """Tokenise prompts chunk by chunk; with `item`, what cannot be tokenised is an error in the list.
+
+        `located` errors say which prompt of the list is to blame.
+        """
         prepared: list[PreparedInput | InvalidRequest] = []
         for start in range(0, len(prompts), _CHUNK):
-            chunk, first = prompts[start : start + _CHUNK], start if len(prompts) > 1 else None
+            chunk, first = prompts[start : start + _CHUNK], start if located else None
             if on_error == "item":
                 mixed: list[PreparedInput | InvalidRequest]
                 mixed = await asyncio.wrap_future(self.engine.prepare_each(chunk, options, first=first))
@@ -144,8 +162,11 @@ class AsyncLLM(EngineFace):
         request_id: str = "",
         priority: int = 0,
         on_error: OnError = "raise",
+        names: tuple[str, str] = ("queries", "documents"),
     ) -> list[ScoringRequestOutput]:
         """Return one score per pair; the arguments are those of `LLM.score` and `run`.
+
+        `names` are those of the two sides in messages, as the caller knows them.
 
         Raises:
             UnsupportedTask: the model cannot score, or not this way.
@@ -162,21 +183,18 @@ class AsyncLLM(EngineFace):
             use_prompts=use_prompts,
             lora=lora,
             priority=priority,
+            names=names,
         )
-        parts = (self._run_part(plan, start, end, request_id, on_error) for start, end in plan.parts())
-        groups = await asyncio.gather(*parts)
-        answers = [answer for group in groups for answer in group]
+        parts = [self._run_part(plan, start, end, request_id, on_error, names) for start, end in plan.parts()]
+        answers = [answer for group in await _all_or_none(parts) for answer in group]
         return await asyncio.to_thread(plan.outputs, answers, self.limits.pad_token_id)
 
     async def _run_part(
-        self, plan: ScorePlan, start: int, end: int, request_id: str, on_error: OnError
+        self, plan: ScorePlan, start: int, end: int, request_id: str, on_error: OnError, names: tuple[str, str]
     ) -> list[PoolingRequestOutput]:
         prompts = [item.prompt for item in plan.inputs[start:end]]
-        try:
-            return await self._run(prompts, plan.options[start], request_id, start, on_error)
-        except InvalidRequest as exc:
-            plan.blame(exc, ("queries", "documents"), first=start)
-            raise
+        blame = partial(plan.blame, names=names, first=start)
+        return await self._run(prompts, plan.options[start], request_id, start, on_error, blame)
 
     async def encode(
         self,
@@ -230,3 +248,14 @@ async def _settled(future: asyncio.Future[Any]) -> Any:
         raise
     except Exception as exc:
         return exc
+
+
+async def _all_or_none(parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await parts that run at the same time; where one fails, the others are cancelled."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

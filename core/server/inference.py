@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
-from starlette.types import Receive
 
 from cenote.errors import InvalidRequest, QueueFull
 from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.guard import run_guarded
 from cenote.server.models import ServedModel
 from cenote.server.state import ServerState, state_of
 from cenote.tasks import check_params, get_task
@@ -20,11 +21,12 @@ from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 
 if TYPE_CHECKING:
     from cenote.engine.async_llm import OnError
-    from cenote.outputs import PoolingRequestOutput
+    from cenote.outputs import PoolingRequestOutput, RequestOutput, ScoringRequestOutput
+    from cenote.scoring.texts import ScoreSide
 
-__all__ = ["InferenceCall", "check_count", "infer"]
+__all__ = ["InferenceCall", "ScoreCall", "check_count", "infer", "infer_scores"]
 
-T = TypeVar("T")
+R = TypeVar("R", bound="RequestOutput[Any]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,39 @@ class InferenceCall:
     on_error: OnError = "raise"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreCall:
+    """What a dialect asks of the engine where texts are scored in pairs.
+
+    Attributes:
+        model: the model that the request names; its low-rank adapter is used where it names one.
+        asked_name: how the request names it, or None.
+        queries: one, or as many as documents.
+        documents: at least one.
+        params: what to compute.
+        tokenization: how text becomes tokens.
+        response_id: prefix and request id, as in `score-1`.
+        score_type: the way of scoring; None is the model's own.
+        use_prompts: put the model's stored query and document prompts in front.
+        priority: lower is sooner.
+        on_error: `item` gives a pair that is wrong or fails an `error`, and the others their scores.
+        names: of the two sides in the request, for messages.
+    """
+
+    model: ServedModel
+    asked_name: str | None
+    queries: ScoreSide
+    documents: ScoreSide
+    params: PoolingParams
+    tokenization: TokenizationOptions
+    response_id: str
+    score_type: str | None = None
+    use_prompts: bool = False
+    priority: int = 0
+    on_error: OnError = "raise"
+    names: tuple[str, str] = ("queries", "documents")
+
+
 def check_count(request: Request, prompts: Sequence[Prompt]) -> None:
     """Refuse more inputs than the operator allows in one request.
 
@@ -77,28 +112,71 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
         ApiError: 504 beyond the deadline, 503 when the server stops.
         ClientGone: the client left; what had not run by then is cancelled.
     """
-    state, engine = state_of(request), call.model.engine
+    engine = call.model.engine
     # Checked here as well as in the engine, because the message carries the model's name as this client knows it, and
     # before tokenising, unlike the contract's order: what the model cannot do need not be tokenised to be refused.
     task = get_task(call.task, engine.supported_tasks)
     params = call.params if call.model.lora is None else replace(call.params, lora=call.model.lora)
     others = [get_task(name, engine.supported_tasks) for name in call.also]
     check_params(task, params, engine.limits, call.asked_name or call.model.name, also=others)
-    labels = (call.model.name, call.task)
-    begin, reason = time.perf_counter(), "error"
+    work = engine.run(
+        call.prompts,
+        task=call.task,
+        params=params,
+        tokenization=call.tokenization,
+        role=call.role,
+        request_id=call.response_id,
+        priority=call.priority,
+        also=call.also,
+        on_error=call.on_error,
+    )
+    return await _measured(request, work, (call.model.name, call.task))
+
+
+async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequestOutput]:
+    """Score the pairs and return one result for each, in order.
+
+    Raises:
+        UnsupportedTask: the model cannot score, or not this way.
+        InvalidRequest: something about the request can never succeed.
+        ApiError: 504 beyond the deadline, 503 when the server stops.
+        ClientGone: the client left; what had not run by then is cancelled.
+    """
+    labels = (call.model.name, "score")
+    work = call.model.engine.score(
+        call.queries,
+        call.documents,
+        params=call.params,
+        tokenization=call.tokenization,
+        score_type=call.score_type,
+        use_prompts=call.use_prompts,
+        lora=call.model.lora,
+        request_id=call.response_id,
+        priority=call.priority,
+        on_error=call.on_error,
+        names=call.names,
+    )
+    outputs = await _measured(request, work, labels)
+    state_of(request).metrics.pairs.labels(call.model.name).inc(len(outputs))
+    return outputs
+
+
+async def _measured(request: Request, work: Coroutine[Any, Any, list[R]], labels: tuple[str, str]) -> list[R]:
+    """Await the engine's results for the client, and count them under the names of model and task."""
+    state = state_of(request)
+    begin = time.perf_counter()
+    with _ending(state, labels):
+        outputs = await run_guarded(work, request.receive, state)
+    _count(state, labels, outputs, time.perf_counter() - begin)
+    return outputs
+
+
+@contextmanager
+def _ending(state: ServerState, labels: tuple[str, str]) -> Iterator[None]:
+    """Count how the work in the block ends."""
+    reason = "error"
     try:
-        work = engine.run(
-            call.prompts,
-            task=call.task,
-            params=params,
-            tokenization=call.tokenization,
-            role=call.role,
-            request_id=call.response_id,
-            priority=call.priority,
-            also=call.also,
-            on_error=call.on_error,
-        )
-        outputs = await _run_guarded(work, request.receive, state)
+        yield
         reason = "stop"
     except QueueFull:
         state.metrics.rejections.labels(*labels).inc()
@@ -108,13 +186,9 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
         raise
     finally:
         state.metrics.finished.labels(*labels, reason).inc()
-    _count(state, labels, outputs, time.perf_counter() - begin)
-    return outputs
 
 
-def _count(
-    state: ServerState, labels: tuple[str, str], outputs: Sequence[PoolingRequestOutput], seconds: float
-) -> None:
+def _count(state: ServerState, labels: tuple[str, str], outputs: Sequence[RequestOutput[Any]], seconds: float) -> None:
     metrics = state.metrics
     metrics.latency.labels(*labels).observe(seconds)
     metrics.items.labels(*labels).inc(len(outputs))
@@ -123,30 +197,3 @@ def _count(
     histogram = metrics.item_tokens.labels(*labels)
     for output in outputs:
         histogram.observe(len(output.prompt_token_ids))
-
-
-async def _run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: ServerState) -> T:
-    """Await `work`, but stop it when the client leaves, the deadline passes or the server must stop."""
-    job = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(receive))
-    abort = asyncio.ensure_future(state.abort.wait())
-    try:
-        await asyncio.wait({job, gone, abort}, timeout=state.config.request_timeout, return_when="FIRST_COMPLETED")
-        if job.done():
-            return job.result()
-        if gone.done():
-            raise ClientGone
-        if abort.done():
-            raise ApiError(503, "ServiceUnavailableError", "The server is shutting down.", headers={"Retry-After": "1"})
-        limit = state.config.request_timeout
-        raise ApiError(504, "GatewayTimeoutError", f"The request took longer than {limit:g} s and was cancelled.")
-    finally:
-        for future in (job, gone, abort):
-            future.cancel()
-        # Collect what the cancelled ones end with: an error that nobody looks at would be logged at exit.
-        await asyncio.gather(job, gone, abort, return_exceptions=True)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -62,6 +62,7 @@ class Metrics:
             "cenote:prompt_tokens", "Tokens of answered inputs.", per_task, registry=self.registry
         )
         self.items = Counter("cenote:items", "Inputs answered.", per_task, registry=self.registry)
+        self.pairs = Counter("cenote:pairs", "Pairs scored.", ("model_name",), registry=self.registry)
         self.truncated = Counter(
             "cenote:truncated_tokens", "Tokens that truncation removed.", per_task, registry=self.registry
         )

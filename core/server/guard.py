@@ -1,0 +1,48 @@
+"""Let work for one HTTP request run while its client listens, within the deadline, and until the server must stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.types import Receive
+
+from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.state import ServerState
+
+__all__ = ["run_guarded"]
+
+T = TypeVar("T")
+
+
+async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: ServerState) -> T:
+    """Await `work`, but stop it when the client leaves, the deadline passes or the server must stop.
+
+    Raises:
+        ApiError: 504 beyond the deadline, 503 when the server stops.
+        ClientGone: the client left.
+    """
+    job = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(receive))
+    abort = asyncio.ensure_future(state.abort.wait())
+    try:
+        await asyncio.wait({job, gone, abort}, timeout=state.config.request_timeout, return_when="FIRST_COMPLETED")
+        if job.done():
+            return job.result()
+        if gone.done():
+            raise ClientGone
+        if abort.done():
+            raise ApiError(503, "ServiceUnavailableError", "The server is shutting down.", headers={"Retry-After": "1"})
+        limit = state.config.request_timeout
+        raise ApiError(504, "GatewayTimeoutError", f"The request took longer than {limit:g} s and was cancelled.")
+    finally:
+        for future in (job, gone, abort):
+            future.cancel()
+        # Collect what the cancelled ones end with: an error that nobody looks at would be logged at exit.
+        await asyncio.gather(job, gone, abort, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
