@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_a
 
 import typer
 
+from cenote.config.sizes import Size
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -62,7 +64,7 @@ def given_options(model: type[BaseModel], options: Mapping[str, Any]) -> dict[st
 
 def _flag(model: type[BaseModel], name: str, flag: str | None) -> inspect.Parameter:
     field = model.model_fields[name]
-    kind, metavar = _command_line_type(field.annotation)
+    kind, metavar = _command_line_type(Annotated[field.annotation, *field.metadata, None])
     flag = flag or "--" + name.replace("_", "-")
     declarations = [f"{flag}/--no-{flag.removeprefix('--')}"] if kind is bool else [flag]
     panel = _PANELS.get(model.__name__, model.__name__)
@@ -74,6 +76,8 @@ def _flag(model: type[BaseModel], name: str, flag: str | None) -> inspect.Parame
 def _command_line_type(annotation: Any) -> tuple[Any, str | None]:
     """Return the type that the command line parses, and what its help shows; the model checks the rest."""
     if get_origin(annotation) is Annotated:
+        if get_args(Size)[1] in get_args(annotation)[1:]:
+            return str, "INTEGER[k|m|g]"
         return _command_line_type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         members = [item for item in get_args(annotation) if item is not type(None)]

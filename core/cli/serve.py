@@ -76,13 +76,15 @@ def serve(
 def _serve(choices: Sequence[ServedChoice], config: ServerConfig, wanted: dict[str, Any], examples: bool) -> None:
     from cenote.server.banner import address_warning, ready_text
     from cenote.server.log import log_config
-    from cenote.server.run import bind_sockets, run_server
+    from cenote.server.run import check_options, run_server
+    from cenote.server.sockets import bind_sockets
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     logging.config.dictConfig(log_config(config))
     for choice in choices:  # complain before the slow part
         EngineConfig.from_options(model=choice.model, **wanted)
+    check_options(config)
     sockets = bind_sockets(config)
     if warning := address_warning(config):
         _log.warning(warning)

@@ -14,6 +14,7 @@ from cenote.config.lora_modules import spell_lora_modules
 from cenote.config.older_task import options_of_task, with_task
 from cenote.config.pooler import PoolerConfig
 from cenote.config.problems import near_names, refusal
+from cenote.config.sizes import Size
 from cenote.errors import InvalidRequest
 
 __all__ = ["EngineConfig"]
@@ -36,7 +37,7 @@ class EngineConfig(BaseModel):
         revision: branch, tag or commit of a hub checkpoint.
         hf_token: token for private hub checkpoints.
         device: torch device, or `auto`.
-        max_model_len: cap on prompt tokens; -1 is the same as None.
+        max_model_len: cap on prompt tokens, also as `8k`; -1 and `auto` are the same as None.
         max_num_batched_tokens: tokens of one forward.
         max_num_seqs: prompts of one forward.
         max_num_queued_reqs: prompts that may wait before new ones are refused; None is no limit.
@@ -66,11 +67,11 @@ class EngineConfig(BaseModel):
     device: str = "auto"
     revision: str | None = None
     hf_token: str | bool | None = None
-    max_model_len: int | None = Field(default=None, ge=-1)
-    max_num_batched_tokens: int | None = Field(default=None, ge=1)
+    max_model_len: Size | None = Field(default=None, ge=-1)
+    max_num_batched_tokens: Size | None = Field(default=None, ge=1)
     max_num_seqs: int = Field(default=256, ge=1)
-    max_num_queued_reqs: int | None = Field(default=None, ge=1)
-    max_num_queued_tokens: int | None = Field(default=None, ge=1)
+    max_num_queued_reqs: Size | None = Field(default=None, ge=1)
+    max_num_queued_tokens: Size | None = Field(default=None, ge=1)
     renderer_num_workers: int = Field(default=2, ge=1)
     execution: Literal["auto", "packed", "padded"] = "auto"
     compat: Literal["reference", "vllm"] = "reference"
@@ -111,6 +112,11 @@ class EngineConfig(BaseModel):
     @classmethod
     def _accept_no_overrides(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("max_model_len", mode="before")
+    @classmethod
+    def _automatic_word(cls, value: Any) -> Any:
+        return None if value == "auto" else value
 
     @field_validator("max_model_len", mode="after")
     @classmethod

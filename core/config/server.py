@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cenote.config.sizes import Size
 from cenote.errors import InvalidRequest
 
 __all__ = ["LOG_LEVELS", "ServerConfig"]
 
+_SECRET = ("api_keys", "ssl_keyfile_password")
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
@@ -23,10 +25,18 @@ class ServerConfig(BaseSettings):
         host: address to listen on; None is every interface.
         port: TCP port; 0 takes a free one.
         uds: path of a Unix socket, which replaces host and port.
-        api_keys: any of these opens the inference routes; none means no authentication.
+        uds_mode: permissions of that socket in octal, such as `660`; None is what the umask leaves.
+        api_keys: any of these opens every route but those of watchers; none means no authentication.
         root_path: prefix under which a proxy publishes this server.
+        ssl_keyfile: private key in PEM format; None is the certificate's own file.
+        ssl_certfile: certificate with its chain in PEM format; turns TLS on.
+        ssl_keyfile_password: password of the key; from the environment only.
+        ssl_ca_certs: certificates of those who may sign clients' certificates.
+        ssl_cert_reqs: certificates of clients: 0 are not asked for, 1 are checked if sent, 2 are required.
+        ssl_ciphers: OpenSSL's list of ciphers, for TLS 1.2.
+        enable_ssl_refresh: read these files again when they change.
         error_format: `nested` is `{"error": {...}}` as OpenAI's; `flat` is the older body without that level.
-        disable_fastapi_docs: no /docs, /redoc and /openapi.json.
+        disable_fastapi_docs: no /docs and /openapi.json.
         allowed_origins: origins of browsers that may call across sites; none disables it.
         allowed_methods: methods that such browsers may use.
         allowed_headers: headers that such browsers may send.
@@ -50,6 +60,10 @@ class ServerConfig(BaseSettings):
         uvicorn_log_level: level of the server's log.
         disable_uvicorn_access_log: no line per request.
         disable_access_log_for_endpoints: paths without a line per request.
+        enable_log_requests: one line per inference request: id, model, task, inputs and tokens; texts at level debug.
+        enable_tokenizer_info_endpoint: offer /tokenizer_info, which tells a tokenizer's settings.
+        max_log_len: characters of each text in that log.
+        middleware: dotted paths of further ASGI middleware classes, or of coroutine functions (request, call_next).
     """
 
     model_config = SettingsConfigDict(env_prefix="CENOTE_", frozen=True, extra="forbid")
@@ -57,27 +71,36 @@ class ServerConfig(BaseSettings):
     host: str | None = None
     port: int = Field(default=8000, ge=0, le=65535)
     uds: str | None = None
+    uds_mode: str | None = Field(default=None, pattern="^(0o)?[0-7]{3,4}$")
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), repr=False, validation_alias=AliasChoices("api_keys", "CENOTE_API_KEYS", "CENOTE_API_KEY")
     )
     root_path: str = ""
+    ssl_keyfile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile_password: str | None = Field(default=None, repr=False)
+    ssl_ca_certs: str | None = None
+    ssl_cert_reqs: int = Field(default=0, ge=0, le=2)
+    ssl_ciphers: str | None = None
+    enable_ssl_refresh: bool = False
     error_format: Literal["nested", "flat"] = "nested"
     disable_fastapi_docs: bool = False
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_methods: Annotated[tuple[str, ...], NoDecode] = ("*",)
     allowed_headers: Annotated[tuple[str, ...], NoDecode] = ("*",)
     allow_credentials: bool = False
-    max_body_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
-    max_items_per_request: int = Field(default=8192, ge=1)
+    max_body_bytes: Size = Field(default=64 * 1024 * 1024, ge=1)
+    max_items_per_request: Size = Field(default=8192, ge=1)
     request_timeout: float = Field(default=600.0, gt=0)
     # The contract's default is 4 MiB, but only a request line and its headers are ever incomplete events.
-    h11_max_incomplete_event_size: int = Field(default=64 * 1024, ge=1024)
+    h11_max_incomplete_event_size: Size = Field(default=64 * 1024, ge=1024)
     h11_max_header_count: int = Field(default=256, ge=1)
     header_timeout: float = Field(default=30.0, gt=0)
     timeout_keep_alive: int = Field(default=5, ge=0)
     shutdown_grace: float = Field(default=10.0, ge=0)
     trust_request_chat_template: bool = False
     accept_deprecated_fields: bool = False
+    enable_tokenizer_info_endpoint: bool = False
     enable_server_load_tracking: bool = True
     enable_runtime_lora_updating: bool = Field(
         default=False,
@@ -91,6 +114,9 @@ class ServerConfig(BaseSettings):
     uvicorn_log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     disable_uvicorn_access_log: bool = False
     disable_access_log_for_endpoints: Annotated[tuple[str, ...], NoDecode] = ()
+    enable_log_requests: bool = False
+    max_log_len: Size = Field(default=200, ge=0)
+    middleware: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -105,6 +131,7 @@ class ServerConfig(BaseSettings):
         "allowed_headers",
         "allowed_lora_paths",
         "disable_access_log_for_endpoints",
+        "middleware",
         mode="before",
     )
     @classmethod
@@ -134,7 +161,7 @@ class ServerConfig(BaseSettings):
         except ValidationError as exc:
             first = exc.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            given = "" if "key" in where.lower() else f" (given: {first['input']!r})"
+            given = "" if where in _SECRET else f" (given: {first['input']!r})"
             raise InvalidRequest(f"{where}: {first['msg']}{given}", param=where) from exc
 
 

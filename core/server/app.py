@@ -22,7 +22,9 @@ from cenote.server.errors import CatchAll, add_error_handlers
 from cenote.server.gate import Gate
 from cenote.server.health import health_router
 from cenote.server.limits import LimitBody, LimitHead
+from cenote.server.lora_admin import lora_admin_router
 from cenote.server.metrics import MeasureRequests, Metrics, metrics_router
+from cenote.server.middleware import extra_middleware
 from cenote.server.models import ModelTable, ServedModel, models_router
 from cenote.server.openai import openai_router
 from cenote.server.paths import UnderRootPath
@@ -32,6 +34,9 @@ from cenote.server.request_ids import RequestIds
 from cenote.server.rerank import rerank_router
 from cenote.server.score import score_router
 from cenote.server.state import ServerState
+from cenote.server.tei_errors import TEI_ENVELOPES
+from cenote.server.tei_routes import tei_router
+from cenote.server.tokenize import tokenize_router
 
 if TYPE_CHECKING:
     from cenote.engine import AsyncLLM
@@ -39,9 +44,19 @@ if TYPE_CHECKING:
 __all__ = ["build_app"]
 
 #: Dialects: each gives a router with what the served models can answer.
-_DIALECTS = (openai_router, pooling_router, classify_router, score_router, rerank_router, cohere_router)
+_DIALECTS = (
+    openai_router,
+    pooling_router,
+    classify_router,
+    score_router,
+    rerank_router,
+    cohere_router,
+    lora_admin_router,
+    tokenize_router,
+    tei_router,
+)
 #: How dialects write errors, by path; the other paths have the native envelope.
-_ENVELOPES: dict[str, Envelope] = dict.fromkeys(("/v1/embed", "/v1/check-api-key"), cohere_envelope)
+_ENVELOPES: dict[str, Envelope] = TEI_ENVELOPES | dict.fromkeys(("/v1/embed", "/v1/check-api-key"), cohere_envelope)
 
 
 def build_app(
@@ -121,4 +136,5 @@ def _middleware(state: ServerState, errors: ErrorWriter) -> list[Middleware]:
         stack.append(cors)
     if config.accept_deprecated_fields:
         stack.append(Middleware(WarnOfDeprecated))
+    stack += extra_middleware(config)
     return [*stack, Middleware(Gate, state=state, errors=errors), Middleware(LimitBody, config=config)]

@@ -16,13 +16,14 @@ __all__ = ["address_warning", "ready_text", "server_url"]
 
 def server_url(config: ServerConfig, sockets: Sequence[socket.socket]) -> str:
     """Return a URL that reaches the server from its own machine; `http://localhost` for a Unix socket."""
+    scheme = "http" if config.ssl_certfile is None else "https"
     if config.uds is not None:
-        return "http://localhost"
+        return f"{scheme}://localhost"
     host = config.host or "127.0.0.1"
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"
     port = sockets[0].getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def ready_text(state: ServerState, sockets: Sequence[socket.socket], *, examples: bool) -> str:
@@ -64,6 +65,8 @@ def _describe(model: ServedModel) -> list[str]:
 
 def _examples(model: ServedModel, config: ServerConfig, url: str) -> list[str]:
     curl = "curl -s"
+    if config.ssl_certfile is not None:
+        curl += " --insecure"  # the certificate is hardly for an address of this machine
     if config.uds is not None:
         curl += f" --unix-socket {shlex.quote(config.uds)}"
     if config.api_keys:

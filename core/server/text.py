@@ -21,7 +21,7 @@ def show(value: object) -> str:
 
 def shorten(text: str, limit: int = _MAX_VALUE) -> str:
     """Cut a text to `limit` characters, saying so with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
 
 
 def clean_id(text: str | None) -> str:

@@ -18,6 +18,7 @@ import pytest
 from cenote.config.server import ServerConfig
 from cenote.engine import AsyncLLM
 from cenote.server import Server, bind_sockets, build_app
+from cenote.server.banner import server_url
 from cenote.server.state import ServerState
 
 MODEL = "all-MiniLM-L6-v2"
@@ -69,8 +70,7 @@ def start_server(engine: AsyncLLM) -> StartServer:
         thread.start()
         try:
             assert ready.wait(20)
-            url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}" if config.uds is None else "http://localhost"
-            yield RunningServer(url, app.state.cenote, server, thread)
+            yield RunningServer(server_url(config, sockets), app.state.cenote, server, thread)
         finally:
             server.request_stop()
             server.request_stop()

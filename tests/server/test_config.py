@@ -12,7 +12,7 @@ from cenote.config.server import ServerConfig
 from cenote.errors import InvalidRequest
 from cenote.server.banner import address_warning, server_url
 from cenote.server.log import AccessLines
-from cenote.server.run import AddressInUse, bind_sockets
+from cenote.server.sockets import AddressInUse, bind_sockets
 
 
 def test_an_argument_wins_over_the_environment_and_that_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
