@@ -211,6 +211,7 @@ class PackedBatch:
             tokens are computed but not attended to (query expansion).
         token_type_ids: [T] int64, or None for all zero.
         loras: per sequence, the name of its low-rank adapter or None; empty where no sequence has one.
+        roles: per sequence, what it is for; empty where no sequence says.
     """
 
     input_ids: Tensor
@@ -220,6 +221,7 @@ class PackedBatch:
     key_lengths: tuple[int, ...]
     token_type_ids: Tensor | None = None
     loras: tuple[str | None, ...] = ()
+    roles: tuple[Role | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

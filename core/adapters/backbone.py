@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cenote.errors import ShapeError
-from cenote.types import PackedBatch
+from cenote.types import PackedBatch, Role
 
 __all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack", "segments", "select"]
 
@@ -52,6 +52,7 @@ def pack(
     device: str = "cpu",
     token_type_ids: list[tuple[int, ...] | None] | None = None,
     loras: list[str | None] | None = None,
+    roles: list[Role | None] | None = None,
 ) -> PackedBatch:
     """Lay sequences end to end.
 
@@ -60,6 +61,7 @@ def pack(
         device: where the tensors go.
         token_type_ids: segment ids of each prompt; None counts as all zero.
         loras: name of each prompt's low-rank adapter, or None.
+        roles: what each prompt is for, or None.
     """
     lengths = tuple(len(ids) for ids in sequences)
     types: Tensor | None = None
@@ -80,6 +82,7 @@ def pack(
         key_lengths=lengths,
         token_type_ids=types,
         loras=tuple(loras) if loras is not None and any(loras) else (),
+        roles=tuple(roles) if roles is not None and any(roles) else (),
     )
 
 
@@ -100,6 +103,7 @@ def select(batch: PackedBatch, indices: list[int]) -> PackedBatch:
         key_lengths=tuple(batch.key_lengths[index] for index in indices),
         token_type_ids=None if batch.token_type_ids is None else rows(batch.token_type_ids),
         loras=tuple(batch.loras[index] for index in indices) if batch.loras else (),
+        roles=tuple(batch.roles[index] for index in indices) if batch.roles else (),
     )
 
 

@@ -89,9 +89,9 @@ class Checkpoint:
         return stored_dtype(self.backbone_path)
 
     def module_types(self) -> tuple[str, ...]:
-        """Return the dotted class names of `modules.json`, in order; empty without that file."""
+        """Return the dotted class names of `modules.json` and of a router's routes; empty without that file."""
         files = self.sentence_transformers
-        return tuple(module.type for module in files.pipeline) if files else ()
+        return tuple(module.type for module in files.flat) if files else ()
 
     def read_tensors(self, relative_folder: str) -> dict[str, Tensor]:
         """Read all tensors of a module's folder: `model.safetensors`, else `pytorch_model.bin` (tensors only).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ __all__ = [
     "Module",
     "NormalizeModule",
     "PoolingModule",
+    "RouterModule",
     "StaticEmbeddingModule",
     "TransformerModule",
     "UnknownModule",
@@ -46,6 +47,7 @@ _SPELLINGS = re.compile(
     r"sentence_transformers\.(?:models|base\.modules|sentence_transformer\.modules)\.(?:\w+\.)?"
     r"(Transformer|StaticEmbedding|Pooling|Dense|LayerNorm|Normalize|Dropout)"
 )
+_ROUTER = re.compile(r"sentence_transformers\.(?:models|base\.modules)\.(?:\w+\.)?(?:Router|Asym)")
 _OTHER_SPELLINGS = {
     "custom_st.Transformer": "Transformer",
     "pylate.models.Dense.Dense": "Dense",
@@ -144,6 +146,21 @@ class UnknownModule:
     path: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterModule(UnknownModule):
+    """Pipelines of which one runs, by what a text is for. Only a plugin's adapter can build it.
+
+    Attributes:
+        routes: name (mostly `query` and `document`) to the modules in order; paths are relative to the checkpoint.
+        default: the route of texts that say nothing, or None where there is none.
+        mappings: further rules of which route is taken, as the file has them.
+    """
+
+    routes: Mapping[str, tuple[Module, ...]]
+    default: str | None = None
+    mappings: Mapping[str, Any] = field(default_factory=dict)
+
+
 Module: TypeAlias = (
     TransformerModule | PoolingModule | DenseModule | LayerNormModule | NormalizeModule | DropoutModule | UnknownModule
 )
@@ -178,6 +195,8 @@ def read_module(root: Path, entry: Any) -> Module:
         return NormalizeModule(type=dotted, path=path, on_tokens=_on_tokens(_optional(folder / "config.json"), folder))
     if role == "Dropout":
         return DropoutModule(type=dotted, path=path)
+    if _ROUTER.fullmatch(dotted) and _optional(folder / "router_config.json"):
+        return _router(dotted, path, root, folder)
     return UnknownModule(type=dotted, path=path)
 
 
@@ -223,6 +242,37 @@ def _dense(dotted: str, path: str, file: Path) -> DenseModule:
         on_tokens=not scores and (dotted.startswith("pylate.") or _on_tokens(config, file)),
         scores=scores,
     )
+
+
+def _router(dotted: str, path: str, root: Path, folder: Path) -> RouterModule:
+    """Read `router_config.json`, whose keys are folders below the router's.
+
+    Source: `Router.load` and its constructor in sentence-transformers 6.2. The file of older versions (`Asym`), which
+    is called config.json, is not read.
+    """
+    file = folder / "router_config.json"
+    config = read_object(file)
+    types, structure, parameters = (config.get(key) for key in ("types", "structure", "parameters"))
+    if not isinstance(types, dict) or not isinstance(structure, dict) or not isinstance(parameters, dict):
+        raise CheckpointError(f"{file} must hold the objects 'types', 'structure' and 'parameters' of a router.")
+    known = all(isinstance(names, list) and names and set(names) <= set(types) for names in structure.values())
+    if not structure or not known or not all(isinstance(kind, str) for kind in types.values()):
+        raise CheckpointError(f"{file}: every route of the structure must list modules that types has.")
+    built = {name: read_module(root, {"type": kind, "path": _below(path, name)}) for name, kind in types.items()}
+    default = parameters.get("default_route")
+    if default is None and parameters.get("allow_empty_key", True):
+        default = next(iter(structure))
+    return RouterModule(
+        type=dotted,
+        path=path,
+        routes={name: tuple(built[part] for part in parts) for name, parts in structure.items()},
+        default=default,
+        mappings=parameters.get("route_mappings") or {},
+    )
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder and name else folder or name
 
 
 def _on_tokens(config: Mapping[str, Any], file: Path) -> bool:

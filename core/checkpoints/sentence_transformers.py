@@ -13,6 +13,7 @@ from cenote.checkpoints.modules import (
     Module,
     NormalizeModule,
     PoolingModule,
+    RouterModule,
     StaticEmbeddingModule,
     TransformerModule,
     UnknownModule,
@@ -78,6 +79,11 @@ class SentenceTransformersFiles:
         return any(isinstance(module, NormalizeModule) for module in self.pipeline)
 
     @property
+    def flat(self) -> tuple[Module, ...]:
+        """All modules, those of a router's routes after the router."""
+        return _flat(self.pipeline)
+
+    @property
     def transformer_path(self) -> str:
         """Folder of the backbone relative to the checkpoint; `""` is the checkpoint itself."""
         return _backbone_path(self.pipeline)
@@ -115,8 +121,23 @@ def read_sentence_transformers(root: Path) -> SentenceTransformersFiles | None:
 
 
 def _backbone_path(pipeline: tuple[Module, ...]) -> str:
-    backbones = (TransformerModule, StaticEmbeddingModule)
-    return next((module.path for module in pipeline if isinstance(module, backbones)), "")
+    # Below a router, a masked language model of sentence-transformers 5 has a folder of its own.
+    found = (item for item in _flat(pipeline) if isinstance(item, TransformerModule) or _is_masked_lm(item))
+    static = (item for item in pipeline if isinstance(item, StaticEmbeddingModule))
+    return next((item.path for item in (*found, *static)), "")
+
+
+def _is_masked_lm(module: Module) -> bool:
+    return isinstance(module, UnknownModule) and module.type.endswith(".MLMTransformer")
+
+
+def _flat(pipeline: tuple[Module, ...]) -> tuple[Module, ...]:
+    """Return the modules of a pipeline, those of its routes after their router."""
+    found: list[Module] = []
+    for module in pipeline:
+        routes = module.routes.values() if isinstance(module, RouterModule) else ()
+        found += [module, *(part for route in routes for part in _flat(route))]
+    return tuple(found)
 
 
 def _read_pipeline(root: Path) -> tuple[Module, ...]:
