@@ -135,13 +135,20 @@ class EngineFace:
         store = getattr(self._loaded.model, "loras", None)
         return () if store is None else tuple(store.names())
 
-    def load_lora(self, name: str, folder: str) -> None:
+    def load_lora(self, name: str, folder: str, *, replace: bool = False) -> None:
         """Load a low-rank adapter in peft's format, between two batches.
 
+        Args:
+            name: under which calls ask for it.
+            folder: with its files.
+            replace: put it in the place of one of the same name; where it cannot be loaded, that one stays.
+
         Raises:
-            InvalidRequest: the model takes none, or was loaded without `enable_lora`.
+            InvalidRequest: the model takes none, was loaded without `enable_lora`, or the name is taken.
             CheckpointError: the files do not fit the model.
         """
+        if replace and name in self.lora_names:
+            self._check_loaded_from_folder(name)
         store = getattr(self._loaded.model, "loras", None)
         if store is None:
             raise InvalidRequest("This model's adapter takes no low-rank adapters.", param="lora_request")
@@ -149,8 +156,27 @@ class EngineFace:
             text = "Adapters are loaded on request only where that is allowed: enable_lora=True (--enable-lora)."
             raise InvalidRequest(text, param="lora_request")
         with self.engine.exclusive():
-            store.load(name, folder)
+            store.load(name, folder, replace=replace)
         self._lora_folders[name] = Path(folder).resolve()
+
+    def unload_lora(self, name: str) -> None:
+        """Drop a low-rank adapter, between two batches; requests that wait for it fail with `ModelNotFound`.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+            InvalidRequest: it is a part of the model.
+        """
+        if name not in self.lora_names:
+            raise self._unknown_lora(name)
+        self._check_loaded_from_folder(name)
+        with self.engine.exclusive():
+            self._loaded.model.loras.unload(name)  # type: ignore[attr-defined]
+        self._lora_folders.pop(name, None)
+
+    def _check_loaded_from_folder(self, name: str) -> None:
+        if name not in self._lora_folders:
+            text = f"The low-rank adapter {name!r} is a part of the model; it cannot be changed."
+            raise InvalidRequest(text, param="lora_name")
 
     def lora_name(self, request: LoRARequest | None, name: str | None = None) -> str | None:
         """Return the name of the adapter that a call asks for, loaded on first use where it gives a folder.

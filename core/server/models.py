@@ -68,6 +68,10 @@ class ModelTable:
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models)
 
+    def has_model(self, name: str) -> bool:
+        """Tell whether a model, and not an adapter, has this name."""
+        return name in self._by_name
+
     def resolve(self, name: str | None) -> ServedModel:
         """Return the model of this name, or the one with a low-rank adapter of this name; no name is the first model.
 

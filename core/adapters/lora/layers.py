@@ -73,9 +73,13 @@ class LoraLayer(nn.Module):
         moved = LowRank(update.down.detach().to(device, dtype), update.up.detach().to(device, dtype))
         self._updates[name] = self._laid_out(moved)
 
-    def remove(self, name: str) -> None:
-        """Drop an adapter's update, where there is one."""
-        self._updates.pop(name, None)
+    def remove(self, name: str) -> LowRank | None:
+        """Drop an adapter's update, and return it where there was one."""
+        return self._updates.pop(name, None)
+
+    def put_back(self, name: str, update: LowRank) -> None:
+        """Take an update again that `remove` gave."""
+        self._updates[name] = update
 
     def forward(self, given: Tensor) -> Tensor:
         """Return [..., out]: what the layer gives, plus each adapter's part on its own rows."""

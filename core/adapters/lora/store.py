@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,13 @@ class LoraStore:
             loaded = ", ".join(self._adapters) or "none"
             raise ModelNotFound(f"There is no low-rank adapter {name!r}. Loaded: {loaded}.")
 
-    def load(self, name: str, folder: str | Path) -> None:
+    def load(self, name: str, folder: str | Path, *, replace: bool = False) -> None:
         """Load an adapter in peft's folder format, and prove that it computes what peft computes.
+
+        Args:
+            name: of the adapter.
+            folder: with its files.
+            replace: put it in the place of one of the same name; where it cannot be loaded, that one stays.
 
         Raises:
             CheckpointError: it is incomplete, belongs to another model, or cannot be computed exactly.
@@ -85,11 +91,12 @@ class LoraStore:
             MissingDependency: peft is not installed.
         """
         with self._changing:
-            self._check_new(name)
+            self._check_new(name, replace)
             found = read_folder(name, folder, self._model, device=self._device, ignored=self._ignored)
             updates = found.updates()
             self._check_rank(name, updates)
-            self._attach(name, updates, found.layers)
+            with self._in_place_of(name):
+                self._attach(name, updates, found.layers)
 
     def add(self, name: str, updates: Mapping[str, LowRank]) -> None:
         """Add an adapter from its matrices, by the path of the module of the base model that each belongs to.
@@ -113,10 +120,25 @@ class LoraStore:
             with self.backbone.lock:
                 self._detach(name, self._adapters.pop(name))
 
-    def _check_new(self, name: str) -> None:
+    @contextmanager
+    def _in_place_of(self, name: str) -> Iterator[None]:
+        """Drop the adapter of this name, if any, and bring it back where the block fails."""
+        with self.backbone.lock:
+            paths = self._adapters.pop(name, ())
+            old = self._detach(name, paths)
+            try:
+                yield
+            except BaseException:
+                for path, update in old.items():
+                    self._layer(path).put_back(name, update)
+                if paths:
+                    self._adapters[name] = paths
+                raise
+
+    def _check_new(self, name: str, replace: bool = False) -> None:
         if not name:
             raise InvalidRequest("A low-rank adapter needs a name.", param="lora_name")
-        if name in self._adapters:
+        if name in self._adapters and not replace:
             raise InvalidRequest(f"A low-rank adapter {name!r} is loaded already.", param="lora_name")
 
     def _check_rank(self, name: str, updates: Mapping[str, LowRank]) -> None:
@@ -154,14 +176,20 @@ class LoraStore:
         self._model.set_submodule(path, layer)
         return layer
 
-    def _detach(self, name: str, paths: tuple[str, ...]) -> None:
-        """Take an adapter off its layers; a layer that nothing is left on becomes what it was."""
+    def _detach(self, name: str, paths: tuple[str, ...]) -> dict[str, LowRank]:
+        """Take an adapter off its layers, and return what it had there.
+
+        A layer that nothing is left on becomes what it was.
+        """
+        removed: dict[str, LowRank] = {}
         for path in paths:
             layer = self._model.get_submodule(path)
             if not isinstance(layer, LoraLayer):
                 continue
-            layer.remove(name)
+            if (update := layer.remove(name)) is not None:
+                removed[path] = update
             if layer.is_idle:
                 self._model.set_submodule(path, layer.base)
                 if isinstance(layer.base, PreparedLinear):
                     layer.base.fuse()
+        return removed
