@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -42,8 +43,8 @@ def item_error(error: RequestError) -> dict[str, Any]:
     return {"message": error.message, "type": kind, "param": error.param, "code": error.code}
 
 
-def score_number(output: ScoringRequestOutput) -> float:
-    """Return the score of a pair.
+def score_number(output: ScoringRequestOutput) -> np.float32:
+    """Return the score of a pair, in the precision that it was computed in, so that JSON holds no digits beyond it.
 
     Raises:
         NonFiniteResult: it is infinite or no number, which JSON cannot say.
@@ -51,9 +52,9 @@ def score_number(output: ScoringRequestOutput) -> float:
     score = output.outputs.score
     if not math.isfinite(score):
         raise NonFiniteResult("The score of a pair is not finite; it is withheld.")
-    return score
+    return np.float32(score)
 
 
 def write_json(body: Mapping[str, Any]) -> Response:
     """Return an answer that holds one number per item, which is small enough to write at once."""
-    return Response(orjson.dumps(body), media_type="application/json")
+    return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")

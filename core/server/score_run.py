@@ -9,8 +9,9 @@ from fastapi import Request
 
 from cenote.errors import InvalidRequest, UnknownPlugin, UnsupportedTask
 from cenote.outputs import ScoringRequestOutput
-from cenote.scoring import choose_scorer, pair_up
+from cenote.scoring import choose_scorer
 from cenote.server.api_error import ApiError
+from cenote.server.inference import ScoreCall, infer_scores
 from cenote.server.models import ServedModel
 from cenote.server.score_fields import ScoringFields, check_items
 from cenote.server.state import state_of
@@ -84,17 +85,25 @@ async def run_scores(
     most = state_of(request).config.max_items_per_request
     for name, side in zip(names, (queries, documents), strict=True):
         check_items(side, most, name)
-    pair_up(len(queries), len(documents), names)
-    outputs = await model.engine.score(
-        list(queries),
-        list(documents),
+    call = ScoreCall(
+        model=model,
+        asked_name=body.model,
+        queries=queries,
+        documents=documents,
         params=body.params(),
         tokenization=body.pair_tokenization(model.engine.limits.max_tokens),
+        response_id=response_id,
         score_type=body.score_type,
         use_prompts=body.use_prompts,
-        lora=model.lora,
-        request_id=response_id,
         priority=body.priority,
         on_error=body.on_error,
+        names=names,
     )
-    return Scored(outputs, Usage(0, 0))
+    outputs = await infer_scores(request, call)
+    return Scored(outputs, _usage(outputs))
+
+
+def _usage(outputs: Sequence[ScoringRequestOutput]) -> Usage:
+    """Count every prompt that the model read once, whatever number of pairs it belongs to."""
+    read = {id(prompt): prompt for output in outputs for prompt in output.read}.values()
+    return Usage(sum(prompt.tokens for prompt in read), sum(prompt.truncated_tokens for prompt in read))
