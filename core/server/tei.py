@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -104,8 +105,10 @@ async def tei_embed_sparse(request: Request, data: dict[str, Any]) -> Response:
 
 def _terms(output: PoolingRequestOutput) -> bytes:
     found = SparseOutput.of(output.outputs.data)
-    pairs = zip(found.indices, found.values, strict=True)
-    return orjson.dumps([{"index": index, "value": value} for index, value in pairs])
+    # numpy's numbers keep the precision that they were computed in: JSON holds no digits beyond it.
+    pairs = zip(found.indices, np.asarray(found.values, dtype=np.float32), strict=True)
+    terms = [{"index": index, "value": value} for index, value in pairs]
+    return orjson.dumps(terms, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 async def run_embed(

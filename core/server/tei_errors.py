@@ -18,6 +18,8 @@ TeiKind: TypeAlias = Literal["Backend", "Empty", "Overloaded", "Tokenizer", "Una
 _STATUS: dict[str, int] = {"Validation": 422, "Tokenizer": 422, "Empty": 400, "Backend": 424, "Overloaded": 429}
 #: Kinds of errors that come from elsewhere; any other one of the client is `Validation`, of the server `Backend`.
 _BY_STATUS: dict[int, TeiKind] = {401: "Unauthorized", 429: "Overloaded", 503: "Unhealthy"}
+#: What the advice in messages of the engine is called in this dialect.
+_WORDS = {"truncate_prompt_tokens=-1": '"truncate": true'}
 #: Refusals that name one of these come from tokenising, in every dialect.
 _OF_TOKENISING = ("input", "messages", "token_type_ids")
 
@@ -37,7 +39,10 @@ def tei_error(kind: TeiKind, message: str, *, status: int | None = None, param: 
 def tei_envelope(error: ApiError) -> tuple[int, dict[str, Any]]:
     """Return status and body of an error on a route of this dialect, wherever it was raised."""
     status, kind = _translate(error)
-    return status, {"error": error_text(error), "error_type": kind}
+    text = error_text(error)
+    for ours, theirs in _WORDS.items():
+        text = text.replace(ours, theirs)
+    return status, {"error": text, "error_type": kind}
 
 
 def _translate(error: ApiError) -> tuple[int, str]:

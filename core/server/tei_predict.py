@@ -94,7 +94,7 @@ async def tei_predict(request: Request, data: dict[str, Any]) -> Response:
     )
     outputs = await infer(request, call)
     labels = model.engine.labels
-    items = [orjson.dumps(_ranked(output, labels, asked)) for output in outputs]
+    items = [orjson.dumps(_ranked(output, labels, asked), option=orjson.OPT_SERIALIZE_NUMPY) for output in outputs]
     headers = cost.headers(sum(len(output.prompt_token_ids) for output in outputs))
     if is_batch or body.parameters is not None:
         return bare_response(items, headers)
@@ -107,5 +107,7 @@ def _ranked(output: PoolingRequestOutput, labels: tuple[str, ...], asked: TeiPip
         values = values.sigmoid()
     elif asked.function_to_apply == "softmax":
         values = values.softmax(-1)
-    found = [TeiPrediction(score=score, label=label) for score, label in zip(values.tolist(), labels, strict=True)]
+    # numpy's numbers keep the precision that they were computed in: JSON holds no digits beyond it.
+    scores = values.float().numpy()
+    found = [TeiPrediction(score=score, label=label) for score, label in zip(scores, labels, strict=True)]
     return sorted(found, key=lambda item: -item["score"])[: asked.top_k]

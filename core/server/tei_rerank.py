@@ -74,7 +74,9 @@ async def tei_rerank(request: Request, data: dict[str, Any]) -> Response:
     ranks = [_rank(at, text, output) for at, (text, output) in enumerate(zip(texts, scored.outputs, strict=True))]
     ranks.sort(key=lambda rank: -rank["score"])
     headers = cost.headers(scored.usage.prompt_tokens)
-    return Response(orjson.dumps(ranks), headers=headers, media_type="application/json")
+    return Response(
+        orjson.dumps(ranks, option=orjson.OPT_SERIALIZE_NUMPY), headers=headers, media_type="application/json"
+    )
 
 
 def _rank(index: int, text: str | None, output: ScoringRequestOutput) -> TeiRank:

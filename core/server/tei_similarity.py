@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from cenote.server.body import json_body_schema, read_json, validate
+from cenote.server.encoding import VectorFormat
 from cenote.server.state import ServerState
 from cenote.server.tei import count_characters, run_embed
 from cenote.server.tei_fields import TeiEmbedFields, TeiFields, TeiTruncation
@@ -78,4 +78,4 @@ async def tei_similarity(request: Request, data: dict[str, Any]) -> Response:
     rows = torch.stack([output.outputs.data for output in outputs]).float()
     cosines = torch.nn.functional.cosine_similarity(rows[:1], rows[1:], dim=-1)
     headers = cost.headers(sum(len(output.prompt_token_ids) for output in outputs))
-    return Response(orjson.dumps(cosines.tolist()), headers=headers, media_type="application/json")
+    return Response(VectorFormat().to_json(cosines), headers=headers, media_type="application/json")
