@@ -19,7 +19,7 @@ from cenote.server.text import show
 if TYPE_CHECKING:
     from cenote.engine import AsyncLLM
 
-__all__ = ["ModelTable", "ServedModel", "models_router"]
+__all__ = ["ModelTable", "ServedModel", "model_cards", "models_router"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +97,17 @@ def models_router() -> APIRouter:
 
     @router.get("/v1/models", summary="List the served models")
     async def list_models(request: Request) -> Response:
-        table: ModelTable = request.app.state.cenote.models
-        cards = [_card(alias, model, table.created, None) for model in table for alias in model.aliases]
-        cards += [_card(name, model, table.created, model.name) for model in table for name in model.engine.lora_names]
+        cards = [card for _, card in model_cards(request.app.state.cenote.models)]
         return Response(orjson.dumps({"object": "list", "data": cards}), media_type="application/json")
 
     return router
+
+
+def model_cards(table: ModelTable) -> list[tuple[ServedModel, dict[str, Any]]]:
+    """Return an entry of `/v1/models` for each name, then for each low-rank adapter, with the model behind it."""
+    cards = [(model, _card(alias, model, table.created, None)) for model in table for alias in model.aliases]
+    adapters = ((model, name) for model in table for name in model.engine.lora_names)
+    return cards + [(model, _card(name, model, table.created, model.name)) for model, name in adapters]
 
 
 def _card(alias: str, model: ServedModel, created: int, parent: str | None) -> dict[str, Any]:

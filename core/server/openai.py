@@ -16,13 +16,12 @@ from cenote.server.columns import Column, check_columns, form_columns, words_of
 from cenote.server.embedding_fields import EmbeddingRequest
 from cenote.server.embedding_reply import EmbeddingResponse
 from cenote.server.inference import InferenceCall, check_count, infer
-from cenote.server.late_chunks import split_chunks
+from cenote.server.late_chunks import infer_chunks
 from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema
 from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
-from cenote.server.usage import Usage
 from cenote.server.voyage import detail_envelope
 from cenote.tasks import FORMS, form_tasks
 
@@ -83,11 +82,9 @@ async def answer_embeddings(request: Request, data: Mapping[str, Any]) -> Respon
     check_count(request, body.given())
     columns = _columns(body, model)
     check_columns(columns, on_error=body.on_error)
-    outputs = await infer(request, _to_call(body, model, response_id, tasks))
-    usage = Usage.of(outputs)
-    if body.late_chunking:
-        outputs = split_chunks(outputs[0], len(body.given()))
-    return await list_response(outputs, ListReply(response_id, model.name, "embedding", columns, usage))
+    call = _to_call(body, model, response_id, tasks)
+    work = infer_chunks(request, call, len(body.given())) if body.late_chunking else infer(request, call)
+    return await list_response(await work, ListReply(response_id, model.name, "embedding", columns))
 
 
 def _check_offered(model: ServedModel, tasks: Sequence[str], body: EmbeddingRequest) -> None:

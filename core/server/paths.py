@@ -8,7 +8,7 @@ __all__ = ["LIGHT_PATHS", "UnderRootPath", "route_path"]
 
 #: Never refused while draining, and not counted as load. Who may call them is another matter: see `auth`.
 LIGHT_PATHS = frozenset(
-    {"/health", "/ready", "/ping", "/version", "/metrics", "/load", "/openapi.json", "/docs", "/v1/models"}
+    {"/health", "/ready", "/ping", "/version", "/metrics", "/load", "/openapi.json", "/docs", "/v1/models", "/models"}
     | {"/docs/start.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"}
 )
 

@@ -32,14 +32,12 @@ class ListReply:
         model: name of the model.
         kind: `object` of each entry.
         columns: what each entry holds.
-        usage: what the request cost; None is the sum over the outputs.
     """
 
     response_id: str
     model: str
     kind: str
     columns: Sequence[Column]
-    usage: Usage | None = None
 
 
 async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> Response:
@@ -61,7 +59,7 @@ async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListRepl
 def _to_response(
     outputs: Sequence[PoolingRequestOutput], good: Sequence[PoolingRequestOutput], reply: ListReply
 ) -> Response:
-    usage = reply.usage or Usage.of(outputs)
+    usage = Usage.of(outputs)
     head: dict[str, Any] = {"id": reply.response_id, "object": "list", "created": int(time.time())}
     head["model"] = reply.model
     if reply.columns[0].format.is_binary:
