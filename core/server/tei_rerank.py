@@ -79,11 +79,9 @@ async def tei_rerank(request: Request, data: dict[str, Any]) -> Response:
     )
 
 
-def _rank(index: int, text: str | None, output: ScoringRequestOutput) -> TeiRank:
-    rank: TeiRank = {"index": index, "score": score_number(output)}
-    if text is not None:
-        rank["text"] = text
-    return rank
+def _rank(index: int, text: str | None, output: ScoringRequestOutput) -> dict[str, Any]:
+    rank = {"index": index, "score": score_number(output)}
+    return rank if text is None else {**rank, "text": text}
 
 
 def _choose(request: Request, name: str | None) -> ServedModel:
