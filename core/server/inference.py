@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from cenote.errors import InvalidRequest, QueueFull
 from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.guard import run_guarded
 from cenote.server.models import ServedModel
+from cenote.server.request_log import log_inference
 from cenote.server.state import ServerState, state_of
 from cenote.tasks import check_params, get_task
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
@@ -130,7 +131,7 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
         also=call.also,
         on_error=call.on_error,
     )
-    return await _measured(request, work, (call.model.name, call.task))
+    return await _measured(request, work, (call.model.name, call.task), call.prompts)
 
 
 async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequestOutput]:
@@ -156,17 +157,24 @@ async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequest
         on_error=call.on_error,
         names=call.names,
     )
-    outputs = await _measured(request, work, labels)
+    sides = [[side] if isinstance(side, str | Mapping) else side for side in (call.queries, call.documents)]
+    outputs = await _measured(request, work, labels, [text for side in sides for text in side])
     state_of(request).metrics.pairs.labels(call.model.name).inc(len(outputs))
     return outputs
 
 
-async def _measured(request: Request, work: Coroutine[Any, Any, list[R]], labels: tuple[str, str]) -> list[R]:
-    """Await the engine's results for the client, and count them under the names of model and task."""
+async def _measured(
+    request: Request, work: Coroutine[Any, Any, list[R]], labels: tuple[str, str], prompts: Sequence[object]
+) -> list[R]:
+    """Await the engine's results for the client, and count and log them under the names of model and task."""
     state = state_of(request)
     begin = time.perf_counter()
-    with _ending(state, labels):
-        outputs = await run_guarded(work, request.receive, state)
+    outputs: list[R] = []
+    try:
+        with _ending(state, labels):
+            outputs = await run_guarded(work, request.receive, state)
+    finally:
+        log_inference(request, labels, prompts, outputs)
     _count(state, labels, outputs, time.perf_counter() - begin)
     return outputs
 

@@ -1,14 +1,19 @@
-"""`--enable-log-requests`: one line per inference request, and with log level debug what was asked."""
+"""`--enable-log-requests`: one line per inference request, and at log level debug what was asked."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
 from cenote.server.state import state_of
 from cenote.server.text import shorten, show
+from cenote.types import Prompt
+
+if TYPE_CHECKING:
+    from cenote.outputs import RequestOutput
 
 __all__ = ["log_inference"]
 
@@ -16,25 +21,32 @@ _log = logging.getLogger(__name__)
 
 
 def log_inference(
-    request: Request, *, model: str, task: str, prompts: Sequence[object], tokens: int, outcome: str
+    request: Request, labels: tuple[str, str], prompts: Sequence[object], outputs: Sequence[RequestOutput[Any]]
 ) -> None:
     """Write what a request asked of the engine and what became of it, where the operator wants that.
 
     Args:
         request: the request.
-        model: served name of the model.
-        task: what was computed.
-        prompts: what was computed on; texts are written at level debug only, and cut to `--max-log-len`.
-        tokens: tokens of all prompts; 0 where the request did not get so far.
-        outcome: stop, error or abort, as in the metrics.
+        labels: served name of the model, and the task.
+        prompts: what was computed on; its texts are written at level debug only, each cut to `--max-log-len`.
+        outputs: its results; empty where the request failed, whose error the answer tells.
     """
     config = state_of(request).config
     if not config.enable_log_requests:
         return
-    name = request.state.request_id
-    text = "request %s: model=%s task=%s items=%d tokens=%d outcome=%s"
-    _log.info(text, name, shorten(model), task, len(prompts), tokens, outcome)
+    name, tokens = request.state.request_id, sum(len(output.prompt_token_ids) for output in outputs)
+    end = "answered" if outputs else "failed"
+    model, task = labels
+    _log.info("request %s: model=%s task=%s items=%d tokens=%d %s", name, model, task, len(prompts), tokens, end)
     if _log.isEnabledFor(logging.DEBUG):
         for place, prompt in enumerate(prompts):
-            shown = prompt[: config.max_log_len + 1] if isinstance(prompt, str) else show(prompt)
-            _log.debug("request %s: item %d: %s", name, place, shorten(shown, config.max_log_len))
+            _log.debug("request %s: item %d: %s", name, place, _shown(prompt, config.max_log_len))
+
+
+def _shown(prompt: object, limit: int) -> str:
+    if isinstance(prompt, Prompt):
+        pair = [text[: limit + 1] for text in (prompt.text, prompt.text_pair) if text is not None]
+        text = " | ".join(pair) if pair else show(list(prompt.token_ids or prompt.messages or ()))
+    else:
+        text = prompt[: limit + 1] if isinstance(prompt, str) else show(prompt)
+    return shorten(text, limit)
