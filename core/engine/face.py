@@ -90,6 +90,16 @@ class EngineFace:
             raise UnsupportedTask("This model has no tokenizer of transformers.")
         return tokenizer
 
+    def token_texts(self, ids: Sequence[int]) -> list[str]:
+        """Return the texts of token ids in the vocabulary; an empty list where the adapter has no tokenizer.
+
+        An id beyond the tokenizer's vocabulary, as the padded output of a language model has, is an empty text.
+        """
+        tokenizer = getattr(self._loaded.model, "tokenizer", None)
+        if tokenizer is None:
+            return []
+        return [text or "" for text in tokenizer.convert_ids_to_tokens(list(ids))]
+
     @property
     def model_config(self) -> dict[str, Any]:
         """Return the model's `config.json` as it was read, with the user's overrides and any repair applied."""

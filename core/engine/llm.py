@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Unpack, overload
 
-from cenote.engine.call_options import Bar, CallOptions, Lora, Prompts
+from cenote.engine.call_options import CallOptions, Prompts
 from cenote.engine.late import LateChunking
+from cenote.engine.offline_forms import OfflineForms, check_precision, with_precision
 from cenote.engine.offline_scoring import OfflineScoring
-from cenote.engine.prompts import Params, check_pooling_params, params_per_prompt
-from cenote.engine.tokenization import tokenization_options
+from cenote.engine.prompts import Params, check_pooling_params
 from cenote.errors import InvalidRequest, UnsupportedTask
-from cenote.inputs import parse_prompts
-from cenote.outputs import ClassificationRequestOutput, EmbeddingRequestOutput, PoolingRequestOutput
-from cenote.types import ChatOptions, PoolingParams, Prompt, Role, TokenizationOptions
+from cenote.outputs import (
+    ClassificationRequestOutput,
+    EmbeddingRequestOutput,
+    FormsRequestOutput,
+    OutputDtype,
+    PoolingRequestOutput,
+)
+from cenote.types import PoolingParams
 
 __all__ = ["LLM"]
 
 
-class LLM(OfflineScoring, LateChunking):
+class LLM(OfflineScoring, LateChunking, OfflineForms):
     """A pooling model for offline use.
 
     Over-long prompts raise; pass `tokenization_kwargs={"truncate_prompt_tokens": -1}` to cut them instead. Wrong
@@ -45,65 +50,88 @@ class LLM(OfflineScoring, LateChunking):
         384
     """
 
+    @overload
     def encode(
         self,
         prompts: Prompts,
         pooling_params: Params = None,
         *,
-        use_tqdm: Bar = True,
-        lora_request: Lora = None,
         pooling_task: str | None = None,
-        tokenization_kwargs: Mapping[str, Any] | None = None,
-        chat: ChatOptions | None = None,
-        role: Role | None = None,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        lora: str | None = None,
-    ) -> list[PoolingRequestOutput]:
-        """Return the raw result of one task per prompt, in order.
+        outputs: None = None,
+        output_dtype: OutputDtype | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[PoolingRequestOutput]: ...
+    @overload
+    def encode(
+        self,
+        prompts: Prompts,
+        pooling_params: Params = None,
+        *,
+        pooling_task: None = None,
+        outputs: Sequence[str],
+        output_dtype: OutputDtype | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[FormsRequestOutput]: ...
+    def encode(
+        self,
+        prompts: Prompts,
+        pooling_params: Params = None,
+        *,
+        pooling_task: str | None = None,
+        outputs: Sequence[str] | None = None,
+        output_dtype: OutputDtype | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[PoolingRequestOutput] | list[FormsRequestOutput]:
+        """Return the raw result of one task per prompt, or several forms of its embedding from one pass, in order.
 
         Args:
-            prompts: as the class says, like all that follow.
+            prompts: as the class says.
             pooling_params: parameters.
-            use_tqdm: progress bar.
-            lora_request: low-rank adapter.
-            pooling_task: required: `embed` ([dim] each), `token_embed` ([tokens, dim]), `classify` ([labels]),
-                `token_classify` ([tokens, labels]), `score` ([1]) or `plugin`.
-            tokenization_kwargs: tokenisation.
-            chat: conversations.
-            role: what the texts are for.
-            prompt_name: stored prompt.
-            prompt: text in front.
-            lora: name of a loaded low-rank adapter.
+            pooling_task: `embed` ([dim] each), `token_embed` ([tokens, dim]), `classify` ([labels]), `token_classify`
+                ([tokens, labels]), `sparse_embed` (a sparse row), `score` ([1]) or `plugin`. Required, unless
+                `outputs` is given.
+            outputs: in place of a task, some of `dense`, `sparse` and `multi`, as far as the model has them.
+            output_dtype: precision of vectors; the default is float32. `int8`, `uint8`, `binary` and `ubinary` are
+                described at `cenote.outputs.quantize`.
+            **options: `use_tqdm`, `lora_request`, `tokenization_kwargs`, `chat`, `role`, `prompt_name`, `prompt` and
+                `lora`, as the class says.
 
         Raises:
             UnsupportedTask: no task was named, or the model cannot do it.
             InvalidRequest: a prompt or parameter is wrong; nothing is returned.
             ModelNotFound: no such low-rank adapter.
         """
-        _refuse_data(prompts, pooling_task)
-        tokenization = tokenization_options(tokenization_kwargs, chat)
-        parsed = parse_prompts(prompts)
-        _refuse_limits_of_pairs(parsed, tokenization)
-        loras = self._loras(lora_request, lora, len(parsed))
-        merged = params_per_prompt(pooling_params, loras, prompt_name, prompt)
-        checked = {params: self.request_options(pooling_task, params, tokenization, role) for params in set(merged)}
-        return self._run(parsed, [checked[params] for params in merged], use_tqdm)
+        if outputs is not None and pooling_task is not None:
+            text = f"outputs and pooling_task={pooling_task!r} both say what to return; give one of them."
+            raise InvalidRequest(text, param="outputs")
+        if outputs is not None:
+            return self._forms(prompts, pooling_params, outputs, output_dtype, **options)
+        if pooling_task is not None:
+            check_precision((pooling_task,), output_dtype)
+        results = self._encode(prompts, pooling_params, pooling_task, **options)
+        with_precision(results, pooling_task or "", output_dtype)
+        return results
 
     def embed(
-        self, prompts: Prompts, *, pooling_params: Params = None, **options: Unpack[CallOptions]
+        self,
+        prompts: Prompts,
+        *,
+        pooling_params: Params = None,
+        output_dtype: OutputDtype | None = None,
+        **options: Unpack[CallOptions],
     ) -> list[EmbeddingRequestOutput]:
         """Return one embedding per prompt, in order.
 
         Args:
             prompts: as the class says.
             pooling_params: as the class says.
+            output_dtype: precision of the vectors, as for `encode`.
             **options: those of `encode`, without `pooling_task`.
 
         Raises:
             InvalidRequest: a prompt or parameter is wrong; nothing is returned.
         """
-        outputs = self.encode(prompts, pooling_params, pooling_task="embed", **options)
+        outputs = self.encode(prompts, pooling_params, pooling_task="embed", output_dtype=output_dtype, **options)
         return [EmbeddingRequestOutput.from_base(output) for output in outputs]
 
     def classify(
@@ -157,22 +185,6 @@ class LLM(OfflineScoring, LateChunking):
             f"STEP pooling. It can do: {', '.join(self.supported_tasks)}.",
             param="pooling_task",
         )
-
-
-def _refuse_data(prompts: Any, task: str | None) -> None:
-    """Refuse what only an IO processor understands."""
-    items = prompts if isinstance(prompts, list | tuple) else [prompts]
-    if task != "plugin" and any(isinstance(item, Mapping) and "data" in item for item in items):
-        text = f"A prompt with 'data' goes to an IO processor: pooling_task must be 'plugin', not {task!r}."
-        raise InvalidRequest(text, param="pooling_task")
-
-
-def _refuse_limits_of_pairs(prompts: Sequence[Prompt], options: TokenizationOptions) -> None:
-    """Refuse limits of the two sides of a pair where a prompt has no sides."""
-    for name in ("max_tokens_per_query", "max_tokens_per_doc"):
-        if getattr(options, name) is not None and any(prompt.text_pair is None for prompt in prompts):
-            text = f"{name} cuts one side of a pair; cut a single text with truncate_prompt_tokens."
-            raise InvalidRequest(text, param=name)
 
 
 def _raw(params: Params) -> Params:

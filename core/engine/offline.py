@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from cenote.engine.bulk import BulkRun, prompt_size
-from cenote.engine.call_options import Bar, Lora
+from cenote.engine.call_options import Bar, Lora, Prompts
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.progress import TokenProgress
+from cenote.engine.prompts import Params, params_per_prompt
 from cenote.engine.request import RequestOptions
+from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest
+from cenote.inputs import parse_prompts
 from cenote.outputs import PoolingRequestOutput
-from cenote.types import Prompt
+from cenote.types import ChatOptions, Prompt, Role, TokenizationOptions
 
 __all__ = ["OfflineFace"]
 
@@ -37,6 +40,31 @@ class OfflineFace(EngineFace):
             for (prepared, result), wanted in zip(answers, options, strict=True)
         ]
 
+    def _encode(
+        self,
+        prompts: Prompts,
+        params: Params,
+        task: str | None,
+        also: tuple[str, ...] = (),
+        *,
+        use_tqdm: Bar = True,
+        lora_request: Lora = None,
+        tokenization_kwargs: Mapping[str, Any] | None = None,
+        chat: ChatOptions | None = None,
+        role: Role | None = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        lora: str | None = None,
+    ) -> list[PoolingRequestOutput]:
+        """Return the raw results of a task and of further ones that the same pass answers; `LLM` says the rest."""
+        _refuse_data(prompts, task)
+        tokenization = tokenization_options(tokenization_kwargs, chat)
+        parsed = parse_prompts(prompts)
+        _refuse_limits_of_pairs(parsed, tokenization)
+        merged = params_per_prompt(params, self._loras(lora_request, lora, len(parsed)), prompt_name, prompt)
+        checked = {item: self.request_options(task, item, tokenization, role, also=also) for item in set(merged)}
+        return self._run(parsed, [checked[item] for item in merged], use_tqdm)
+
     def _loras(self, request: Lora, name: str | None, count: int) -> list[str | None]:
         if not isinstance(request, Sequence) or isinstance(request, str):
             return [self.lora_name(request, name)] * count
@@ -55,3 +83,19 @@ class OfflineFace(EngineFace):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.shutdown()
+
+
+def _refuse_data(prompts: Any, task: str | None) -> None:
+    """Refuse what only an IO processor understands."""
+    items = prompts if isinstance(prompts, list | tuple) else [prompts]
+    if task != "plugin" and any(isinstance(item, Mapping) and "data" in item for item in items):
+        text = f"A prompt with 'data' goes to an IO processor: pooling_task must be 'plugin', not {task!r}."
+        raise InvalidRequest(text, param="pooling_task")
+
+
+def _refuse_limits_of_pairs(prompts: Sequence[Prompt], options: TokenizationOptions) -> None:
+    """Refuse limits of the two sides of a pair where a prompt has no sides."""
+    for name in ("max_tokens_per_query", "max_tokens_per_doc"):
+        if getattr(options, name) is not None and any(prompt.text_pair is None for prompt in prompts):
+            text = f"{name} cuts one side of a pair; cut a single text with truncate_prompt_tokens."
+            raise InvalidRequest(text, param=name)
