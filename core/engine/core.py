@@ -52,6 +52,11 @@ class Engine:
         self._renderers = DaemonThreads(config.renderer_num_workers, "cenote-render")
         self._computing = threading.RLock()
 
+    @property
+    def max_batch_tokens(self) -> int:
+        """Return how many tokens one forward may have, unless a single prompt has more."""
+        return self._budget
+
     def max_tokens(self, task: str) -> int:
         """Return how many tokens a prompt for a task may have, all parts of a chunked one together."""
         return longest_prompt(task, self.model.limits, self._config.pooler_config)
