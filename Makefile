@@ -11,7 +11,7 @@ BIN := .venv/bin
 # Plugins and IO processors are distributions of their own, found by their folders.
 PLUGIN_SOURCES := $(wildcard plugins/*/src io_processors/*/src)
 
-.PHONY: help setup serve demo test check bench bench-check docs architectures lock clean
+.PHONY: help setup serve demo test test-clients check bench bench-check docs architectures lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ demo: setup ## start a server, embed, rerank and list plugins through it, stop i
 test: setup ## run all tests, without a network
 	@HF_HUB_OFFLINE=1 $(BIN)/pytest $(ARGS)
 
+test-clients: setup ## run client packages, each in an environment of its own, against a server; write docs/clients.md
+	@$(BIN)/python scripts/clients.py $(ARGS)
+
 check: setup ## formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -46,6 +49,7 @@ bench: setup ## measure embedding against sentence-transformers and padded trans
 bench-check: setup ## run the benchmark's code on few texts, times not judged
 	@$(BIN)/python benchmarks/embed.py --texts 24 --rounds 1 $(ARGS)
 	@$(BIN)/python benchmarks/truncation.py --characters 60000 --rounds 1
+	@$(BIN)/python benchmarks/encode_response.py --items 8 --size 64 --rounds 1
 
 docs: setup ## write the generated tables in README.md and docs/
 	@$(BIN)/python scripts/tables.py
@@ -57,4 +61,4 @@ lock: ## write constraints.txt anew from a clean installation
 	@"$(PYTHON)" scripts/lock.py
 
 clean: ## remove .venv and everything generated
-	rm -rf $(addsuffix /*.egg-info,$(PLUGIN_SOURCES)) .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(addsuffix /*.egg-info,$(PLUGIN_SOURCES)) .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .clients

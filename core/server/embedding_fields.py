@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ from cenote.server.jina_task import task_fields
 from cenote.server.late_chunks import join_chunks
 from cenote.server.models import ServedModel
 from cenote.server.pooling_fields import Form, PoolingFields
-from cenote.server.synonyms import natively
+from cenote.server.synonyms import Synonym
 from cenote.server.voyage import VoyageFields
 from cenote.types import ChatOptions, Prompt
 
@@ -39,11 +39,6 @@ class EmbeddingRequest(PoolingFields, ChatOptionFields, VoyageFields, JinaFields
             text = "The body has neither input nor messages; send one of them."
             raise ApiError(400, "Bad Request", text, param=f"body.{cls.__name__}.input")
         return data
-
-    @property
-    def is_plain(self) -> bool:
-        """Tell whether nothing says that the body is Jina's or Voyage's."""
-        return not (self.is_jina or self.is_voyage)
 
     def given(self) -> Sequence[Prompt]:
         """Return the inputs; each has an entry in the answer."""
@@ -68,16 +63,14 @@ class EmbeddingRequest(PoolingFields, ChatOptionFields, VoyageFields, JinaFields
             raise InvalidRequest(text, param="truncate_prompt_tokens")
         return [join_chunks(self.given())]
 
-    def native(self, model: ServedModel) -> Self:
-        """Return the body with native fields that say what those of the dialects say to this model.
+    def synonyms(self, model: ServedModel) -> list[Synonym]:
+        """Return what the fields of the dialects say to this model in native fields.
 
         Raises:
-            InvalidRequest: one thing is said twice, and differently, or the model has no such task.
+            InvalidRequest: the model has no such task.
         """
-        body = natively(self, (*self.voyage(), *self.jina()))
-        if self.task is None:
-            return body
-        return natively(body, [("task", name, value) for name, value in task_fields(self.task, model).items()])
+        task = task_fields(self.task, model) if self.task is not None else {}
+        return [*self.voyage(), *self.jina(), *(("task", name, value) for name, value in task.items())]
 
     def chat(self) -> ChatOptions | None:
         """Return how to turn conversations into text, or None where there are none.

@@ -24,9 +24,9 @@ def parse_embedding_input(value: object) -> tuple[Prompt, ...]:
     if _is_chat(value) or (isinstance(value, list) and value and all(map(_is_chat, value))):
         return parse_conversations(value)
     if isinstance(value, dict):
-        return parse_input(_text(value, "input"))
+        return parse_input(_text(value, "All"))
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return parse_input([_text(item, f"element {index}") for index, item in enumerate(value)])
+        return parse_input([_text(item, f"Element {index}") for index, item in enumerate(value)])
     return parse_input(value)
 
 
@@ -44,7 +44,7 @@ def _text(item: Any, where: str) -> Any:
         return item
     for kind in ("image", "video", "audio", "url", "bytes"):
         if kind in item:
-            raise InvalidRequest(f"{where} of input is {kind}, but this model reads text only.", param="input")
+            raise InvalidRequest(f"{where} of input has {kind}, but this model reads text only.", param="input")
     return item["text"] if set(item) == {"text"} and isinstance(item["text"], str) else item
 
 

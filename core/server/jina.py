@@ -15,7 +15,10 @@ from cenote.errors import InvalidRequest
 from cenote.server.encoding import VectorFormat
 from cenote.server.synonyms import Synonym
 
-__all__ = ["JinaFields"]
+__all__ = ["JINA_FIELDS", "JinaFields"]
+
+#: Fields that only Jina's clients send.
+JINA_FIELDS = frozenset({"late_chunking", "return_multivector", "embedding_type", "normalized", "truncate"})
 
 EmbeddingType: TypeAlias = Literal["float", "base64", "binary", "ubinary"]
 #: What each type is in native fields: `encoding_format` and `output_dtype`.
@@ -42,12 +45,6 @@ class JinaFields(BaseModel):
     truncate: bool | None = Field(
         default=None, description="Jina: true cuts over-long inputs at the model's limit, false refuses them."
     )
-
-    @property
-    def is_jina(self) -> bool:
-        """Tell whether the body has a field that only Jina's clients send."""
-        own = {"late_chunking", "return_multivector", "embedding_type", "normalized", "truncate"}
-        return bool(own & self.model_fields_set)
 
     def jina(self) -> Iterator[Synonym]:
         """Return what the fields mean."""

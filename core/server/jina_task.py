@@ -33,7 +33,7 @@ def task_fields(task: str, model: ServedModel) -> dict[str, Any]:
         return {"input_type": role}
     if task == _NATIVE:
         return {}
-    known = [*model.engine.lora_names, *model.engine.prompt_names]
+    known = dict.fromkeys((*model.engine.lora_names, *model.engine.prompt_names))
     raise InvalidRequest(
         f"This model has no task {show(task)}. It has {', '.join(known) or 'no tasks of its own'}; any model takes "
         "names that end in .query or .passage. Tasks such as classify are on /pooling.",

@@ -16,13 +16,15 @@ from cenote.server.columns import Column, check_columns, form_columns, words_of
 from cenote.server.embedding_fields import EmbeddingRequest
 from cenote.server.embedding_reply import EmbeddingResponse
 from cenote.server.inference import InferenceCall, check_count, infer
+from cenote.server.jina import JINA_FIELDS
 from cenote.server.late_chunks import infer_chunks
 from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema
 from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
-from cenote.server.voyage import detail_envelope
+from cenote.server.synonyms import blame_as_sent, natively
+from cenote.server.voyage import VOYAGE_FIELDS, detail_envelope
 from cenote.tasks import FORMS, form_tasks
 
 __all__ = ["answer_embeddings", "can_embed", "embedding_schema", "openai_router"]
@@ -71,12 +73,18 @@ async def answer_embeddings(request: Request, data: Mapping[str, Any]) -> Respon
         InvalidRequest: something about the request can never succeed.
         ApiError: 501, the model gives no such embeddings.
     """
-    body = await validate(data, EmbeddingRequest, request)
-    if not body.is_plain:
+    if any(data.get(name) is not None for name in JINA_FIELDS | VOYAGE_FIELDS):
         request.state.envelope = detail_envelope
+    body = await validate(data, EmbeddingRequest, request)
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model)
-    body = body.native(model)
+    synonyms = body.synonyms(model)
+    with blame_as_sent(synonyms):
+        return await _answer(request, natively(body, synonyms), model, response_id)
+
+
+async def _answer(request: Request, body: EmbeddingRequest, model: ServedModel, response_id: str) -> Response:
+    """Answer a body in native fields."""
     tasks = form_tasks(body.forms())
     _check_offered(model, tasks, body)
     check_count(request, body.given())
@@ -96,7 +104,7 @@ def _check_offered(model: ServedModel, tasks: Sequence[str], body: EmbeddingRequ
     text = f"The model {model.name!r} offers {', '.join(offered)}, not {missing}."
     if body.outputs is None:
         raise ApiError(501, "NotImplementedError", text)
-    raise InvalidRequest(text, param="return_multivector" if body.return_multivector else "outputs")
+    raise InvalidRequest(text, param="outputs")
 
 
 def _columns(body: EmbeddingRequest, model: ServedModel) -> list[Column]:

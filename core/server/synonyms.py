@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
 from cenote.errors import InvalidRequest
 
-__all__ = ["Synonym", "natively"]
+__all__ = ["Synonym", "blame_as_sent", "natively"]
 
 #: The dialect's field, the native field, and the value that this one gets.
 Synonym: TypeAlias = tuple[str, str, Any]
@@ -30,7 +31,18 @@ def natively(body: M, synonyms: Iterable[Synonym]) -> M:
     for field, native, value in synonyms:
         other, found = said.get(native, (field, value))
         if found != value:
-            text = f"{field} and {other} say different things of {native}; send one of them."
+            text = f"{field} and {other} contradict each other; send one of them."
             raise InvalidRequest(text, param=field)
         said[native] = (field, value)
     return body.model_copy(update={name: value for name, (_, value) in said.items()})
+
+
+@contextmanager
+def blame_as_sent(synonyms: Iterable[Synonym]) -> Iterator[None]:
+    """Let errors within the block name the fields that the client sent, not the native ones that they became."""
+    names: Mapping[str | None, str] = {native: field for field, native, _ in synonyms}
+    try:
+        yield
+    except InvalidRequest as exc:
+        exc.param = names.get(exc.param, exc.param)
+        raise

@@ -15,7 +15,10 @@ from cenote.server.api_error import ApiError
 from cenote.server.envelopes import error_text
 from cenote.server.synonyms import Synonym
 
-__all__ = ["VoyageFields", "detail_envelope"]
+__all__ = ["VOYAGE_FIELDS", "VoyageFields", "detail_envelope"]
+
+#: Fields that only Voyage's client sends.
+VOYAGE_FIELDS = frozenset({"truncation"})
 
 
 class VoyageFields(BaseModel):
@@ -25,11 +28,6 @@ class VoyageFields(BaseModel):
     truncation: bool | None = Field(
         default=None, description="Voyage: true cuts over-long inputs at the model's limit, false refuses them."
     )
-
-    @property
-    def is_voyage(self) -> bool:
-        """Tell whether the body has a field that only Voyage's client sends."""
-        return self.truncation is not None
 
     def voyage(self) -> Iterator[Synonym]:
         """Return what the fields mean."""
