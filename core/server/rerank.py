@@ -1,6 +1,7 @@
 """`/rerank`, `/v1/rerank` and `/v2/rerank`: documents sorted by how well they answer a query.
 
-One body and one answer serve the clients of vLLM, Cohere (v1 and v2), Jina and Voyage, whose fields do not clash.
+One body and one answer serve the clients of vLLM, Cohere (v1 and v2), Jina and Voyage, whose fields do not clash. A
+body with `texts` is text-embeddings-inference's, which has an answer of its own.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from cenote.server.rerank_reply import RerankResponse, rerank_reply
 from cenote.server.score_fields import TEXT_SCHEMA, ScoreText, ScoringFields
 from cenote.server.score_run import can_score, run_scores
 from cenote.server.state import ServerState, state_of
+from cenote.server.tei_errors import tei_envelope
+from cenote.server.tei_rerank import TeiRank, TeiRerankRequest, tei_rerank
 
 __all__ = ["RerankRequest", "rerank_router"]
 
 #: Routes, each with the version of Cohere's API that its answer names.
 _VERSIONS = {"/rerank": "2", "/v1/rerank": "1", "/v2/rerank": "2"}
-_EXAMPLES = {
+_EXAMPLES: dict[str, dict[str, Any]] = {
     "texts": {"query": "What is a cenote?", "documents": ["A kind of bread.", "A natural pit."], "top_n": 1},
     "objects (Cohere v1)": {
         "query": "What is a cenote?",
@@ -33,6 +36,7 @@ _EXAMPLES = {
         "rank_fields": ["title", "text"],
         "return_documents": False,
     },
+    "text-embeddings-inference": {"query": "What is a cenote?", "texts": ["A kind of bread.", "A natural pit."]},
 }
 
 
@@ -111,7 +115,12 @@ def rerank_router(state: ServerState) -> APIRouter:
     router = APIRouter(tags=["rerank"])
     if not any(can_score(model) for model in state.models):
         return router
-    extra = json_body_schema(RerankRequest, examples=_EXAMPLES, response=RerankResponse)
+    extra = json_body_schema(
+        RerankRequest | TeiRerankRequest,
+        examples=_EXAMPLES,
+        response=RerankResponse | list[TeiRank],
+        errors=[tei_envelope],
+    )
 
     async def create_ranking(request: Request) -> Response:
         return await _create_ranking(request)
@@ -124,7 +133,9 @@ def rerank_router(state: ServerState) -> APIRouter:
 
 async def _create_ranking(request: Request) -> Response:
     data = await read_json(request)
-    body = await validate(data, RerankRequest)
+    if "texts" in data and "documents" not in data:
+        return await tei_rerank(request, data)
+    body = await validate(data, RerankRequest, request)
     documents = body.ranked()
     response_id = f"score-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model)

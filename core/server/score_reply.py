@@ -43,8 +43,8 @@ def item_error(error: RequestError) -> dict[str, Any]:
     return {"message": error.message, "type": kind, "param": error.param, "code": error.code}
 
 
-def score_number(output: ScoringRequestOutput) -> np.float32:
-    """Return the score of a pair, in the precision that it was computed in, so that JSON holds no digits beyond it.
+def score_number(output: ScoringRequestOutput) -> Any:
+    """Return the score of a pair as a numpy float32: in the precision it was computed in, which orjson writes as such.
 
     Raises:
         NonFiniteResult: it is infinite or no number, which JSON cannot say.

@@ -7,7 +7,7 @@ import contextlib
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cenote.engine import AsyncLLM
 from cenote.server import Server, bind_sockets, build_app
 from cenote.server.banner import server_url
 from cenote.server.state import ServerState
+from cenote.testing.checkpoints import build_checkpoint
 
 MODEL = "all-MiniLM-L6-v2"
 
@@ -60,7 +61,7 @@ def engine(model_folder: Path) -> Iterator[AsyncLLM]:
 def start_server(engine: AsyncLLM) -> StartServer:
     @contextlib.contextmanager
     def start(
-        *, engine: AsyncLLM = engine, names: tuple[str, ...] = (MODEL,), **options: Any
+        *, engine: AsyncLLM | Mapping[str, AsyncLLM] = engine, names: tuple[str, ...] = (MODEL,), **options: Any
     ) -> Iterator[RunningServer]:
         config = ServerConfig(**{"host": "127.0.0.1", "port": 0, **options})
         app = build_app(engine, config, served_names=names)
@@ -85,6 +86,35 @@ def server(start_server: StartServer) -> Iterator[RunningServer]:
     """A server with default options, shared by tests that change nothing."""
     with start_server() as running:
         yield running
+
+
+@dataclass
+class ScoringModels:
+    """A server of one model for each way of scoring, and of one that cannot score."""
+
+    client: httpx.Client
+    engines: dict[str, AsyncLLM]
+
+    def scores(self, model: str, queries: Any, documents: Any, **options: Any) -> list[float]:
+        """Return what the engine gives without HTTP."""
+        outputs = asyncio.run(self.engines[model].score(queries, documents, **options))
+        return [output.outputs.score for output in outputs]
+
+
+@pytest.fixture(scope="session")
+def scoring(
+    engine: AsyncLLM, start_server: StartServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ScoringModels]:
+    folder = tmp_path_factory.mktemp("scoring")
+    names = {"pairs": "bge_reranker_v2_m3", "late": "bert", "labels": "bert_classifier", "judge": "qwen3_reranker_v6"}
+    folders = {name: str(build_checkpoint(family, folder / name)) for name, family in names.items()}
+    late = {"late": {"pooler_config": {"task": "token_embed"}}}
+    engines = {name: AsyncLLM(path, **late.get(name, {})) for name, path in folders.items()}
+    served = {MODEL: engine, **engines}
+    with start_server(engine=served) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        yield ScoringModels(client, served)
+    for each in engines.values():
+        asyncio.run(each.shutdown())
 
 
 @pytest.fixture
