@@ -110,6 +110,45 @@ def test_several_served_names_may_follow_one_flag():
     assert found == [("folder", ["a", "b"], 2)]
 
 
+@pytest.mark.parametrize(
+    ("words", "models", "keys"),
+    [
+        (("folder", "--api-key", "a", "b", "--port", "2"), ["folder"], ["a", "b"]),
+        (("--port", "2", "folder", "--api-key", "a", "b"), ["folder"], ["a", "b"]),
+        (("--model", "folder", "--api-key", "a", "b"), [], ["a", "b"]),
+        (("--api-key", "a", "folder"), ["folder"], ["a"]),
+        (("--port", "2", "--api-key", "a", "folder"), ["folder"], ["a"]),
+        (("--loud", "--api-key", "a", "folder"), ["folder"], ["a"]),
+        (("--port=2", "--api-key", "a", "folder", "--api-key", "b"), ["folder"], ["a", "b"]),
+    ],
+)
+def test_several_keys_may_follow_one_flag_but_a_model_never_becomes_a_key(
+    words: tuple[str, ...], models: list[str], keys: list[str]
+) -> None:
+    app, found = typer.Typer(add_completion=False), []
+
+    @app.command(cls=SpreadCommand)
+    def command(
+        folder: Annotated[list[str] | None, typer.Argument()] = None,
+        model: str = "",
+        api_key: Annotated[list[str] | None, typer.Option()] = None,
+        port: int = 1,
+        loud: Annotated[bool, typer.Option("--loud")] = False,
+    ) -> None:
+        found.append((folder or [], api_key))
+
+    finished = CliRunner().invoke(app, list(words))
+    assert finished.exit_code == 0, finished.output
+    assert found == [(models, keys)]
+
+
+def test_sizes_may_have_a_suffix():
+    assert parse("--max-model-len", "8k", "--max-num-batched-tokens", "16K")[0] == {
+        "max_model_len": "8k",
+        "max_num_batched_tokens": "16K",
+    }
+
+
 def test_options_of_vllm_reach_the_check_of_their_values():
     words = ("--tensor-parallel-size", "2", "--no-enforce-eager", "--tokenizer-mode", "hf", "--quantization", "awq")
     assert parse(*words)[0] == {

@@ -8,6 +8,8 @@ import os
 import re
 import signal
 import socket
+import ssl
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from cenote.testing.checkpoints import build_checkpoint
 
@@ -41,7 +44,7 @@ def served(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], 
             line = process.stdout.readline()
             assert line, log.read_text()
             banner += line
-        found = re.search(r"ready at (http://\S+)", banner)
+        found = re.search(r"ready at (https?://\S+)", banner)
         assert found
         yield process, found[1], banner
     finally:
@@ -97,7 +100,7 @@ def test_two_signals_end_a_busy_server_at_once_and_without_a_traceback(tmp_path:
         while httpx.get(url + "/load").json()["server_load"] == 0:
             assert not answer.done()
         process.send_signal(signal.SIGINT)
-        while httpx.get(url + "/health").status_code != 503:
+        while httpx.get(url + "/ready").status_code != 503:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
@@ -123,6 +126,33 @@ def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(tmp_p
         assert httpx.post(url + "/v1/embeddings", json=by_path, headers=headers).json()["model"] == model_folder.name
     assert "POST /v1/embeddings" in (tmp_path / "log").read_text()
     assert "GET /v1/models" not in (tmp_path / "log").read_text()
+
+
+def test_a_server_with_tls_on_a_unix_socket_takes_several_keys_and_keeps_strangers_out(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    authority, socket_path = trustme.CA(), tmp_path / "socket"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    tls = ("--ssl-certfile", str(tmp_path / "both.pem"), "--root-path", "/api")
+    unix = ("--uds", str(socket_path), "--uds-mode", "600", "--max-body-bytes", "1k")
+    with served(tmp_path / "log", str(model_folder), "--api-key", "one", "two", *tls, *unix) as (process, url, banner):
+        assert url == "https://localhost"
+        assert str(socket_path) in banner
+        assert stat.S_IMODE(socket_path.stat().st_mode) == 0o600
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket_path), verify=trust), base_url=url) as own:
+            for key, status in (("one", 200), ("two", 200), (model_folder.name, 401)):
+                headers = {"Authorization": f"Bearer {key}"}
+                for path in ("/v1/models", "/api/v1/models"):
+                    assert own.get(path, headers=headers).status_code == status
+            assert (
+                own.post("/pooling", json={"input": "x" * 2000}, headers={"Authorization": "Bearer one"}).status_code
+                == 413
+            )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not socket_path.exists()
 
 
 def test_a_signal_while_loading_ends_the_process_quietly(model_folder: Path) -> None:
@@ -170,6 +200,11 @@ def test_the_banner_of_a_classifier_tells_its_labels_and_an_example_that_works(t
         (("--port", "99999"), "port"),
         (("--runner", "generate"), "runner"),
         (("--error-format", "xml"), "error_format"),
+        (("--max-model-len", "8kb"), "max_model_len"),
+        (("--ssl-certfile", "/no/such/cert.pem"), "--ssl-certfile /no/such/cert.pem: no such file or directory."),
+        (("--ssl-keyfile", "/no/such/key.pem"), "add --ssl-certfile"),
+        (("--uds-mode", "999"), "uds_mode"),
+        (("--middleware", "no_such_package.Thing"), "No module named 'no_such_package'"),
         (("--served-model-name", ""), "--served-model-name is empty"),
         (("--served-model-name", "one", "folder"), "Several served names and no model: put it first"),
         (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
@@ -193,6 +228,13 @@ def test_options_come_from_the_environment_unless_a_flag_is_given() -> None:
 
 def test_every_option_is_a_flag() -> None:
     done = run_to_end("--help", COLUMNS="300")
-    for flag in ("--max-model-len", "--served-model-name", "--api-key", "--max-body-bytes", "--h11-max-header-count"):
+    for flag in (
+        "--max-model-len",
+        "--served-model-name",
+        "--api-key",
+        "--max-body-bytes",
+        "--ssl-keyfile",
+        "--middleware",
+    ):
         assert flag in done.stdout
     assert done.returncode == 0
