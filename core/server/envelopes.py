@@ -60,6 +60,8 @@ class ErrorWriter:
             "param": error.param,
             "code": error.status_code,
         }
-        return error.status_code, {"object": "error", **body} if self._config.error_format == "flat" else {
-            "error": body
-        }
+        if self._config.error_format == "flat":
+            return error.status_code, {"object": "error", **body}
+        # Before the body is read nothing tells Voyage's client apart; without `detail` it shows no AuthenticationError.
+        named = {"detail": body["message"]} if error.status_code == 401 else {}
+        return error.status_code, {"error": body, **named}
