@@ -116,8 +116,8 @@ class ChatRenderer:
             )
         except Exception as exc:  # a template may raise anything
             raise InvalidRequest(
-                f"The chat template cannot be filled with these messages: {_reason(exc)}", param="messages"
-            ) from exc
+                f"The chat template cannot be filled with these messages: {_reason(exc)}"
+            ) from exc  # no param: the contract (section 9) blames no field for what a template raises
 
     def _probe(self, template: str, roles: tuple[str, ...], parts: bool) -> bool:
         """Tell by trying whether a template writes down the text of content parts, or of plain content."""
