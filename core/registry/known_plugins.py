@@ -7,6 +7,7 @@ __all__ = ["KNOWN_CODE", "KNOWN_PLUGINS"]
 #: Architecture string of config.json: distribution to install.
 KNOWN_PLUGINS: dict[str, str] = {
     "BgeM3EmbeddingModel": "cenote-bge-m3",
+    "BertSpladeSparseEmbeddingModel": "cenote-splade",
     "ColBERTJinaRobertaModel": "cenote-colbert",
     "ColBERTLfm2Model": "cenote-colbert",
     "ColBERTModernBertModel": "cenote-colbert",

@@ -60,3 +60,24 @@ def test_prompts_of_a_batch_may_ask_for_different_tasks() -> None:
     assert second["token_embed"].tolist() == hidden[2:].tolist()
     assert second["embed"].tolist() == [6.0, 7.0]
     assert pooler.supported_tasks() == {"embed", "token_embed"}
+
+
+def test_a_pooler_under_two_tasks_is_called_once_for_both() -> None:
+    calls: list[int] = []
+
+    class Both:
+        def supported_tasks(self) -> frozenset[str]:
+            return frozenset({"embed", "sparse_embed"})
+
+        def __call__(self, hidden: torch.Tensor, batch: PoolingBatch) -> list[dict[str, torch.Tensor]]:
+            calls.append(len(hidden))
+            return [{task: torch.ones(1) for task in row.tasks if task != "token_embed"} for row in batch.rows]
+
+    both = Both()
+    tokens = TokenPooler(EmbeddingHead())
+    pooler = TaskPooler({"embed": both, "sparse_embed": both, "token_embed": tokens})
+    asked = [("embed", "sparse_embed"), ("sparse_embed", "token_embed"), ("token_embed",)]
+    rows = tuple(PoolingRow(length=2, tasks=tasks, params=PoolingParams()) for tasks in asked)
+    found = pooler(torch.randn(6, 4), PoolingBatch(rows))
+    assert calls == [4]
+    assert [set(item) for item in found] == [set(tasks) for tasks in asked]

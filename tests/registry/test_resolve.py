@@ -58,6 +58,7 @@ def test_the_spec_with_most_markers_wins_where_all_of_them_hold(make_facts):
         ("config:gone=null", {}, {"config": {"gone": 0}}),
         ("tensor:linear.weight", {"tensors": {"linear.weight"}}, {"tensors": {"linear.bias"}}),
         ("module:pylate.models.Dense.Dense", {"modules": ("pylate.models.Dense.Dense",)}, {"modules": ("Dense",)}),
+        ("module:*.SpladePooling", {"modules": ("a.Transformer", "b.SpladePooling")}, {"modules": ("a.Pooling",)}),
         ("settings:model_type=CrossEncoder", {"settings": {"model_type": "CrossEncoder"}}, {"settings": {}}),
         ("name:*qwen3-reranker*", {"name": "Qwen/Qwen3-Reranker-0.6B"}, {"name": "Qwen3-Reranker/Qwen3-0.6B"}),
         ("name:*qwen3-reranker*", {"name": "/models/qwen3-reranker-own/"}, {"name": "/models/qwen3-reranker/x"}),

@@ -94,3 +94,14 @@ def test_late_interaction_scores_each_query_with_its_own_document() -> None:
     for place, (query, document) in enumerate(((0, 2), (1, 3))):
         alone = maxsim(results[query], results[document], lengths=[len(results[document])])
         torch.testing.assert_close(scores[place], alone[0])
+
+
+def test_sparse_scores_are_dot_products_of_the_shared_terms() -> None:
+    dense = torch.tensor([[0.0, 2.0, 0.0, 3.0], [1.0, 0.0, 0.0, -2.0], [0.0, 0.0, 5.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    scorer = choose_scorer("sparse", ("embed", "sparse_embed"), "embed")
+    assert scorer.by_role
+    pairs = [(0, 0), (0, 1), (0, 2)]
+    found = scorer.scores([row.to_sparse() for row in dense], 1, pairs)
+    assert found.tolist() == (dense[1:] @ dense[0]).tolist() == [-6.0, 0.0, 0.0]
+    swapped = scorer.scores([row.to_sparse() for row in dense.flip(0)], 3, [(0, 0), (1, 0), (2, 0)])
+    assert swapped.tolist() == [0.0, 0.0, -6.0]

@@ -74,6 +74,38 @@ def _new(
     }
 
 
+#: Folder of the weights that queries get.
+_STORED = "query_0_SparseStaticEmbedding"
+
+
+def _inference_free(tokenizer: TinyTokenizer) -> dict[str, Any]:
+    """Return the files of a model whose queries are not read by the network, as published."""
+    models = "sentence_transformers.sparse_encoder.models."
+    types = {
+        _STORED: f"{models}SparseStaticEmbedding",
+        "": f"{models}MLMTransformer",
+        "document_1_SpladePooling": f"{models}SpladePooling",
+    }
+    query, *document = types
+    plain = _old(tokenizer)
+    files = {
+        "modules.json": [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Router"}],
+        "router_config.json": {
+            "types": types,
+            "structure": {"query": [query], "document": document},
+            "parameters": {"default_route": "document", "allow_empty_key": True},
+        },
+        "document_1_SpladePooling/config.json": {
+            "pooling_strategy": "max",
+            "activation_function": "log1p_relu",
+            "word_embedding_dimension": None,
+        },
+        f"{_STORED}/config.json": {"frozen": False},
+        **{f"{_STORED}/{name}": content for name, content in tokenizer.files(160).items()},
+    }
+    return files | {name: plain[name] for name in ("sentence_bert_config.json", "config_sentence_transformers.json")}
+
+
 def _sparse(base: str, name: str, model_class: str, **changes: Any) -> Family:
     # Of random logits half are positive; trained models give most terms no weight.
     return with_head(base, name, model_class, vocabulary_bias=-12.0, head_gain=1.0, **changes)
@@ -92,6 +124,14 @@ SPARSE: tuple[Family, ...] = (
     # ibm-granite/granite-embedding-30m-sparse, with the sum of the first SPLADE
     _sparse("roberta", "splade_roberta", "RobertaForMaskedLM", files=_new(strategy="sum")),
     _sparse("modernbert", "splade_modernbert", "ModernBertForMaskedLM", files=_new()),
+    # opensearch-project/opensearch-neural-sparse-encoding-doc-v3-distill
+    _sparse(
+        "distilbert",
+        "splade_doc",
+        "DistilBertForMaskedLM",
+        files=_inference_free,
+        modules={_STORED: {"weight": (625,)}},
+    ),
     # naver/splade_v2_max and others without the files of sentence-transformers
     _sparse("bert", "splade_bare", "BertForMaskedLM"),
 )

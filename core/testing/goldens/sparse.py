@@ -35,6 +35,11 @@ SPARSE: tuple[GoldenRow, ...] = (
     ),
     _row("splade_modernbert", "SPLADE on ModernBERT", "ModernBERT sparse encoders", calls=(_TERMS, _DENSE, _SCORES)),
     _row(
+        "splade_doc",
+        "SPLADE on DistilBERT for documents, stored weights for queries",
+        "opensearch-project/opensearch-neural-sparse-encoding-doc-v3-distill",
+    ),
+    _row(
         "splade_bare",
         "SPLADE on BERT, no files of sentence-transformers",
         "naver/splade_v2_max, with `--adapter splade`",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,13 +9,14 @@ from transformers import MODEL_FOR_MASKED_LM_MAPPING
 
 from cenote.adapters import LoadOptions
 from cenote.adapters.classify_load import HeadedModel, load_headed
-from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config
 from cenote.config import PoolerConfig, first_set
 from cenote.errors import CheckpointError, InvalidRequest
-from cenote.poolers import EmbeddingHead, TaskPooler, TokenPooler, choose_steps
+from cenote.poolers import EmbeddingHead, Pooler, TaskPooler, TokenPooler, choose_steps
+from cenote_splade.model import SpladeModel
 from cenote_splade.pooling import Ends, SpladePooler
-from cenote_splade.settings import SpladeSettings, read_settings
+from cenote_splade.routes import RoutedPooler, StoredPooler, load_stored
+from cenote_splade.settings import SpladeSettings, StoredWeights, read_settings
 from cenote_splade.terms import TermPooling
 
 __all__ = ["SpladeAdapter"]
@@ -28,7 +28,7 @@ class SpladeAdapter:
     """Masked language models of transformers as sparse encoders."""
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> TextPoolingModel:
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> SpladeModel:
         """Load a checkpoint.
 
         Raises:
@@ -38,29 +38,40 @@ class SpladeAdapter:
         _check_options(options.pooler_config)
         settings = read_settings(checkpoint)
         model = load_headed(checkpoint, options, _model_class(checkpoint), hint=_NO_HEAD)
-        terms = _terms(model, settings, options.device)
-        wanted = options.pooler_config
-        normalize = first_set(user=wanted.use_activation, default=False)
-        ends = _ends(model, options)
-        vectors = SpladePooler(terms, ends, normalize.value)
-        rows = choose_steps(wanted)
-        tokens = TokenPooler(EmbeddingHead(normalize=wanted.use_activation is not False), steps=rows)
-        loaded = TextPoolingModel(
+        size = _vocabulary(model, options.device)
+        ways = settings.routes
+        stored = {
+            name: load_stored(checkpoint, way.path, size)
+            for name, way in ways.items()
+            if isinstance(way, StoredWeights)
+        }
+        most_terms = next((way.most_terms for way in ways.values() if isinstance(way, SpladeSettings)), None)
+        normalize = first_set(user=options.pooler_config.use_activation, default=False)
+        ends, rows = _ends(model, options), choose_steps(options.pooler_config)
+        tokens = TokenPooler(EmbeddingHead(normalize=options.pooler_config.use_activation is not False), steps=rows)
+        poolers: dict[str, Pooler] = {}
+        for name, way in ways.items():
+            if isinstance(way, StoredWeights):
+                poolers[name] = StoredPooler(stored[name], most_terms, normalize.value)
+            else:
+                terms = TermPooling(head=model.head, size=size, settings=way)
+                vectors = SpladePooler(terms, ends, normalize.value)
+                poolers[name] = TaskPooler({"embed": vectors, "sparse_embed": vectors, "token_embed": tokens})
+        return SpladeModel(
             model.stack,
             checkpoint,
-            pooler=TaskPooler({"embed": vectors, "sparse_embed": vectors, "token_embed": tokens}),
-            embedding_size=terms.size,
+            settings=settings,
+            stored=stored,
+            pooler=RoutedPooler(poolers, settings.route, frozenset({"embed", "sparse_embed", "token_embed"})),
+            embedding_size=size,
             token_pooling="ALL" if rows is None else "STEP",
             facts={
                 "terms": f"{settings}{'' if ends == Ends() else ', [CLS] and [SEP] left out'}",
                 "head": type(model.stack.whole).__name__,
                 "normalize": str(normalize),
-                "embedding size": str(terms.size),
+                "embedding size": str(size),
             },
         )
-        # A part of the vocabulary is no smaller embedding, whatever a config says.
-        loaded.limits = replace(loaded.limits, is_matryoshka=False, matryoshka_dimensions=())
-        return loaded
 
 
 def _check_options(wanted: PoolerConfig) -> None:
@@ -88,11 +99,11 @@ def _model_class(checkpoint: Checkpoint) -> Any:
     return found
 
 
-def _terms(model: HeadedModel, settings: SpladeSettings, device: str) -> TermPooling:
+def _vocabulary(model: HeadedModel, device: str) -> int:
+    """Return how many logits the head gives for a token."""
     with torch.inference_mode():
         row = torch.zeros(1, 1, model.stack.hidden_size, device=device)
-        size = model.head(row, torch.zeros(1, 1, dtype=torch.long, device=device)).shape[-1]
-    return TermPooling(head=model.head, size=size, settings=settings)
+        return int(model.head(row, torch.zeros(1, 1, dtype=torch.long, device=device)).shape[-1])
 
 
 def _ends(model: HeadedModel, options: LoadOptions) -> Ends:

@@ -1,7 +1,8 @@
-"""Hidden states to sparse vectors, and to the same vectors with all their zeros."""
+"""Vectors over the vocabulary to results: sparse, and the same with all their zeros."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,56 @@ from cenote.kernels import get_kernel
 from cenote.types import PoolingBatch, PoolingRow
 from cenote_splade.terms import TermPooling
 
-__all__ = ["Ends", "SpladePooler", "sparse_row"]
+__all__ = ["Ends", "SpladePooler", "VocabularyPooler", "sparse_row"]
+
+
+class VocabularyPooler(ABC):
+    """Gives `embed` and `sparse_embed` from one computation of a prompt's weights.
+
+    Attributes:
+        normalize: L2-normalise the dense form where a request does not say. The sparse form never is.
+    """
+
+    normalize: bool
+
+    def supported_tasks(self) -> frozenset[str]:
+        """Return the two tasks."""
+        return frozenset({"embed", "sparse_embed"})
+
+    @abstractmethod
+    def weights(self, hidden: Tensor, batch: PoolingBatch) -> Iterator[Tensor]:
+        """Yield the weights [vocabulary] of each prompt, or of each span of a prompt that has spans."""
+
+    def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
+        """Return `{"embed": [vocabulary], "sparse_embed": sparse [vocabulary]}` per prompt, as far as it asks.
+
+        A prompt with spans gets `embed` as [spans, vocabulary].
+
+        Raises:
+            ShapeError: the sparse form of spans was asked for.
+        """
+        weights = self.weights(hidden, batch)
+        return [self._results(row, weights) for row in batch.rows]
+
+    def _results(self, row: PoolingRow, weights: Iterator[Tensor]) -> dict[str, Tensor]:
+        results: dict[str, Tensor] = {}
+        if row.spans:
+            if "sparse_embed" in row.tasks:
+                raise ShapeError("Chunks of one document have no sparse form; ask for embed.")
+            results["embed"] = self._dense(torch.stack([next(weights) for _ in row.spans]), row)
+            return results
+        vector = next(weights)
+        if "sparse_embed" in row.tasks:
+            results["sparse_embed"] = sparse_row(vector)
+        if "embed" in row.tasks:
+            results["embed"] = self._dense(vector[None], row)[0]
+        return results
+
+    def _dense(self, vectors: Tensor, row: PoolingRow) -> Tensor:
+        asked = row.params.use_activation
+        if self.normalize if asked is None else asked:
+            vectors = get_kernel("l2_normalize", vectors.device.type)(vectors)
+        return vectors.cpu()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,60 +88,29 @@ class Ends:
         return start, max(start, end)
 
 
-@dataclass(frozen=True, slots=True)
-class SpladePooler:
-    """One pass of the head for both forms of a vector.
+@dataclass(frozen=True)
+class SpladePooler(VocabularyPooler):
+    """Weights by the head of a masked language model.
 
     Attributes:
         terms: the head and the formula.
         ends: tokens that give no terms.
-        normalize: L2-normalise the dense form where a request does not say. The sparse form never is.
+        normalize: as above.
     """
 
     terms: TermPooling
     ends: Ends
     normalize: bool = False
 
-    def supported_tasks(self) -> frozenset[str]:
-        """Return the two tasks."""
-        return frozenset({"embed", "sparse_embed"})
-
-    def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
-        """Return `{"embed": [vocabulary], "sparse_embed": sparse [vocabulary]}` per prompt, as far as it asks.
-
-        A prompt with spans gets `embed` as [spans, vocabulary].
-
-        Raises:
-            ShapeError: the sparse form of spans was asked for.
-        """
+    def weights(self, hidden: Tensor, batch: PoolingBatch) -> Iterator[Tensor]:
+        """Yield the weights of each prompt or span, as soon as its rows are through the head."""
         pieces: list[Tensor] = []
         for row, part in zip(batch.rows, hidden.split_with_sizes(list(batch.lengths)), strict=True):
             first, last = self.ends.trim(row)
             spans = row.spans or ((0, row.length),)
             pieces += [part[max(first, start) : max(first, min(last, end))] for start, end in spans]
         kept = hidden if sum(map(len, pieces)) == len(hidden) else torch.cat(pieces)
-        weights = self.terms(kept, [len(piece) for piece in pieces])
-        return [self._results(row, weights) for row in batch.rows]
-
-    def _results(self, row: PoolingRow, weights: Iterator[Tensor]) -> dict[str, Tensor]:
-        results: dict[str, Tensor] = {}
-        if row.spans:
-            if "sparse_embed" in row.tasks:
-                raise ShapeError("Chunks of one document have no sparse form; ask for embed.")
-            results["embed"] = self._dense(torch.stack([next(weights) for _ in row.spans]), row)
-            return results
-        vector = next(weights)
-        if "sparse_embed" in row.tasks:
-            results["sparse_embed"] = sparse_row(vector)
-        if "embed" in row.tasks:
-            results["embed"] = self._dense(vector[None], row)[0]
-        return results
-
-    def _dense(self, vectors: Tensor, row: PoolingRow) -> Tensor:
-        asked = row.params.use_activation
-        if self.normalize if asked is None else asked:
-            vectors = get_kernel("l2_normalize", vectors.device.type)(vectors)
-        return vectors.cpu()
+        return self.terms(kept, [len(piece) for piece in pieces])
 
 
 def sparse_row(weights: Tensor) -> Tensor:
@@ -100,6 +119,7 @@ def sparse_row(weights: Tensor) -> Tensor:
     NaN and infinity stay, so that they are found.
     """
     indices = weights.nonzero().T  # [1, terms], ascending
+    # Told what to do, torch does not warn that it checks nothing.
     row = torch.sparse_coo_tensor(
         indices, weights[indices[0]], weights.shape, is_coalesced=True, check_invariants=False
     )

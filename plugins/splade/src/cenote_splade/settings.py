@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cenote.checkpoints import Checkpoint
 from cenote.checkpoints.files import read_object, safe_relative
-from cenote.checkpoints.modules import Module, TransformerModule, UnknownModule
+from cenote.checkpoints.modules import Module, RouterModule, TransformerModule, UnknownModule
 from cenote.errors import CheckpointError
 
-__all__ = ["SpladeSettings", "read_settings"]
+__all__ = ["SparseSettings", "SpladeSettings", "StoredWeights", "read_settings"]
 
 _STRATEGIES = ("max", "sum")
 _ACTIVATIONS = ("relu", "log1p_relu")
@@ -47,7 +47,42 @@ class SpladeSettings:
         return f"{self.strategy} of {weight} over tokens{kept} ({self.source})"
 
 
-def read_settings(checkpoint: Checkpoint) -> SpladeSettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWeights:
+    """Terms are the text's own tokens, each with a weight from a file (`SparseStaticEmbedding`); no network runs.
+
+    Attributes:
+        path: folder of weights and tokenizer, relative to the checkpoint.
+    """
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"stored weights of the text's own tokens ({self.path})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseSettings:
+    """How texts become sparse vectors, by what they are for.
+
+    Attributes:
+        routes: by role; of a model that treats all texts alike, one under the empty name.
+        default: the route of texts without a role; None where there is none.
+    """
+
+    routes: Mapping[str, SpladeSettings | StoredWeights]
+    default: str | None = ""
+
+    def route(self, role: str | None) -> str | None:
+        """Return the name of a role's route, or None where a text must have a role and has none."""
+        return role if role in self.routes else self.default
+
+    def __str__(self) -> str:
+        shown = (f"{name}: {way}" if name else str(way) for name, way in self.routes.items())
+        return "; ".join(shown)
+
+
+def read_settings(checkpoint: Checkpoint) -> SparseSettings:
     """Read the pipeline of a checkpoint; one without `modules.json` is a plain SPLADE model.
 
     Raises:
@@ -60,15 +95,37 @@ def read_settings(checkpoint: Checkpoint) -> SpladeSettings:
     pipeline = files.pipeline if files else ()
     most_terms = _most_terms(checkpoint.settings_value("max_active_dims"))
     if not pipeline:
-        return SpladeSettings(most_terms=most_terms)
-    kinds = [_kind(module) for module in pipeline]
-    if kinds not in (["Transformer", "SpladePooling"], ["MLMTransformer", "SpladePooling"]):
+        return SparseSettings(routes={"": SpladeSettings(most_terms=most_terms)})
+    if len(pipeline) == 1 and isinstance(pipeline[0], RouterModule):
+        return _routed(checkpoint, pipeline[0], most_terms)
+    return SparseSettings(routes={"": _way(checkpoint, pipeline, most_terms)})
+
+
+def _routed(checkpoint: Checkpoint, router: RouterModule, most_terms: int | None) -> SparseSettings:
+    if set(router.routes) != {"query", "document"} or router.mappings or router.default not in (None, *router.routes):
         raise CheckpointError(
-            f"modules.json lists {', '.join(kinds)}; a SPLADE model is a Transformer (or MLMTransformer) and a "
-            "SpladePooling. Other sparse encoders cannot be built: leaving a module out would change the numbers."
+            f"router_config.json has the routes {sorted(router.routes)}, the default {router.default!r} and "
+            f"{len(router.mappings)} further rules; needed are the routes 'query' and 'document', and no other rule."
         )
-    _check_transformer(checkpoint, pipeline[0])
-    return _pooling(checkpoint, pipeline[1].path, most_terms)
+    ways = {name: _way(checkpoint, modules, most_terms) for name, modules in router.routes.items()}
+    backbones = {modules[0].path for name, modules in router.routes.items() if isinstance(ways[name], SpladeSettings)}
+    if len(backbones) != 1:
+        raise CheckpointError(f"router_config.json names {len(backbones)} masked language models; one can be run.")
+    return SparseSettings(routes=ways, default=router.default)
+
+
+def _way(checkpoint: Checkpoint, modules: Sequence[Module], most_terms: int | None) -> SpladeSettings | StoredWeights:
+    kinds = [_kind(module) for module in modules]
+    if kinds == ["SparseStaticEmbedding"]:
+        return StoredWeights(path=modules[0].path)
+    if kinds in (["Transformer", "SpladePooling"], ["MLMTransformer", "SpladePooling"]):
+        _check_transformer(checkpoint, modules[0])
+        return _pooling(checkpoint, modules[1].path, most_terms)
+    raise CheckpointError(
+        f"modules.json lists {', '.join(kinds)}; a SPLADE model is a Transformer (or MLMTransformer) and a "
+        "SpladePooling, or the weights of a SparseStaticEmbedding for queries. Other sparse encoders cannot be built: "
+        "leaving a module out would change the numbers."
+    )
 
 
 def _kind(module: Module) -> str:
@@ -77,8 +134,6 @@ def _kind(module: Module) -> str:
 
 def _check_transformer(checkpoint: Checkpoint, module: Module) -> None:
     """Make sure that the first module gives the logits of the masked language model."""
-    if isinstance(module, UnknownModule) and module.path:
-        raise CheckpointError(f"modules.json has its MLMTransformer in {module.path!r}; it belongs in the root.")
     file = safe_relative(checkpoint.path, module.path) / "sentence_bert_config.json"
     config = read_object(file) if file.is_file() else {}
     own = "fill-mask" if isinstance(module, UnknownModule) else "feature-extraction"

@@ -12,7 +12,7 @@ from torch import Tensor
 from cenote.adapters.classify_replay import ReplayedHead
 from cenote_splade.settings import SpladeSettings
 
-__all__ = ["TermPooling"]
+__all__ = ["TermPooling", "keep_largest"]
 
 #: Logits that one window of rows may give: 32 MiB in float32.
 _LOGITS = 1 << 23
@@ -75,15 +75,22 @@ class TermPooling:
 
     def _finished(self, reduced: Tensor) -> Tensor:
         weights = self._weights(reduced) if self.settings.strategy == "max" else reduced
-        most = self.settings.most_terms
-        if most is None or most >= self.size:
-            return weights
-        largest = weights.topk(most)
-        return torch.zeros_like(weights).scatter_(0, largest.indices, largest.values)
+        return keep_largest(weights, self.settings.most_terms)
 
     def _weights(self, logits: Tensor) -> Tensor:
         weights = logits.relu_().log1p_()
         return weights.log1p_() if self.settings.twice else weights
+
+
+def keep_largest(weights: Tensor, most: int | None) -> Tensor:
+    """Return weights [size] with all but the `most` largest set to zero; None keeps all.
+
+    Source: `select_max_active_dims` of sentence-transformers 6.2, which looks at absolute values.
+    """
+    if most is None or most >= len(weights):
+        return weights
+    largest = weights.abs().topk(most).indices
+    return torch.zeros_like(weights).scatter_(0, largest, weights[largest])
 
 
 def _windows(lengths: Sequence[int], most: int) -> Iterator[Window]:
