@@ -20,10 +20,13 @@ from cenote.cli.arguments import (
 )
 from cenote.cli.calls import CUT, check_results, loaded_model, naming_inputs
 from cenote.cli.engine_options import engine_flags
+from cenote.cli.forms import split_forms, write_forms
 from cenote.cli.terminal import wants_bar
 from cenote.cli.texts import TextCommand, named_text, read_texts
 from cenote.cli.vectors import Format, write_vectors
 from cenote.errors import InvalidRequest
+from cenote.outputs import OutputDtype
+from cenote.tasks import form_tasks
 from cenote.types import Role
 
 __all__ = ["app", "embed"]
@@ -45,6 +48,16 @@ def embed(
         Format | None,
         typer.Option("--format", help="\\[default: table, or what --save's name says]", show_default=False),
     ] = None,
+    forms: Annotated[
+        str,
+        typer.Option("--output", help="What to give: dense, sparse, multi, or several with commas (from one pass)."),
+    ] = "dense",
+    precision: Annotated[
+        OutputDtype | None,
+        typer.Option(
+            "--output-dtype", help="Precision of vectors; 8-bit integers want normalised ones. \\[default: float32]"
+        ),
+    ] = None,
     save: Annotated[Path | None, typer.Option("--save", "-o", help="Write to this file, not to the terminal.")] = None,
     normalize: Annotated[
         bool | None, typer.Option("--normalize/--no-normalize", help="L2-normalise. \\[default: as the model says]")
@@ -65,20 +78,30 @@ def embed(
     if as_json and output not in (None, Format.json):
         raise InvalidRequest(f"--json contradicts --format {output.value}; give one of them.", param="format")
     output = Format.json if as_json else output
+    names = split_forms(forms)
+    tasks = form_tasks(names, param="output")
     with loaded_model(ctx, words, model, options, lambda given: (read_texts(given, file), bool(given))) as (llm, read):
         from cenote import PoolingParams
 
         texts, name = read[0], named_text(by_argument=read[1])
-        with naming_inputs(llm, "embed", name):
-            results = llm.embed(
-                list(texts),
-                use_tqdm=wants_bar(len(texts)),
-                pooling_params=PoolingParams(use_activation=normalize, dimensions=dimensions),
-                tokenization_kwargs=CUT if truncate else None,
-                role=cast("Role | None", role),
-                prompt_name=prompt_name,
-                prompt=prompt,
-                lora=lora,
-            )
-    check_results(results, name)
-    write_vectors(results, texts, output, save)
+        asked: dict[str, Any] = {
+            "pooling_params": PoolingParams(use_activation=normalize, dimensions=dimensions),
+            "output_dtype": precision,
+            "use_tqdm": wants_bar(len(texts)),
+            "tokenization_kwargs": CUT if truncate else None,
+            "role": cast("Role | None", role),
+            "prompt_name": prompt_name,
+            "prompt": prompt,
+            "lora": lora,
+        }
+        with naming_inputs(llm, tasks[0], name):
+            if tasks == ("embed",):
+                vectors = llm.embed(list(texts), **asked)
+                check_results(vectors, name)
+            else:
+                several = llm.encode(list(texts), outputs=names, **asked)
+                check_results(several, name)
+    if tasks == ("embed",):
+        write_vectors(vectors, texts, output, save, precision or "float32")
+    else:
+        write_forms(several, texts, output, save)

@@ -14,9 +14,9 @@ from cenote.cli.show import print_table
 from cenote.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from cenote.outputs import EmbeddingRequestOutput
+    from cenote.outputs import EmbeddingRequestOutput, OutputDtype
 
-__all__ = ["Format", "write_vectors"]
+__all__ = ["Format", "form_of", "write_content", "write_records", "write_vectors"]
 
 
 class Format(StrEnum):
@@ -29,7 +29,11 @@ class Format(StrEnum):
 
 
 def write_vectors(
-    results: Sequence[EmbeddingRequestOutput], texts: Sequence[str], form: Format | None, path: Path | None
+    results: Sequence[EmbeddingRequestOutput],
+    texts: Sequence[str],
+    form: Format | None,
+    path: Path | None,
+    dtype: OutputDtype = "float32",
 ) -> None:
     """Write one row per text, in order: to the file, or to standard output.
 
@@ -38,18 +42,45 @@ def write_vectors(
         texts: the texts themselves.
         form: the form; None takes it from the end of the file's name, or is a table.
         path: file to write; None is standard output.
+        dtype: precision of the vectors.
 
     Raises:
         InvalidRequest: the form is unclear or does not fit where it goes, or the file cannot be written.
     """
-    form = form or _form_of(path)
+    pairs = list(zip(texts, results, strict=True))
+    form = form or form_of(path)
     if path is None and form is Format.table:
-        rows = (_cells(text, result) for text, result in zip(texts, results, strict=True))
-        print_table(["text", "tokens", "size", "norm", "first components"], ["text"], rows)
-        return
-    if path is None and form is Format.npy and sys.stdout.isatty():
-        raise InvalidRequest("npy is binary: redirect it, or name a file with --save.", param="format")
-    content = _encode(results, texts, form)
+        columns = ["text", "tokens", "size", "norm", "first components"]
+        print_table(columns, ["text"], (_cells(text, result, dtype) for text, result in pairs))
+    elif form is Format.npy:
+        if path is None and sys.stdout.isatty():
+            raise InvalidRequest("npy is binary: redirect it, or name a file with --save.", param="format")
+        write_content(_npy([result.outputs.embedding for result in results], dtype), path)
+    else:
+        write_records([_record(index, text, result) for index, (text, result) in enumerate(pairs)], form, path)
+
+
+def write_records(records: Sequence[Any], form: Format, path: Path | None) -> None:
+    """Write records as JSON or as lines of it, to the file or to standard output.
+
+    Raises:
+        InvalidRequest: the form is another one, or the file cannot be written.
+    """
+    if form is Format.jsonl:
+        text = "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+    elif form is Format.json:
+        text = f"{json.dumps(records, ensure_ascii=False)}\n"
+    else:
+        raise InvalidRequest("A table is for the terminal; save json, jsonl or npy.", param="format")
+    write_content(text.encode(), path)
+
+
+def write_content(content: bytes, path: Path | None) -> None:
+    """Write bytes to the file or to standard output.
+
+    Raises:
+        InvalidRequest: the file cannot be written.
+    """
     if path is None:
         sys.stdout.buffer.write(content)
         return
@@ -59,7 +90,12 @@ def write_vectors(
         raise InvalidRequest(f"Cannot write {str(path)!r}: {exc.strerror}.", param="save") from exc
 
 
-def _form_of(path: Path | None) -> Format:
+def form_of(path: Path | None) -> Format:
+    """Return the form that a file's name tells; a table where there is no file.
+
+    Raises:
+        InvalidRequest: the name tells none.
+    """
     if path is None:
         return Format.table
     try:
@@ -67,17 +103,6 @@ def _form_of(path: Path | None) -> Format:
     except ValueError as exc:
         text = f"The name {path.name!r} does not say the form. Use .json, .jsonl or .npy, or --format."
         raise InvalidRequest(text, param="save") from exc
-
-
-def _encode(results: Sequence[EmbeddingRequestOutput], texts: Sequence[str], form: Format) -> bytes:
-    if form is Format.npy:
-        return _npy([result.outputs.embedding for result in results])
-    if form is Format.table:
-        raise InvalidRequest("A table is for the terminal; save json, jsonl or npy.", param="format")
-    records = [_record(index, text, result) for index, (text, result) in enumerate(zip(texts, results, strict=True))]
-    if form is Format.jsonl:
-        return "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records).encode()
-    return f"{json.dumps(records, ensure_ascii=False)}\n".encode()
 
 
 def _record(index: int, text: str, result: EmbeddingRequestOutput) -> dict[str, Any]:
@@ -89,18 +114,21 @@ def _record(index: int, text: str, result: EmbeddingRequestOutput) -> dict[str, 
     }
 
 
-def _npy(rows: list[list[float]]) -> bytes:
+def _npy(rows: list[list[float]], dtype: OutputDtype) -> bytes:
     import io
 
     import numpy as np
 
     buffer = io.BytesIO()
-    np.save(buffer, np.asarray(rows, dtype=np.float32))
+    np.save(buffer, np.asarray(rows, dtype={"binary": "int8", "ubinary": "uint8"}.get(dtype, dtype)))
     return buffer.getvalue()
 
 
-def _cells(text: str, result: EmbeddingRequestOutput) -> tuple[str, ...]:
+def _cells(text: str, result: EmbeddingRequestOutput, dtype: OutputDtype) -> tuple[str, ...]:
     vector = result.outputs.embedding
-    norm = math.sqrt(math.fsum(value * value for value in vector))
-    first = " ".join(f"{value:+.4f}" for value in vector[:4])
-    return text, str(len(result.prompt_token_ids)), str(len(vector)), f"{norm:.4f}", f"{first} …"
+    if "float" in dtype:
+        norm = f"{math.sqrt(math.fsum(value * value for value in vector)):.4f}"
+        first = " ".join(f"{value:+.4f}" for value in vector[:4])
+    else:  # the length of integers and packed bits says nothing
+        norm, first = "", " ".join(map(str, vector[:4]))
+    return text, str(len(result.prompt_token_ids)), str(len(vector)), norm, f"{first} …"

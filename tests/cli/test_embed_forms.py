@@ -1,0 +1,92 @@
+"""`cenote embed --output` and `--output-dtype`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cenote import LLM
+from cenote.cli.embed import app
+from cenote.errors import InvalidRequest
+from cenote.testing.checkpoints import build_checkpoint
+
+TEXTS = ["a text", "another one"]
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(build_checkpoint("splade", tmp_path_factory.mktemp("splade")))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in this process; what it raises is raised."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments: str) -> str:
+        done = CliRunner().invoke(app, arguments)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return call
+
+
+def test_several_forms_are_fields_of_each_record(run: Run) -> None:
+    records = json.loads(run(*TEXTS, "--output", "dense,multi", "--json"))
+    assert [record["text"] for record in records] == TEXTS
+    with LLM() as llm:
+        for record, output in zip(records, llm.encode(TEXTS, outputs=["dense", "multi"]), strict=True):
+            assert set(record) == {"index", "text", "tokens", "dense", "multi"}
+            assert output.outputs.dense is not None
+            assert output.outputs.multi is not None
+            assert record["dense"] == pytest.approx(output.outputs.dense.tolist(), abs=1e-5)
+            assert np.shape(record["multi"]) == tuple(output.outputs.multi.shape)
+
+
+def test_terms_are_shown_with_their_weights(run: Run, model: str) -> None:
+    (record,) = json.loads(run("--model", model, TEXTS[0], "--output", "sparse", "--json"))
+    terms = record["sparse"]
+    assert len(terms["indices"]) == len(terms["values"]) == len(terms["tokens"]) > 0
+    heading, row = run("--model", model, TEXTS[0], "--output", "sparse").splitlines()
+    assert heading.split() == ["text", "tokens", "terms", "heaviest", "terms"]
+    heaviest = terms["tokens"][int(np.argmax(terms["values"]))]
+    assert f"{heaviest} {max(terms['values']):.2f}" in row
+
+
+def test_a_table_gives_the_sizes_of_forms(run: Run) -> None:
+    heading, row = run(TEXTS[0], "--output", "dense,multi").splitlines()
+    assert heading.split() == ["text", "tokens", "dense", "multi"]
+    assert row.split()[-4:] == ["384", "4", "x", "384"]
+
+
+@pytest.mark.parametrize(("dtype", "stored", "size"), [("int8", "int8", 384), ("ubinary", "uint8", 48)])
+def test_a_precision_reaches_every_form(run: Run, tmp_path: Path, dtype: Any, stored: str, size: int) -> None:
+    (record,) = json.loads(run(TEXTS[0], "--output-dtype", dtype, "--json"))
+    run(TEXTS[0], "--output-dtype", dtype, "--save", str(tmp_path / "rows.npy"))
+    rows = np.load(tmp_path / "rows.npy")
+    assert rows.dtype == stored
+    assert rows.shape == (1, size)
+    assert rows[0].tolist() == record["embedding"]
+    assert run(TEXTS[0], "--output-dtype", dtype).splitlines()[1].split()[3] == str(size)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "dense,lexical"], "output has no 'lexical'; known: dense, sparse, multi"),
+        (["--output", "dense,multi", "--format", "npy"], "npy holds dense vectors only"),
+    ],
+)
+def test_what_cannot_be_given_is_refused(run: Run, arguments: list[str], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        run("a text", *arguments)
