@@ -90,16 +90,22 @@ def tei_info_router(state: ServerState) -> APIRouter:
 async def _root(request: Request) -> Response:
     data = await read_json(request)
     name = data.get("model")
-    tasks = state_of(request).models.resolve(name if isinstance(name, str) else None).engine.supported_tasks
+    engine = state_of(request).models.resolve(name if isinstance(name, str) else None).engine
+    tasks = engine.supported_tasks
     if "texts" in data and "query" in data and ("score" in tasks or "inputs" not in data):
         return await tei_rerank(request, data)
     if isinstance(data.get("inputs"), dict):
         return await tei_similarity(request, data)
-    if "embed" in tasks:
-        return await tei_embed(request, data)
-    if "sparse_embed" in tasks:
+    if _is_sparse(engine):
         return await tei_embed_sparse(request, data)
-    return await tei_predict(request, data)
+    if "classify" in tasks:
+        return await tei_predict(request, data)
+    return await tei_embed(request, data)
+
+
+def _is_sparse(engine: AsyncLLM) -> bool:
+    """Tell whether a model's vectors are weights of its vocabulary: TEI's splade."""
+    return "sparse_embed" in engine.supported_tasks and engine.limits.embedding_size > engine.limits.max_token_id
 
 
 def _welcome(state: ServerState, request: Request) -> Welcome:
@@ -142,7 +148,7 @@ def _kind(engine: AsyncLLM) -> dict[str, Any]:
         labels = {str(place): label for place, label in enumerate(engine.labels)}
         names = {"id2label": labels, "label2id": {label: place for place, label in enumerate(engine.labels)}}
         return {"reranker" if "score" in tasks else "classifier": names}
-    if "embed" not in tasks and "sparse_embed" in tasks:
+    if _is_sparse(engine):
         return {"embedding": {"pooling": "splade"}}
     pooling = engine.report().get("pooling", "none").partition(" ")[0]
     return {"embedding": {"pooling": _POOLING.get(pooling, pooling.lower())}}
