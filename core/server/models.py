@@ -7,13 +7,15 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from cenote.errors import InvalidRequest, ModelNotFound
+from cenote.server.openapi import reply_schema
 from cenote.server.text import show
 
 if TYPE_CHECKING:
@@ -91,11 +93,31 @@ class ModelTable:
         return None if owner is None else replace(owner, name=name, lora=name)
 
 
+class ModelCard(TypedDict):
+    """A name that requests may give as `model`."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    root: str
+    parent: str | None
+    max_model_len: int | None
+    permission: list[dict[str, Any]]
+
+
+class ModelCards(TypedDict):
+    """Body of `/v1/models`."""
+
+    object: Literal["list"]
+    data: list[ModelCard]
+
+
 def models_router() -> APIRouter:
     """Return the route that lists models."""
     router = APIRouter(tags=["models"])
 
-    @router.get("/v1/models", summary="List the served models")
+    @router.get("/v1/models", summary="List the served models", openapi_extra=reply_schema(ModelCards))
     async def list_models(request: Request) -> Response:
         cards = [card for _, card in model_cards(request.app.state.cenote.models)]
         return Response(orjson.dumps({"object": "list", "data": cards}), media_type="application/json")

@@ -28,6 +28,7 @@ def openapi_document(app: FastAPI, config: ServerConfig, errors: ErrorWriter) ->
         name: schema for name, schema in components.get("schemas", {}).items() if name not in _VALIDATION_ERROR
     }
     for path, operation in _operations(document):
+        _drop_defaults(operation)
         _add_errors(operation, errors, path)
         for content in _contents(operation):
             if "schema" in content:
@@ -48,10 +49,19 @@ def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from holder.get("content", {}).values()
 
 
+def _drop_defaults(operation: dict[str, Any]) -> None:
+    """Remove what the framework supposes: an answer of any JSON, where a route says what its answer is."""
+    success = operation["responses"].get("200", {})
+    if success.get("content", {}).get("application/json") == {"schema": {}}:
+        del success["content"]["application/json"]
+        if not success["content"]:
+            del success["content"]
+    operation["responses"].pop("422", None)  # its own validation, which nothing here uses
+
+
 def _add_errors(operation: dict[str, Any], errors: ErrorWriter, path: str) -> None:
     """Describe the errors in the envelope of the path, besides those that the route names itself."""
     replies = operation["responses"]
-    replies.pop("422", None)  # the framework's own, which nothing here answers
     for status, reply in error_replies([errors.envelope_of(path)]).items():
         named = replies.setdefault(status, reply)
         if named is reply:
