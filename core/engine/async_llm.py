@@ -10,12 +10,12 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
+from cenote.engine.loop import ComputeLoop
 from cenote.engine.prompts import with_lora
 from cenote.engine.request import RequestOptions
 from cenote.engine.scoring import ScorePlan, plan_scores
-from cenote.engine.threads import DaemonThreads
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import EngineClosed, InvalidRequest, WrongType
+from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound, WrongType
 from cenote.inputs import parse_prompts
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
@@ -39,28 +39,32 @@ _CHUNK = 64
 class AsyncLLM(EngineFace):
     """A pooling model for asynchronous use. All methods are safe to call from one event loop."""
 
-    def __init__(self, model: str | os.PathLike[str] | None = None, **options: Any) -> None:
-        """Load a model in a thread of its own, which then runs it.
+    def __init__(
+        self, model: str | os.PathLike[str] | None = None, *, loop: ComputeLoop | None = None, **options: Any
+    ) -> None:
+        """Load a model in the computing thread, which then runs it.
 
         Args:
             model: local folder or hub id; None is the demonstration model.
+            loop: the thread, shared with other models; None is one of its own.
             **options: fields of `EngineConfig`.
 
         Raises:
             InvalidRequest: an option is unknown or has a wrong value.
             CheckpointError: the checkpoint cannot be loaded.
         """
-        threads = DaemonThreads(1, "cenote-compute")
+        self._loop = loop or ComputeLoop()
         try:
-            super().__init__(model, loader=lambda config: threads.submit(load_model, config).result(), **options)
-            self._computing = threads.submit(self.engine.run_forever)
+            super().__init__(model, loader=lambda config: self._loop.call(load_model, config).result(), **options)
+            self._loop.join(self.engine)
         finally:
-            threads.shutdown(cancel=False)  # the thread ends with its last job
+            if loop is None:
+                self._loop.close()  # the thread ends with its one engine
 
     @property
     def is_healthy(self) -> bool:
         """Tell whether requests are answered."""
-        return self.engine.is_healthy and not self._computing.done()
+        return self.engine.is_healthy and self._loop.is_alive
 
     async def run(
         self,
@@ -244,7 +248,7 @@ async def _settled(future: asyncio.Future[Any]) -> Any:
     """Return a prompt's result, or the model's failure with it; what concerns the whole call is raised."""
     try:
         return await future
-    except (InvalidRequest, EngineClosed):
+    except (InvalidRequest, ModelNotFound, EngineClosed):
         raise
     except Exception as exc:
         return exc

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ import pytest
 
 from cenote.config.server import ServerConfig
 from cenote.engine import AsyncLLM
+from cenote.engine.loader import LoadedModel
 from cenote.server import Server, bind_sockets, build_app
 from cenote.server.banner import server_url
 from cenote.server.state import ServerState
@@ -115,6 +117,31 @@ def scoring(
         yield ScoringModels(client, served)
     for each in engines.values():
         asyncio.run(each.shutdown())
+
+
+@pytest.fixture(scope="session")
+def plain_model() -> ModuleType:
+    """The module of the engine's test model, whose hidden states are its token ids; test folders are no packages."""
+    path = Path(__file__).parents[1] / "engine" / "plain_model.py"
+    spec = importlib.util.spec_from_file_location("cenote_tests_plain_model_of_server", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def plain_engine() -> Callable[..., AsyncLLM]:
+    """Make an engine around such a model, which the caller shuts down."""
+
+    def make(model: Any, **options: Any) -> AsyncLLM:
+        with pytest.MonkeyPatch.context() as patch:
+            loaded = LoadedModel("plain", model, None, "cpu")  # type: ignore[arg-type]
+            patch.setattr("cenote.engine.async_llm.load_model", lambda config: loaded)
+            return AsyncLLM("plain", **options)
+
+    return make
 
 
 @pytest.fixture

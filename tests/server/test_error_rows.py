@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import importlib.util
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cenote.config import EngineConfig
 from cenote.engine import AsyncLLM
-from cenote.engine.loader import LoadedModel
 from cenote.testing.checkpoints import build_checkpoint
 
 EMBED, POOL, CLASSIFY = "/v1/embeddings", "/pooling", "/classify"
@@ -76,25 +72,9 @@ class Servers:
 
 
 @pytest.fixture(scope="module")
-def plain_model() -> Any:
-    """The module of the engine's test model; test folders are no packages."""
-    path = Path(__file__).parents[1] / "engine" / "plain_model.py"
-    spec = importlib.util.spec_from_file_location("cenote_tests_plain_model_of_server", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def failing(plain_model: Any) -> Iterator[AsyncLLM]:
+def failing(plain_model: Any, plain_engine: Any) -> Iterator[AsyncLLM]:
     """An engine whose model gives NaN or raises for some token ids; at most one prompt may wait."""
-    with pytest.MonkeyPatch.context() as patch:
-        loaded = LoadedModel("plain", plain_model.PlainModel(), None, "cpu")  # type: ignore[arg-type]
-        patch.setattr("cenote.engine.async_llm.load_model", lambda config: loaded)
-        engine = AsyncLLM("plain", max_num_queued_reqs=1)
-    assert isinstance(engine.config, EngineConfig)
+    engine: AsyncLLM = plain_engine(plain_model.PlainModel(), max_num_queued_reqs=1)
     yield engine
     asyncio.run(engine.shutdown())
 
@@ -254,11 +234,10 @@ def test_a_server_that_drains_is_503_and_says_when_to_come_back(servers: Servers
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_an_engine_that_was_shut_down_is_503(servers: Servers, start_server: Any, plain_model: Any) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        loaded = LoadedModel("plain", plain_model.PlainModel(), None, "cpu")  # type: ignore[arg-type]
-        patch.setattr("cenote.engine.async_llm.load_model", lambda config: loaded)
-        engine = AsyncLLM("plain")
+def test_an_engine_that_was_shut_down_is_503(
+    servers: Servers, start_server: Any, plain_model: Any, plain_engine: Any
+) -> None:
+    engine = plain_engine(plain_model.PlainModel())
     with start_server(engine=engine, error_format=servers.form) as running:
         asyncio.run(engine.shutdown())
         answer = httpx.post(running.url + EMBED, json={"input": [1]})
