@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from cenote.engine.async_llm import AsyncLLM
     from cenote.engine.core import Engine
     from cenote.engine.llm import LLM
+    from cenote.engine.loop import ComputeLoop
     from cenote.engine.stats import EngineStats
 
-_HOMES = {"AsyncLLM": "async_llm", "Engine": "core", "EngineStats": "stats", "LLM": "llm"}
+_HOMES = {"AsyncLLM": "async_llm", "ComputeLoop": "loop", "Engine": "core", "EngineStats": "stats", "LLM": "llm"}
 
-__all__ = ["LLM", "AsyncLLM", "Engine", "EngineStats"]
+__all__ = ["LLM", "AsyncLLM", "ComputeLoop", "Engine", "EngineStats"]
 
 
 def __getattr__(name: str) -> Any:

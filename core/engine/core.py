@@ -3,14 +3,14 @@
 The engine has no computing thread of its own. Torch keeps a team of OpenMP threads for every thread that
 computes; with more teams than processors they stop spinning between operators, which doubles the time of a
 short text (measured: 4.9 against 10.9 ms). So whoever loaded the model also runs it: the caller of `LLM`, or the
-one thread of `AsyncLLM`.
+`ComputeLoop` of one or several `AsyncLLM`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -51,6 +51,7 @@ class Engine:
         self._forwards = self._tokens = self._requests = 0
         self._renderers = DaemonThreads(config.renderer_num_workers, "cenote-render")
         self._computing = threading.RLock()
+        self._wake: Callable[[], None] = _nobody
 
     @property
     def max_batch_tokens(self) -> int:
@@ -128,6 +129,7 @@ class Engine:
                 self._admit(waiting)
             self._queue.add(waiting)
             self._changed.notify_all()
+        self._wake()
         return requests
 
     def _parts(self, request: EngineRequest) -> list[EngineRequest]:
@@ -161,18 +163,27 @@ class Engine:
         if self._closed:
             raise EngineClosed("The engine was shut down.")
 
-    def run_forever(self) -> None:
-        """Run batches as requests come, until the engine is shut down."""
-        while not self._closed:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or (self._queue and not self._paused))
-            self.step()
+    def when_changed(self, wake: Callable[[], None]) -> None:
+        """Have a function called whenever there may be something to run, or the engine ended."""
+        self._wake = wake
 
-    def step(self) -> bool:
-        """Run one batch in the calling thread; return False where nothing waits. One batch runs at a time."""
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a batch can be formed now."""
+        return bool(self._queue) and not self._paused and not self._closed
+
+    def step(self, *, wait: bool = True) -> bool:
+        """Run one batch in the calling thread; return False where nothing waits. One batch runs at a time.
+
+        Args:
+            wait: while the engine is paused, wait until it is not; else return.
+        """
         with self._computing:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or not self._paused)
+                if wait:
+                    self._changed.wait_for(lambda: self._closed or not self._paused)
+                elif self._paused:
+                    return False
                 taken = self._queue.take(self._budget, self._config.max_num_seqs)
                 batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
                 self._running = len(batch)
@@ -227,12 +238,22 @@ class Engine:
         with self._changed:
             self._paused = False
             self._changed.notify_all()
+        self._wake()
 
     def shutdown(self, drain_seconds: float = 0.0) -> None:
         """Stop: wait at most so long for what is queued, then fail the rest with `EngineClosed`. Idempotent."""
         with self._changed:
-            if not self._paused:
-                self._changed.wait_for(lambda: not self._queue and not self._running, timeout=drain_seconds)
+            if not self._paused and not self._closed:
+                self._changed.wait_for(
+                    lambda: self._closed or (not self._queue and not self._running), timeout=drain_seconds
+                )
+        self.abandon()
+        if self._computing.acquire(timeout=30):  # the batch under way ends first
+            self._computing.release()
+
+    def abandon(self) -> None:
+        """Stop without waiting for anything; what is queued fails with `EngineClosed`. Idempotent."""
+        with self._changed:
             self._closed = True
             abandoned = self._queue.drain()
             self._changed.notify_all()
@@ -240,5 +261,8 @@ class Engine:
             if request.future.set_running_or_notify_cancel():
                 request.future.set_exception(EngineClosed("The engine was shut down before this request ran."))
         self._renderers.shutdown()
-        if self._computing.acquire(timeout=30):  # the batch under way ends first
-            self._computing.release()
+        self._wake()
+
+
+def _nobody() -> None:
+    """Wake nobody: the caller of `step` needs no waking."""

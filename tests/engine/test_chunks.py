@@ -14,10 +14,9 @@ import torch
 
 from cenote import PoolerConfig
 from cenote.config import EngineConfig
-from cenote.engine import Engine
+from cenote.engine import ComputeLoop, Engine
 from cenote.engine.chunks import longest_prompt, mean_of_chunks
 from cenote.engine.request import RequestOptions
-from cenote.engine.threads import DaemonThreads
 from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull
 from cenote.types import ModelLimits, PoolingParams, PreparedInput
 
@@ -37,9 +36,9 @@ def _mean(prompt: PreparedInput) -> float:
 @contextlib.contextmanager
 def _engine(model: Any, **options: Any) -> Iterator[Engine]:
     engine = Engine(model, EngineConfig(pooler_config=CHUNKED, max_num_batched_tokens=120, **options), "cpu")
-    threads = DaemonThreads(1, "test-compute")
-    threads.submit(engine.run_forever)
-    threads.shutdown(cancel=False)
+    loop = ComputeLoop()
+    loop.join(engine)
+    loop.close()
     try:
         yield engine
     finally:

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from cenote.config import EngineConfig
-from cenote.engine import Engine
+from cenote.engine import ComputeLoop, Engine
 from cenote.engine.request import EngineRequest, RequestOptions
-from cenote.engine.threads import DaemonThreads
 from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull
 from cenote.types import PreparedInput
 
@@ -34,9 +33,9 @@ def _value(request: EngineRequest) -> list[float]:
 def _running(model: Any, **options: int) -> Engine:
     """Return an engine with a thread that runs its batches."""
     engine = Engine(model, EngineConfig(**options), "cpu")  # type: ignore[arg-type]
-    threads = DaemonThreads(1, "test-compute")
-    threads.submit(engine.run_forever)
-    threads.shutdown(cancel=False)
+    loop = ComputeLoop()
+    loop.join(engine)
+    loop.close()
     return engine
 
 
