@@ -98,8 +98,8 @@ def test_embed_all_gives_a_raw_vector_per_token(client: httpx.Client, offline: L
 def test_similarity_gives_the_cosines(client: httpx.Client, offline: LLM) -> None:
     body = {"source_sentence": TEXTS[0], "sentences": TEXTS[1:]}
     found = _post(client, "/similarity", inputs=body)
-    first, *others = np.float64(_embed(offline, TEXTS))
-    _close(found, [first @ other for other in others])
+    vectors = np.asarray(_embed(offline, TEXTS))
+    _close(found, vectors[1:] @ vectors[0])
     cut = {"truncate": True, "truncation_direction": "Left"}
     long = {"source_sentence": LONG, "sentences": [LONG]}
     _close(_post(client, "/similarity", inputs=long, parameters=cut), [1.0])

@@ -14,7 +14,7 @@ import pytest
 
 from cenote.engine import LLM, AsyncLLM
 from cenote.testing.checkpoints import build_checkpoint
-from cenote.types import PoolingParams
+from cenote.types import PoolingParams, TokensPrompt
 
 TEXTS = ["a natural pit", "fresh bread", "the sea"]
 QUERY = "what is a cenote"
@@ -156,7 +156,7 @@ def test_a_reranker_labels_too(reranker: tuple[httpx.Client, LLM]) -> None:
 def test_an_embedder_ranks_by_cosine(client: httpx.Client, engine: AsyncLLM) -> None:
     answer = client.post("/rerank", json={"query": QUERY, "texts": TEXTS})
     assert answer.status_code == 200, answer.text
-    vectors = np.float64(_post(client, "/embed", inputs=[QUERY, *TEXTS]))
+    vectors = np.asarray(_post(client, "/embed", inputs=[QUERY, *TEXTS]))
     _check_ranks(answer.json(), list(vectors[1:] @ vectors[0]))
     assert int(answer.headers["x-compute-tokens"]) > 0
 
@@ -171,7 +171,7 @@ def test_long_texts_are_cut_without_special_tokens(reranker: tuple[httpx.Client,
     tokenizer.truncation_side = direction.lower()
     ids = tokenizer([(QUERY, LONG)], truncation=True, max_length=most)["input_ids"][0]
     tokenizer.truncation_side = "right"
-    (output,) = offline.encode([{"prompt_token_ids": ids}], pooling_task="score", use_tqdm=False)
+    (output,) = offline.encode(TokensPrompt(prompt_token_ids=ids), pooling_task="score", use_tqdm=False)
     options = {"truncate": True, "truncation_direction": direction}
     (found,) = _post(client, "/rerank", query=QUERY, texts=[LONG], **options)
     assert abs(found["score"] - output.outputs.data.item()) < 1e-5
