@@ -49,3 +49,16 @@ def test_multi_vector_retrieval_finds_the_pit_and_its_water(server: Any) -> None
     scores = [float(line.split()[0]) for line in printed[1:]]
     assert "384 components" in printed[0]
     assert min(scores) == scores[1]
+
+
+def test_the_score_example_scores_one_query_and_then_pairs(server: Any) -> None:
+    printed = run("score/score_api_online.py", "--port", str(server.port)).splitlines()
+    scores = [float(line.split()[0]) for line in printed]
+    assert len(scores) == 5
+    assert min(scores[:3]) == scores[1]
+
+
+def test_the_rerank_example_finds_the_ground_water(server: Any) -> None:
+    printed = run("score/rerank_api_online.py", "--port", str(server.port), "--top-n", "1").splitlines()
+    assert len(printed) == 1
+    assert "document 1  The water of a cenote" in printed[0]
