@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cenote.errors import InvalidRequest
 from cenote.server.encoding import VectorFormat, sparse_json
-from cenote.server.models import ServedModel
 from cenote.tasks import FORMS
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from cenote.outputs import PoolingRequestOutput
 
-__all__ = ["Column", "Words", "check_columns", "form_columns", "member", "result_of", "words_of"]
+__all__ = ["Column", "Words", "check_columns", "form_columns", "member", "result_of"]
 
 #: From ids to their texts in the vocabulary.
 Words: TypeAlias = Callable[[list[int]], list[str]]
@@ -72,12 +71,6 @@ def member(name: str, text: bytes) -> bytes:
 def result_of(output: PoolingRequestOutput, task: str) -> Tensor:
     """Return what one task gave for a prompt."""
     return output.outputs.by_task.get(task, output.outputs.data)
-
-
-def words_of(model: ServedModel) -> Words:
-    """Return what looks up the texts of a model's vocabulary."""
-    words: Words = model.engine.get_tokenizer().convert_ids_to_tokens
-    return words
 
 
 def form_columns(forms: Sequence[str], vectors: VectorFormat, words: Words | None) -> list[Column]:

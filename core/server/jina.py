@@ -7,11 +7,10 @@ An answer to several `embedding_type` at once is an object by type; no client wa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from cenote.errors import InvalidRequest
 from cenote.server.encoding import VectorFormat
 from cenote.server.synonyms import Synonym
 
@@ -20,7 +19,15 @@ __all__ = ["JINA_FIELDS", "JinaFields"]
 #: Fields that only Jina's clients send.
 JINA_FIELDS = frozenset({"late_chunking", "return_multivector", "embedding_type", "normalized", "truncate"})
 
+_ONE = {"enum": ["float", "base64", "binary", "ubinary"]}
 EmbeddingType: TypeAlias = Literal["float", "base64", "binary", "ubinary"]
+#: One type, or a list of them.
+EmbeddingTypes: TypeAlias = Annotated[
+    list[EmbeddingType],
+    Field(min_length=1),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [_ONE, {"type": "array", "items": _ONE, "minItems": 1}]}),
+]
 #: What each type is in native fields: `encoding_format` and `output_dtype`.
 _TYPES: Mapping[str, tuple[Literal["float", "base64"], Literal["float32", "binary", "ubinary"]]] = {
     "float": ("float", "float32"),
@@ -38,7 +45,7 @@ class JinaFields(BaseModel):
     )
     late_chunking: bool = Field(default=False, description="Jina: the inputs are the chunks of one document.")
     return_multivector: bool = Field(default=False, description="Jina: one vector per token, in embeddings.")
-    embedding_type: EmbeddingType | list[EmbeddingType] | None = Field(
+    embedding_type: EmbeddingTypes | None = Field(
         default=None, description="Jina: how numbers are written; several give an object by type."
     )
     normalized: bool | None = Field(default=None, description="Jina: use_activation.")
@@ -68,7 +75,4 @@ class JinaFields(BaseModel):
         return {name: VectorFormat(_TYPES[name][0], precision=_TYPES[name][1]) for name in types}
 
     def _types(self) -> tuple[EmbeddingType, ...]:
-        asked = self.embedding_type
-        if asked == []:
-            raise InvalidRequest("embedding_type is an empty list; name a type.", param="embedding_type")
-        return tuple(dict.fromkeys(asked)) if isinstance(asked, list) else (asked,) if asked else ()
+        return tuple(dict.fromkeys(self.embedding_type or ()))

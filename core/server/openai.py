@@ -12,7 +12,7 @@ from starlette.responses import Response
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError
 from cenote.server.body import read_json, validate
-from cenote.server.columns import Column, check_columns, form_columns, words_of
+from cenote.server.columns import Column, check_columns, form_columns
 from cenote.server.embedding_fields import EmbeddingRequest
 from cenote.server.embedding_reply import EmbeddingResponse
 from cenote.server.inference import InferenceCall, check_count, infer
@@ -108,7 +108,7 @@ def _check_offered(model: ServedModel, tasks: Sequence[str], body: EmbeddingRequ
 
 
 def _columns(body: EmbeddingRequest, model: ServedModel) -> list[Column]:
-    columns = form_columns(body.forms(), body.vectors(), words_of(model) if body.return_tokens else None)
+    columns = form_columns(body.forms(), body.vectors(), model.engine.token_texts if body.return_tokens else None)
     if body.return_multivector or body.variants() is not None:
         key = "embeddings" if body.return_multivector else columns[0].key
         return [replace(columns[0], key=key, variants=body.variants())]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from cenote.errors import InvalidRequest
 from cenote.server.body import read_json, validate
 from cenote.server.chat_fields import ChatFields
-from cenote.server.columns import Column, check_columns, form_columns, words_of
+from cenote.server.columns import Column, check_columns, form_columns
 from cenote.server.embedding_reply import PoolingResponse
 from cenote.server.inference import InferenceCall, check_count, infer
 from cenote.server.models import ServedModel
@@ -103,7 +103,7 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     model = state_of(request).models.resolve(body.model)
     check_count(request, body.prompts())
     tasks = form_tasks(body.outputs) if body.outputs else (body.task or model.engine.default_task,)
-    words = words_of(model) if body.return_tokens else None
+    words = model.engine.token_texts if body.return_tokens else None
     if body.outputs in (None, ["dense"]):
         columns = [Column("data", tasks[0], body.vectors(), words=words)]
     else:
