@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from cenote.cli.served_models import ServedChoice, choose_models
 from cenote.config.engine import EngineConfig
 from cenote.config.server import ServerConfig
 from cenote.errors import CenoteError, CheckpointError, InvalidRequest
+
+if TYPE_CHECKING:
+    from cenote.engine import ComputeLoop
 
 __all__ = ["app", "serve"]
 
@@ -114,24 +117,27 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _load_all(choices: Sequence[ServedChoice], options: dict[str, Any]) -> list[Any]:
-    """Load one model after another, so that no two need the memory of loading at once."""
+    """Load one model after another, so that no two need the memory of loading at once; one thread runs them all."""
+    from cenote.engine import ComputeLoop
+
+    loop = ComputeLoop()
     if len(choices) == 1:
-        return [_load(choices[0], options)]
+        return [_load(choices[0], loop, options)]
     engines = []
     for choice in choices:
         _log.info("Loading %s", choice)
         try:
-            engines.append(_load(choice, options))
+            engines.append(_load(choice, loop, options))
         except CenoteError as exc:
             raise CheckpointError(f"The model {choice} did not load: {exc}") from exc
     return engines
 
 
-def _load(choice: ServedChoice, options: dict[str, Any]) -> Any:
+def _load(choice: ServedChoice, loop: ComputeLoop, options: dict[str, Any]) -> Any:
     from cenote.engine import AsyncLLM
 
     try:
-        return AsyncLLM(choice.model, **{**options, "served_model_name": list(choice.names)})
+        return AsyncLLM(choice.model, loop=loop, **{**options, "served_model_name": list(choice.names)})
     except CenoteError:
         raise
     except Exception as exc:  # transformers and safetensors raise many kinds
