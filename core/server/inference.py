@@ -17,6 +17,7 @@ from cenote.server.guard import run_guarded
 from cenote.server.models import ServedModel
 from cenote.server.request_log import log_inference
 from cenote.server.state import ServerState, state_of
+from cenote.server.usage import prompts_read
 from cenote.tasks import check_params, get_task
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 
@@ -200,8 +201,9 @@ def _count(state: ServerState, labels: tuple[str, str], outputs: Sequence[Reques
     metrics = state.metrics
     metrics.latency.labels(*labels).observe(seconds)
     metrics.items.labels(*labels).inc(len(outputs))
-    metrics.prompt_tokens.labels(*labels).inc(sum(len(output.prompt_token_ids) for output in outputs))
-    metrics.truncated.labels(*labels).inc(sum(output.truncated_tokens for output in outputs))
+    read = prompts_read(outputs)
+    metrics.prompt_tokens.labels(*labels).inc(sum(prompt.tokens for prompt in read))
+    metrics.truncated.labels(*labels).inc(sum(prompt.truncated_tokens for prompt in read))
     histogram = metrics.item_tokens.labels(*labels)
-    for output in outputs:
-        histogram.observe(len(output.prompt_token_ids))
+    for prompt in read:
+        histogram.observe(prompt.tokens)

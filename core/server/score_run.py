@@ -100,10 +100,4 @@ async def run_scores(
         names=names,
     )
     outputs = await infer_scores(request, call)
-    return Scored(outputs, _usage(outputs))
-
-
-def _usage(outputs: Sequence[ScoringRequestOutput]) -> Usage:
-    """Count every prompt that the model read once, whatever number of pairs it belongs to."""
-    read = {id(prompt): prompt for output in outputs for prompt in output.read}.values()
-    return Usage(sum(prompt.tokens for prompt in read), sum(prompt.truncated_tokens for prompt in read))
+    return Scored(outputs, Usage.of(outputs))

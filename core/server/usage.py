@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from cenote.outputs import PoolingRequestOutput
+from cenote.outputs import ReadPrompt, RequestOutput, ScoringRequestOutput
 
-__all__ = ["Usage"]
+__all__ = ["Usage", "prompts_read"]
+
+
+def prompts_read(outputs: Sequence[RequestOutput[Any]]) -> Sequence[ReadPrompt]:
+    """Return what the model read for some results; a query that several pairs share counts once."""
+    if outputs and isinstance(outputs[0], ScoringRequestOutput):
+        pairs = [output for output in outputs if isinstance(output, ScoringRequestOutput)]
+        return list({id(prompt): prompt for pair in pairs for prompt in pair.read}.values())
+    return [ReadPrompt(len(output.prompt_token_ids), output.truncated_tokens) for output in outputs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +32,10 @@ class Usage:
     truncated_tokens: int
 
     @classmethod
-    def of(cls, outputs: Sequence[PoolingRequestOutput]) -> Self:
+    def of(cls, outputs: Sequence[RequestOutput[Any]]) -> Self:
         """Sum over the prompts of a request."""
-        return cls(
-            sum(len(output.prompt_token_ids) for output in outputs),
-            sum(output.truncated_tokens for output in outputs),
-        )
+        read = prompts_read(outputs)
+        return cls(sum(prompt.tokens for prompt in read), sum(prompt.truncated_tokens for prompt in read))
 
     def short(self) -> dict[str, int]:
         """Return the two fields that every dialect has."""

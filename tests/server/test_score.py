@@ -76,6 +76,19 @@ def test_a_query_that_is_read_once_is_counted_once(scoring: Any) -> None:
     assert _post(scoring.client, model="pairs", queries=QUERY, documents=DOCUMENTS)["usage"]["prompt_tokens"] == joint
 
 
+def test_the_metrics_count_pairs_and_what_was_read(scoring: Any) -> None:
+    def counted(name: str) -> float:
+        lines = scoring.client.get("/metrics").text.splitlines()
+        (line,) = [line for line in lines if line.startswith(f"cenote:{name}_total{{") and '"late"' in line]
+        return float(line.rpartition(" ")[2])
+
+    body = {"model": "late", "queries": QUERY, "documents": DOCUMENTS}
+    tokens = _post(scoring.client, **body)["usage"]["prompt_tokens"]
+    before = counted("prompt_tokens"), counted("pairs")
+    _post(scoring.client, **body)
+    assert (counted("prompt_tokens") - before[0], counted("pairs") - before[1]) == (tokens, 3)
+
+
 def test_the_way_of_scoring_can_be_chosen(scoring: Any) -> None:
     found = _scores(_post(scoring.client, queries=QUERY, documents=DOCUMENTS, score_type="colbert"))
     expected = scoring.scores("all-MiniLM-L6-v2", QUERY, DOCUMENTS, score_type="colbert")
