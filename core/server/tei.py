@@ -22,11 +22,11 @@ from cenote.server.inference import InferenceCall, infer
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState
 from cenote.server.tei_fields import TeiEmbedFields
-from cenote.server.tei_models import check_prompts, model_for_task
+from cenote.server.tei_models import check_prompts, is_offered, model_for_task
 from cenote.server.tei_replies import Cost, array_response, bare_response
 from cenote.types import PoolingParams, Prompt
 
-__all__ = ["count_characters", "run_embed", "tei_embed", "tei_embed_router", "tei_embed_sparse"]
+__all__ = ["TeiEmbedRequest", "count_characters", "run_embed", "tei_embed", "tei_embed_router", "tei_embed_sparse"]
 
 _EXAMPLE = {"inputs": ["What is a cenote?", "A natural pit."]}
 
@@ -55,24 +55,35 @@ class TeiTerm(TypedDict):
 
 def tei_embed_router(state: ServerState) -> APIRouter:
     """Return the routes; what no served model can do is 424 there, as in TEI."""
-    del state
     router = APIRouter(tags=["text-embeddings-inference"])
 
     extra = json_body_schema(TeiEmbedRequest, example=_EXAMPLE, response=list[list[float]])
 
-    @router.post("/embed", summary="One vector per input", openapi_extra=extra)
+    @router.post(
+        "/embed", summary="One vector per input", openapi_extra=extra, include_in_schema=is_offered(state, "embed")
+    )
     async def embed(request: Request) -> Response:
         return await tei_embed(request, await read_json(request))
 
     extra = json_body_schema(TeiAllRequest, example=_EXAMPLE, response=list[list[list[float]]])
 
-    @router.post("/embed_all", summary="One vector per token of each input", openapi_extra=extra)
+    @router.post(
+        "/embed_all",
+        summary="One vector per token of each input",
+        openapi_extra=extra,
+        include_in_schema=is_offered(state, "token_embed"),
+    )
     async def embed_all(request: Request) -> Response:
         return await _embed_all(request)
 
     extra = json_body_schema(TeiSparseRequest, example=_EXAMPLE, response=list[list[TeiTerm]])
 
-    @router.post("/embed_sparse", summary="Weighted terms of each input", openapi_extra=extra)
+    @router.post(
+        "/embed_sparse",
+        summary="Weighted terms of each input",
+        openapi_extra=extra,
+        include_in_schema=is_offered(state, "sparse_embed"),
+    )
     async def embed_sparse(request: Request) -> Response:
         return await tei_embed_sparse(request, await read_json(request))
 

@@ -92,7 +92,8 @@ async def _root(request: Request) -> Response:
     name = data.get("model")
     engine = state_of(request).models.resolve(name if isinstance(name, str) else None).engine
     tasks = engine.supported_tasks
-    if "texts" in data and "query" in data and ("score" in tasks or "inputs" not in data):
+    only_ranks = "score" in tasks or not {"embed", "classify"} & set(tasks)
+    if "texts" in data and "query" in data and (only_ranks or "inputs" not in data):
         return await tei_rerank(request, data)
     if isinstance(data.get("inputs"), dict):
         return await tei_similarity(request, data)

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from fastapi import Request
 
 from cenote.server.models import ServedModel
-from cenote.server.state import state_of
+from cenote.server.state import ServerState, state_of
 from cenote.server.tei_errors import tei_error
 from cenote.server.text import shorten
 from cenote.types import Prompt
 
-__all__ = ["check_prompts", "check_size", "model_for_task", "model_that"]
+__all__ = ["check_prompts", "check_size", "is_offered", "model_for_task", "model_that"]
+
+
+def is_offered(state: ServerState, task: str) -> bool:
+    """Return whether a served model has a task: the routes of this dialect exist anyway, but are not published."""
+    return any(task in model.engine.supported_tasks for model in state.models)
 
 
 def model_for_task(request: Request, name: str | None, task: str) -> ServedModel:

@@ -22,11 +22,11 @@ from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState
 from cenote.server.tei import count_characters
 from cenote.server.tei_fields import TeiFields, TeiPairs, TeiTruncation
-from cenote.server.tei_models import check_prompts, model_for_task
+from cenote.server.tei_models import check_prompts, is_offered, model_for_task
 from cenote.server.tei_replies import Cost, bare_response
 from cenote.types import PoolingParams
 
-__all__ = ["tei_predict", "tei_predict_router"]
+__all__ = ["TeiPredictRequest", "tei_predict", "tei_predict_router"]
 
 _TASK = "classify"
 
@@ -63,11 +63,15 @@ TeiPredictions: TypeAlias = list[TeiPrediction] | list[list[TeiPrediction]]
 
 def tei_predict_router(state: ServerState) -> APIRouter:
     """Return the route; it answers 424 where no served model labels texts."""
-    del state
     router = APIRouter(tags=["text-embeddings-inference"])
     extra = json_body_schema(TeiPredictRequest, example={"inputs": "What is a cenote?"}, response=TeiPredictions)
 
-    @router.post("/predict", summary="Label texts, or pairs of texts", openapi_extra=extra)
+    @router.post(
+        "/predict",
+        summary="Label texts, or pairs of texts",
+        openapi_extra=extra,
+        include_in_schema=is_offered(state, _TASK),
+    )
     async def predict(request: Request) -> Response:
         return await tei_predict(request, await read_json(request))
 

@@ -13,11 +13,11 @@ from cenote.server.encoding import VectorFormat
 from cenote.server.state import ServerState
 from cenote.server.tei import count_characters, run_embed
 from cenote.server.tei_fields import TeiEmbedFields, TeiFields, TeiTruncation
-from cenote.server.tei_models import check_size
+from cenote.server.tei_models import check_size, is_offered
 from cenote.server.tei_replies import Cost
 from cenote.types import PoolingParams, Prompt
 
-__all__ = ["tei_similarity", "tei_similarity_router"]
+__all__ = ["TeiSimilarityRequest", "tei_similarity", "tei_similarity_router"]
 
 _EXAMPLE = {"inputs": {"source_sentence": "What is a cenote?", "sentences": ["A natural pit.", "Bread is baked."]}}
 
@@ -46,11 +46,15 @@ class TeiSimilarityRequest(TeiFields):
 
 def tei_similarity_router(state: ServerState) -> APIRouter:
     """Return the route; it answers 424 where no served model embeds."""
-    del state
     router = APIRouter(tags=["text-embeddings-inference"])
     extra = json_body_schema(TeiSimilarityRequest, example=_EXAMPLE, response=list[float])
 
-    @router.post("/similarity", summary="Cosines of one sentence and others", openapi_extra=extra)
+    @router.post(
+        "/similarity",
+        summary="Cosines of one sentence and others",
+        openapi_extra=extra,
+        include_in_schema=is_offered(state, "embed"),
+    )
     async def similarity(request: Request) -> Response:
         return await tei_similarity(request, await read_json(request))
 

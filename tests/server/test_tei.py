@@ -185,3 +185,22 @@ def test_a_stored_prompt_goes_in_front(tmp_path: Path, start_server: Any) -> Non
         body = {"source_sentence": "cats", "sentences": ["cats"]}
         _close(_post(client, "/similarity", inputs=body, parameters={"prompt_name": "query"}), [1.0])
     asyncio.run(engine.shutdown())
+
+
+def test_only_routes_that_a_served_model_can_answer_are_published(
+    client: httpx.Client, sparse: tuple[httpx.Client, Path]
+) -> None:
+    published = client.get("/openapi.json").json()["paths"]
+    assert {"/", "/embed", "/embed_all", "/similarity", "/decode", "/info", "/tokenize"} <= published.keys()
+    assert not {"/embed_sparse", "/predict", "/tokenizer_info"} & published.keys()
+    assert "/embed_sparse" in sparse[0].get("/openapi.json").json()["paths"]
+
+
+def test_published_examples_work_as_they_stand(client: httpx.Client, sparse: tuple[httpx.Client, Path]) -> None:
+    for own in (client, sparse[0]):
+        for path, verbs in own.get("/openapi.json").json()["paths"].items():
+            operation = verbs.get("post", {})
+            if operation.get("tags") in (["text-embeddings-inference"], ["tokenize"]):
+                for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
+                    answer = own.post(path, json=example["value"])
+                    assert answer.status_code == 200, (path, answer.text)
