@@ -22,6 +22,7 @@ from cenote.server.errors import CatchAll, add_error_handlers
 from cenote.server.gate import Gate
 from cenote.server.health import health_router
 from cenote.server.infinity import infinity_router
+from cenote.server.invocations import invocations_router
 from cenote.server.limits import LimitBody, LimitHead
 from cenote.server.lora_admin import lora_admin_router
 from cenote.server.metrics import MeasureRequests, Metrics, metrics_router
@@ -56,6 +57,7 @@ _DIALECTS = (
     tokenize_router,
     tei_router,
     infinity_router,
+    invocations_router,
 )
 #: How dialects write errors, by path; the other paths have the native envelope.
 _ENVELOPES: dict[str, Envelope] = TEI_ENVELOPES | dict.fromkeys(("/v1/embed", "/v1/check-api-key"), cohere_envelope)

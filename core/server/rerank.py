@@ -6,6 +6,7 @@ body with `texts` is text-embeddings-inference's, which has an answer of its own
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -24,7 +25,7 @@ from cenote.server.state import ServerState, state_of
 from cenote.server.tei_errors import tei_envelope
 from cenote.server.tei_rerank import TeiRank, TeiRerankRequest, tei_rerank
 
-__all__ = ["RerankRequest", "rerank_router"]
+__all__ = ["RerankRequest", "answer_ranking", "rerank_router"]
 
 #: Routes, each with the version of Cohere's API that its answer names.
 _VERSIONS = {"/rerank": "2", "/v1/rerank": "1", "/v2/rerank": "2"}
@@ -123,7 +124,10 @@ def rerank_router(state: ServerState) -> APIRouter:
     )
 
     async def create_ranking(request: Request) -> Response:
-        return await _create_ranking(request)
+        data = await read_json(request)
+        if "texts" in data and "documents" not in data:
+            return await tei_rerank(request, data)
+        return await answer_ranking(request, data)
 
     for path in _VERSIONS:
         summary = "Sort documents by how well they answer a query"
@@ -131,10 +135,13 @@ def rerank_router(state: ServerState) -> APIRouter:
     return router
 
 
-async def _create_ranking(request: Request) -> Response:
-    data = await read_json(request)
-    if "texts" in data and "documents" not in data:
-        return await tei_rerank(request, data)
+async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
+    """Answer a request with this body.
+
+    Raises:
+        InvalidRequest: something about the request can never succeed.
+        ApiError: 501, the model cannot score.
+    """
     body = await validate(data, RerankRequest, request)
     documents = body.ranked()
     response_id = f"score-{claim_request_id(request, body.request_id)}"
@@ -147,6 +154,6 @@ async def _create_ranking(request: Request) -> Response:
         response_id=response_id,
         model=model.name,
         most=body.most(),
-        version=_VERSIONS[request.scope["route"].path],
+        version=_VERSIONS.get(request.scope["route"].path, "2"),
         warnings=body.warnings(),
     )

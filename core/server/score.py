@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, NotRequired
 
 from fastapi import APIRouter, Request
@@ -12,7 +13,7 @@ from typing_extensions import TypedDict
 
 from cenote.errors import InvalidRequest
 from cenote.outputs import ScoringRequestOutput
-from cenote.server.body import read_body
+from cenote.server.body import read_json, validate
 from cenote.server.openapi import json_body_schema
 from cenote.server.request_ids import claim_request_id
 from cenote.server.score_fields import ScoreTexts, ScoringFields
@@ -20,7 +21,7 @@ from cenote.server.score_reply import ItemError, ScoreUsage, item_error, score_n
 from cenote.server.score_run import can_score, run_scores
 from cenote.server.state import ServerState, state_of
 
-__all__ = ["ScoreRequest", "score_router"]
+__all__ = ["ScoreRequest", "answer_scores", "score_router"]
 
 _SIDES = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), ("text_1", "text_2"))
 _KEYS = tuple(dict.fromkeys(key for pair in _SIDES for key in pair))
@@ -86,20 +87,26 @@ def score_router(state: ServerState) -> APIRouter:
     @router.post("/score", summary="Score pairs of texts", openapi_extra=extra)
     @router.post("/v1/score", summary="Score pairs of texts", openapi_extra=extra)
     async def create_scores(request: Request) -> Response:
-        return await _create_scores(request)
+        return await answer_scores(request, await read_json(request))
 
     return router
 
 
-async def _create_scores(request: Request) -> Response:
-    body = await read_body(request, ScoreRequest)
+async def answer_scores(request: Request, data: Mapping[str, Any]) -> Response:
+    """Answer a request with this body.
+
+    Raises:
+        InvalidRequest: something about the request can never succeed.
+        ApiError: 501, the model cannot score.
+    """
+    body = await validate(data, ScoreRequest, request)
     response_id = f"score-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model)
     names, queries, documents = body.sides()
     scored = await run_scores(request, body, model, response_id, names, queries, documents)
     head = {"id": response_id, "object": "list", "created": int(time.time()), "model": model.name}
-    data = [_entry(index, output) for index, output in enumerate(scored.outputs)]
-    return write_json({**head, "data": data, "usage": scored.usage.full()})
+    entries = [_entry(index, output) for index, output in enumerate(scored.outputs)]
+    return write_json({**head, "data": entries, "usage": scored.usage.full()})
 
 
 def _entry(index: int, output: ScoringRequestOutput) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""`/invocations`, the one route of Amazon SageMaker: the body tells which other route it is meant for.
+
+The order in which forms are tried is that of http-api.md, section 8.10, among those that the model answers by its
+default task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from cenote.errors import InvalidRequest
+from cenote.server.api_error import ApiError
+from cenote.server.body import read_json, validate
+from cenote.server.classify import ClassificationRequest, answer_classify
+from cenote.server.embedding_fields import EmbeddingRequest
+from cenote.server.models import ServedModel
+from cenote.server.openai import answer_embeddings
+from cenote.server.openapi import json_body_schema
+from cenote.server.pooling import PoolingRequest, answer_pooling
+from cenote.server.rerank import RerankRequest, answer_ranking
+from cenote.server.sagemaker import answer_session, with_adapter
+from cenote.server.score import ScoreRequest, answer_scores
+from cenote.server.score_run import can_score
+from cenote.server.state import ServerState, state_of
+from cenote.server.tei import tei_embed
+from cenote.server.tei_errors import tei_envelope
+from cenote.server.tei_predict import tei_predict
+from cenote.server.tei_rerank import tei_rerank
+from cenote.server.text import shorten
+
+__all__ = ["invocations_router"]
+
+Answer: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One kind of request: its body, what answers it, and which models do."""
+
+    name: str
+    body: type[BaseModel]
+    answer: Answer
+    fits: Callable[[ServedModel], bool]
+
+
+_FORMS = (
+    _Form("embeddings", EmbeddingRequest, answer_embeddings, lambda model: model.engine.default_task == "embed"),
+    _Form("classify", ClassificationRequest, answer_classify, lambda model: model.engine.default_task == "classify"),
+    _Form("rerank", RerankRequest, answer_ranking, can_score),
+    _Form("score", ScoreRequest, answer_scores, can_score),
+    _Form("pooling", PoolingRequest, answer_pooling, lambda model: True),
+)
+
+
+def invocations_router(state: ServerState) -> APIRouter:
+    """Return the route, which every model can answer."""
+    del state
+    router = APIRouter(tags=["sagemaker"])
+    bodies = EmbeddingRequest | ClassificationRequest | RerankRequest | ScoreRequest | PoolingRequest
+    extra = json_body_schema(bodies, example={"input": "What is a cenote?"}, errors=[tei_envelope])
+
+    @router.post("/invocations", summary="Any request that the model answers (SageMaker)", openapi_extra=extra)
+    async def invoke(request: Request) -> Response:
+        data = await read_json(request)
+        return answer_session(request, data) or await _answer(request, dict(with_adapter(request, data)))
+
+    return router
+
+
+async def _answer(request: Request, data: dict[str, Any]) -> Response:
+    """Answer by the first form that the body fits.
+
+    Raises:
+        InvalidRequest: it fits none.
+    """
+    asked = data.get("model")
+    model = state_of(request).models.resolve(asked if isinstance(asked, str) else None)
+    foreign = _of_tei(data, model)
+    if foreign is not None:
+        request.state.envelope = tei_envelope
+        return await foreign(request, data)
+    # On the route of embeddings, `task` is one of Jina's; a task of the model's is meant for /pooling.
+    names_task = data.get("task") in model.engine.supported_tasks
+    reasons = []
+    for form in _FORMS:
+        if not form.fits(model) or (form.body is EmbeddingRequest and names_task):
+            continue
+        try:
+            await validate(data, form.body, request)
+        except (ApiError, InvalidRequest) as exc:
+            reasons.append(f"{form.name} ({shorten(str(exc.detail if isinstance(exc, ApiError) else exc))})")
+            continue
+        return await form.answer(request, data)
+    raise InvalidRequest(f"The body fits none of the requests that {model.name!r} answers: {'; '.join(reasons)}")
+
+
+def _of_tei(data: Mapping[str, Any], model: ServedModel) -> Answer | None:
+    """Return what answers bodies of text-embeddings-inference, whose keys no other form has."""
+    if data.get("texts") is not None and data.get("query") is not None:
+        return tei_rerank
+    if data.get("inputs") is not None:
+        return tei_predict if model.engine.default_task == "classify" else tei_embed
+    return None
