@@ -15,7 +15,8 @@ JSON = {"Content-Type": "application/json"}
 FIELDS = (
     "input model user request_id priority mm_processor_kwargs cache_salt add_special_tokens truncate_prompt_tokens "
     "truncation_side padding encoding_format embed_dtype endianness dimensions use_activation input_type prompt_name "
-    "prompt messages outputs normalize task"
+    "prompt messages outputs normalize task output_dtype return_tokens on_error lora late_chunking return_multivector "
+    "embedding_type normalized truncate truncation output_dimension modality chat_template_kwargs add_generation_prompt"
 ).split()
 WORDS = (
     "all-MiniLM-L6-v2", "float", "base64", "bytes", "query", "left", "right", "float16", "big", "do_not_pad", "", " ",
