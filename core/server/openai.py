@@ -32,7 +32,7 @@ __all__ = ["answer_embeddings", "can_embed", "embedding_schema", "openai_router"
 _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "two texts": {"input": ["A cenote is a natural pit.", "It fills with ground water."]},
     "base64": {"input": "A cenote is a natural pit.", "encoding_format": "base64"},
-    "eight components per byte": {"input": "A cenote is a natural pit.", "output_dtype": "binary"},
+    "half the bytes": {"input": "A cenote is a natural pit.", "output_dtype": "float16", "encoding_format": "base64"},
     "chunks of one document, as Jina's clients ask": {"input": ["One. ", "Two."], "late_chunking": True},
 }
 

@@ -214,6 +214,13 @@ def test_numbers_that_are_not_finite_are_never_written() -> None:
     assert VectorFormat("base64").all_to_json([torch.empty(0, 4)]) == [b'""']
 
 
+def test_one_number_per_token_stays_one_list_whatever_the_lengths() -> None:
+    assert VectorFormat().all_to_json([torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0.25])]) == [
+        b"[0.5,1.0,2.0]",
+        b"[0.25]",
+    ]
+
+
 def test_a_sparse_row_is_written_with_its_terms() -> None:
     places, values = torch.tensor([[3, 7]]), torch.tensor([0.5, 0.25])
     row = torch.sparse_coo_tensor(places, values, (10,), is_coalesced=True, check_invariants=False)
