@@ -45,7 +45,8 @@ def rerank_documents(given: Sequence[Any], rank_fields: Sequence[str] | None) ->
 def _document(item: Any, name: str, rank_fields: Sequence[str] | None) -> RerankDocument:
     if isinstance(item, Mapping) and item.get("content") is None and rank_fields:
         text = "\n".join(_field(item, field, name) for field in rank_fields)
-        return RerankDocument(text, {"text": text, **item, "multi_modal": None})
+        own = item.get("text")
+        return RerankDocument(text, {**item, "text": own if isinstance(own, str) else text, "multi_modal": None})
     if not isinstance(item, str | Mapping):
         raise WrongType(f"{name} must be a text or an object, not {type(item).__name__}.", param="documents")
     (text,) = score_texts(item, name)

@@ -62,3 +62,10 @@ def test_the_rerank_example_finds_the_ground_water(server: Any) -> None:
     printed = run("score/rerank_api_online.py", "--port", str(server.port), "--top-n", "1").splitlines()
     assert len(printed) == 1
     assert "document 1  The water of a cenote" in printed[0]
+
+
+def test_coheres_client_finds_the_ground_water_in_both_versions(server: Any) -> None:
+    printed = run("score/cohere_rerank_client.py", "--base-url", server.url).splitlines()
+    assert len(printed) == 6
+    assert printed[1] == printed[4]
+    assert "The water of a cenote" in printed[1]

@@ -118,12 +118,15 @@ def test_documents_and_the_query_come_in_the_forms_of_every_client(scoring: Any)
 
 
 def test_chosen_fields_of_objects_are_scored_in_their_order(scoring: Any) -> None:
-    documents = [{"title": "Bread", "body": "It is baked.", "year": 1}, {"body": "a pit", "title": "Cenote"}, "A text"]
+    bread: dict[str, Any] = {"title": "Bread", "body": "It is baked.", "year": 1}
+    cenote = {"body": "a pit", "title": "Cenote", "text": 5}
+    documents = [bread, cenote, "A text"]
     answer = _post(scoring.client, "/v1/rerank", documents=documents, rank_fields=["title", "body"])
     found = {item["index"]: item for item in answer["results"]}
     expected = scoring.scores("all-MiniLM-L6-v2", QUERY, ["Bread\nIt is baked.", "Cenote\na pit", "A text"])
     assert [found[at]["relevance_score"] for at in range(3)] == pytest.approx(expected, abs=1e-5)
-    assert found[0]["document"] == {**documents[0], "text": "Bread\nIt is baked.", "multi_modal": None}  # type: ignore[dict-item]
+    assert found[0]["document"] == {**bread, "text": "Bread\nIt is baked.", "multi_modal": None}
+    assert found[1]["document"] == {**cenote, "text": "Cenote\na pit", "multi_modal": None}
 
 
 def test_chunks_of_documents_are_accepted_and_the_answer_says_that_there_are_none(client: httpx.Client) -> None:
