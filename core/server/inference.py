@@ -118,7 +118,7 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
     # Checked here as well as in the engine, because the message carries the model's name as this client knows it, and
     # before tokenising, unlike the contract's order: what the model cannot do need not be tokenised to be refused.
     task = get_task(call.task, engine.supported_tasks)
-    params = call.params if call.model.lora is None else replace(call.params, lora=call.model.lora)
+    params = _with_adapter(call.params, call.model.lora)
     others = [get_task(name, engine.supported_tasks) for name in call.also]
     check_params(task, params, engine.limits, call.asked_name or call.model.name, also=others)
     work = engine.run(
@@ -195,6 +195,16 @@ def _ending(state: ServerState, labels: tuple[str, str]) -> Iterator[None]:
         raise
     finally:
         state.metrics.finished.labels(*labels, reason).inc()
+
+
+def _with_adapter(params: PoolingParams, named: str | None) -> PoolingParams:
+    """Return the parameters with the low-rank adapter that the request names in the model's place."""
+    if named is None:
+        return params
+    if params.lora not in (None, named):
+        text = f"model names the low-rank adapter {named!r}, and lora {params.lora!r:.80}; send one of them."
+        raise InvalidRequest(text, param="lora")
+    return replace(params, lora=named)
 
 
 def _count(state: ServerState, labels: tuple[str, str], outputs: Sequence[RequestOutput[Any]], seconds: float) -> None:

@@ -44,6 +44,13 @@ def test_adapters_are_listed_under_their_base_model(url: str) -> None:
     assert [(card["id"], card["parent"]) for card in cards] == [("base", None), ("legal", "base")]
 
 
+def test_two_adapters_for_one_request_are_refused(url: str) -> None:
+    assert _embed(url, model="legal", lora="legal")["model"] == "legal"
+    answer = httpx.post(f"{url}/v1/embeddings", json={"input": "a text", "model": "legal", "lora": "other"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "lora"
+
+
 @pytest.mark.parametrize("body", [{"model": "unknown"}, {"model": "base", "lora": "unknown"}])
 def test_an_unknown_adapter_is_a_404_that_names_the_known_ones(url: str, body: dict[str, str]) -> None:
     answer = httpx.post(f"{url}/v1/embeddings", json={"input": "a text", **body})
