@@ -139,7 +139,8 @@ def _why(reason: str) -> str:
 
 
 def _server_variables() -> str:
-    meanings = dict(re.findall(r"^ {8}(\w+): (.+)$", ServerConfig.__doc__ or "", flags=re.MULTILINE))
+    entry = re.compile(r"^ {8}(\w+): (.+?)(?=^ {8}\w+: |^\s*$|\Z)", re.MULTILINE | re.DOTALL)
+    meanings = {name: " ".join(text.split()) for name, text in entry.findall(ServerConfig.__doc__ or "")}
     rows = [
         [
             f"`CENOTE_{name.upper()}`",

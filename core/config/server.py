@@ -57,11 +57,11 @@ class ServerConfig(BaseSettings):
         enable_runtime_lora_updating: let clients load and unload low-rank adapters; off, the routes do not exist.
         allowed_lora_paths: directories under which such an adapter must lie; none means any folder that the server
             can read.
+        enable_tokenizer_info_endpoint: offer /tokenizer_info, which tells a tokenizer's settings.
         uvicorn_log_level: level of the server's log.
         disable_uvicorn_access_log: no line per request.
         disable_access_log_for_endpoints: paths without a line per request.
         enable_log_requests: one line per inference request: id, model, task, inputs and tokens; texts at level debug.
-        enable_tokenizer_info_endpoint: offer /tokenizer_info, which tells a tokenizer's settings.
         max_log_len: characters of each text in that log.
         middleware: dotted paths of further ASGI middleware classes, or of coroutine functions (request, call_next).
     """
