@@ -55,8 +55,11 @@ ScoreTexts: TypeAlias = Annotated[tuple[str, ...], PlainValidator(_parse_side), 
 
 
 class ScoringFields(TokenizationFields):
-    """How pairs of texts are scored. `input_type` is checked, but the position of a text already says its role."""
+    """How pairs of texts are scored."""
 
+    input_type: str | None = Field(
+        default=None, description="Checked as elsewhere, without effect: the place of a text says what it is for."
+    )
     add_special_tokens: bool | None = Field(default=None, description="No effect: special tokens are always added.")
     max_tokens_per_query: int = Field(default=0, ge=0, description="Cut queries to so many tokens; 0 keeps them whole.")
     max_tokens_per_doc: int = Field(default=0, ge=0, description="Cut documents to so many tokens; 0 keeps them whole.")
@@ -66,7 +69,8 @@ class ScoringFields(TokenizationFields):
         default=None, description="Apply a cross-encoder's activation; none is the model's default."
     )
     score_type: str | None = Field(
-        default=None, description="cross-encoder, dense (cosine) or colbert (MaxSim); none is the model's own way."
+        default=None,
+        description="cross-encoder, dense (cosine), sparse or colbert (MaxSim); none is the model's own way.",
     )
     weights: list[float] | None = Field(default=None, description="Not offered: no way of scoring takes weights.")
     use_prompts: bool = Field(

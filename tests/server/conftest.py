@@ -108,7 +108,13 @@ def scoring(
     engine: AsyncLLM, start_server: StartServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ScoringModels]:
     folder = tmp_path_factory.mktemp("scoring")
-    names = {"pairs": "bge_reranker_v2_m3", "late": "bert", "labels": "bert_classifier", "judge": "qwen3_reranker_v6"}
+    names = {
+        "pairs": "bge_reranker_v2_m3",
+        "late": "bert",
+        "labels": "bert_classifier",
+        "judge": "qwen3_reranker_v6",  # has a prompt template with an instruction
+        "asking": "arctic",  # stores a prompt for queries
+    }
     folders = {name: str(build_checkpoint(family, folder / name)) for name, family in names.items()}
     late = {"late": {"pooler_config": {"task": "token_embed"}}}
     engines = {name: AsyncLLM(path, **late.get(name, {})) for name, path in folders.items()}

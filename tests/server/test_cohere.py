@@ -186,6 +186,8 @@ def test_one_text_may_fail_alone(client: httpx.Client, engine: AsyncLLM) -> None
         (2, "max_tokens"),
     ]
     assert 'truncate="END"' in answer["errors"][0]["error"]["message"]
+    none = _post(client, texts=[LONG], truncate="NONE", on_error="item", embedding_types=TYPES)
+    assert none["embeddings"] == {name: [None] for name in TYPES}
 
 
 REFUSALS = [

@@ -96,6 +96,17 @@ def test_the_way_of_scoring_can_be_chosen(scoring: Any) -> None:
     assert max(found) > 1
 
 
+def test_stored_prompts_come_in_front_only_where_asked_for(scoring: Any) -> None:
+    body = {"model": "asking", "queries": QUERY, "documents": DOCUMENTS}
+    plain = _scores(_post(scoring.client, **body, input_type="query"))
+    assert plain == pytest.approx(scoring.scores("asking", QUERY, DOCUMENTS), abs=1e-5)
+    asked = _scores(_post(scoring.client, **body, use_prompts=True))
+    assert asked == pytest.approx(scoring.scores("asking", QUERY, DOCUMENTS, use_prompts=True), abs=1e-5)
+    assert asked != pytest.approx(plain, abs=1e-4)
+    refusal = _refusal(scoring.client, **{**body, "model": "pairs"}, use_prompts=True)
+    assert refusal["param"] == "use_prompts"
+
+
 def test_activation_and_instruction_reach_the_model(scoring: Any) -> None:
     on, off = (
         _scores(_post(scoring.client, model="pairs", queries=QUERY, documents=DOCUMENTS, use_activation=flag))
