@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any
 
+from cenote.engine.async_calls import Caller, OnError, all_or_none, settled
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
 from cenote.engine.loop import ComputeLoop
+from cenote.engine.observer import CallClock
 from cenote.engine.prompts import with_lora
 from cenote.engine.request import RequestOptions
 from cenote.engine.scoring import ScorePlan, plan_scores
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound, WrongType
+from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
@@ -24,11 +28,6 @@ from cenote.types import PoolingParams, PreparedInput, PromptType, Role, Tokeniz
 from cenote.types import Prompt as ParsedPrompt
 
 __all__ = ["AsyncLLM", "OnError"]
-
-T = TypeVar("T")
-
-#: What becomes of a call of which one prompt fails.
-OnError: TypeAlias = Literal["raise", "item"]
 
 #: Tasks of `encode` where none is named. Source: vLLM 0.32, AsyncLLMEngine.encode.
 _RAW_TASKS = ("token_embed", "token_classify", "plugin")
@@ -78,6 +77,7 @@ class AsyncLLM(EngineFace):
         priority: int = 0,
         also: Sequence[str] = (),
         on_error: OnError = "raise",
+        clock: CallClock | None = None,
     ) -> list[PoolingRequestOutput]:
         """Return the results of some prompts, in order. Cancelling the call cancels what has not run yet.
 
@@ -91,67 +91,58 @@ class AsyncLLM(EngineFace):
             role: what the inputs are for.
             request_id: results are called `<request_id>-<index>`.
             priority: lower runs sooner.
+            clock: takes note of the stages of the call.
 
         Raises:
             InvalidRequest: a prompt or parameter is wrong; nothing ran.
             QueueFull: the operator's limits are reached; nothing ran.
         """
         options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority, also=also)
-        return await self._run(prompts, options, request_id, on_error=on_error)
+        return await self._run(prompts, options, Caller(request_id, on_error, clock))
 
     async def _run(
-        self,
-        prompts: Sequence[ParsedPrompt],
-        options: RequestOptions,
-        request_id: str,
-        first: int = 0,
-        on_error: OnError = "raise",
-        blame: Callable[[InvalidRequest], None] | None = None,
+        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, caller: Caller
     ) -> list[PoolingRequestOutput]:
-        """Run prompts of equal options; their results are called `<request_id>-<number>`, from `first` on.
-
-        `blame` words the error of a prompt as the caller of this method knows it.
-        """
-        try:
-            prepared = await self._prepare(prompts, options, on_error, located=len(prompts) > 1 or blame is not None)
-        except InvalidRequest as exc:
-            if blame is not None:
-                blame(exc)
-            raise
-        for item in prepared:
-            if blame is not None and isinstance(item, InvalidRequest):
-                blame(item)
-        requests = self.engine.submit([item for item in prepared if isinstance(item, PreparedInput)], options)
+        """Run prompts of equal options; their results are called `<request_id>-<number>`."""
+        prepared = await self._prepare(prompts, options, caller)
+        if caller.clock is not None:
+            caller.clock.tokenized = time.perf_counter()
+        sound = [item for item in prepared if isinstance(item, PreparedInput)]
+        requests = self.engine.submit(sound, options, clock=caller.clock)
         try:
             waiting = (asyncio.wrap_future(request.future) for request in requests)
-            results = [await (each if on_error == "raise" else _settled(each)) for each in waiting]
+            results = [await (each if caller.on_error == "raise" else settled(each)) for each in waiting]
         finally:
             self.engine.cancel(requests)  # settled ones ignore it
         answers = iter(zip((request.prompt for request in requests), results, strict=True))
         pairs = [(None, item) if isinstance(item, InvalidRequest) else next(answers) for item in prepared]
         return [
-            to_output(f"{request_id}-{index}", prompt, result, options.task)
-            for index, (prompt, result) in enumerate(pairs, first)
+            to_output(f"{caller.request_id}-{index}", prompt, result, options.task)
+            for index, (prompt, result) in enumerate(pairs, caller.first)
         ]
 
     async def _prepare(
-        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, on_error: OnError, *, located: bool
+        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, caller: Caller
     ) -> list[PreparedInput | InvalidRequest]:
-        """Tokenise prompts chunk by chunk; with `item`, what cannot be tokenised is an error in the list.
-
-        `located` errors say which prompt of the list is to blame.
-        """
+        """Tokenise prompts chunk by chunk; errors are in the list where the caller wants them there, else raised."""
         prepared: list[PreparedInput | InvalidRequest] = []
+        located = len(prompts) > 1 or caller.blame is not None
         for start in range(0, len(prompts), _CHUNK):
             chunk, first = prompts[start : start + _CHUNK], start if located else None
-            if on_error == "item":
-                mixed: list[PreparedInput | InvalidRequest]
-                mixed = await asyncio.wrap_future(self.engine.prepare_each(chunk, options, first=first))
-                prepared.extend(mixed)
-            else:
-                part: list[PreparedInput] = await asyncio.wrap_future(self.engine.prepare(chunk, options, first=first))
-                prepared.extend(part)
-        return prepared
+            prepare: Any = self.engine.prepare_each if caller.keeps_errors else self.engine.prepare
+            try:
+                prepared.extend(await asyncio.wrap_future(prepare(chunk, options, first=first)))
+            except InvalidRequest as exc:
+                caller.worded(exc)
+                raise
+        for place, item in enumerate(prepared):
+            if isinstance(item, PreparedInput) and (error := self.engine.too_large(item, options)):
+                if located:
+                    error.locate(place)
+                if not caller.keeps_errors:
+                    raise caller.worded(error)
+                prepared[place] = error
+        return [caller.worded(item) if isinstance(item, InvalidRequest) else item for item in prepared]
 
     async def score(
         self,
@@ -167,6 +158,7 @@ class AsyncLLM(EngineFace):
         priority: int = 0,
         on_error: OnError = "raise",
         names: tuple[str, str] = ("queries", "documents"),
+        clock: CallClock | None = None,
     ) -> list[ScoringRequestOutput]:
         """Return one score per pair; the arguments are those of `LLM.score` and `run`.
 
@@ -189,16 +181,17 @@ class AsyncLLM(EngineFace):
             priority=priority,
             names=names,
         )
-        parts = [self._run_part(plan, start, end, request_id, on_error, names) for start, end in plan.parts()]
-        answers = [answer for group in await _all_or_none(parts) for answer in group]
+        caller = Caller(request_id, on_error, clock)
+        parts = [self._run_part(plan, start, end, caller, names) for start, end in plan.parts()]
+        answers = [answer for group in await all_or_none(parts) for answer in group]
         return await asyncio.to_thread(plan.outputs, answers, self.limits.pad_token_id)
 
     async def _run_part(
-        self, plan: ScorePlan, start: int, end: int, request_id: str, on_error: OnError, names: tuple[str, str]
+        self, plan: ScorePlan, start: int, end: int, caller: Caller, names: tuple[str, str]
     ) -> list[PoolingRequestOutput]:
         prompts = [item.prompt for item in plan.inputs[start:end]]
         blame = partial(plan.blame, names=names, first=start)
-        return await self._run(prompts, plan.options[start], request_id, start, on_error, blame)
+        return await self._run(prompts, plan.options[start], replace(caller, first=start, blame=blame))
 
     async def encode(
         self,
@@ -242,24 +235,3 @@ class AsyncLLM(EngineFace):
     async def shutdown(self, drain_seconds: float = 0.0) -> None:
         """Stop the engine; what is queued may finish within `drain_seconds`."""
         await asyncio.to_thread(self.engine.shutdown, drain_seconds)
-
-
-async def _settled(future: asyncio.Future[Any]) -> Any:
-    """Return a prompt's result, or the model's failure with it; what concerns the whole call is raised."""
-    try:
-        return await future
-    except (InvalidRequest, ModelNotFound, EngineClosed):
-        raise
-    except Exception as exc:
-        return exc
-
-
-async def _all_or_none(parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await parts that run at the same time; where one fails, the others are cancelled."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -69,7 +69,7 @@ def run_in_parts(request: EngineRequest, size: int, cancel: Cancel) -> list[Engi
     """
     prompt, options = request.prompt, request.options
     cut = cut_windows(prompt, size, options.overlap_tokens) if prompt.spans else cut_tokens(prompt, size)
-    parts = [EngineRequest(part, options) for part in cut]
+    parts = [EngineRequest(part, options, clock=request.clock) for part in cut]
     _Joint(request, parts, cancel)
     return parts
 

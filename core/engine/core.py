@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -18,12 +20,13 @@ from dataclasses import replace
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.chunks import longest_prompt, run_in_parts
-from cenote.engine.queue import WaitingQueue
+from cenote.engine.line import Load, WaitingLine
+from cenote.engine.observer import BatchReport, CallClock, EngineObserver
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.engine.threads import DaemonThreads
 from cenote.engine.worker import answer, settle
-from cenote.errors import EngineClosed, InvalidRequest, QueueFull
+from cenote.errors import EngineClosed, InvalidRequest
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
@@ -43,7 +46,7 @@ class Engine:
         self._device = device
         self._budget = config.max_num_batched_tokens or _DEFAULT_BUDGET.get(device.split(":")[0], 2048)
         self._config = config
-        self._queue = WaitingQueue()
+        self._line = WaitingLine(Load(config.max_num_queued_reqs, config.max_num_queued_tokens))
         self._changed = threading.Condition()
         self._paused = False
         self._closed = False
@@ -52,6 +55,8 @@ class Engine:
         self._renderers = DaemonThreads(config.renderer_num_workers, "cenote-render")
         self._computing = threading.RLock()
         self._wake: Callable[[], None] = _nobody
+        self._busy_seconds = 0.0
+        self._observers: weakref.WeakSet[EngineObserver] = weakref.WeakSet()
 
     @property
     def max_batch_tokens(self) -> int:
@@ -107,30 +112,46 @@ class Engine:
                 yield exc
 
     def submit(
-        self, prompts: Sequence[PreparedInput], options: RequestOptions, *, bounded: bool = True
+        self,
+        prompts: Sequence[PreparedInput],
+        options: RequestOptions,
+        *,
+        bounded: bool = True,
+        clock: CallClock | None = None,
     ) -> list[EngineRequest]:
         """Queue prompts together; each request's future gives its result. Long ones are queued in parts.
+
+        Prompts that together exceed the operator's limits enter the queue bit by bit.
 
         Args:
             prompts: tokenised prompts.
             options: what is asked of them.
             bounded: apply the operator's limits; offline callers bound themselves.
+            clock: takes note of when they run.
 
         Raises:
-            QueueFull: the operator's limits would be exceeded; nothing was queued.
-            InvalidRequest: the prompts alone exceed the operator's limits.
+            QueueFull: others fill the queue; nothing was queued.
+            InvalidRequest: a prompt alone exceeds the operator's limits.
             EngineClosed: the engine was shut down.
         """
-        requests = [EngineRequest(prompt, options) for prompt in prompts]
-        waiting = [part for request in requests for part in self._parts(request)]
+        requests = [EngineRequest(prompt, options, clock=clock) for prompt in prompts]
+        units = [self._parts(request) for request in requests]
         with self._changed:
             self._check_open()
-            if bounded:
-                self._admit(waiting)
-            self._queue.add(waiting)
+            self._line.add(units, bounded=bounded)
             self._changed.notify_all()
         self._wake()
         return requests
+
+    def too_large(self, prompt: PreparedInput, options: RequestOptions) -> InvalidRequest | None:
+        """Return why a prompt can never enter the queue, where that is so."""
+        if not self._line.is_bounded:
+            return None
+        try:
+            self._line.check_unit(self._parts(EngineRequest(prompt, options)))
+        except InvalidRequest as exc:
+            return exc
+        return None
 
     def _parts(self, request: EngineRequest) -> list[EngineRequest]:
         most = self.model.limits.max_tokens
@@ -141,23 +162,9 @@ class Engine:
     def cancel(self, requests: Sequence[EngineRequest]) -> None:
         """Take out of the queue what has not started yet; the rest goes on."""
         cancelled = [request for request in requests if request.future.cancel()]
-        with self._changed:
-            for request in cancelled:
-                self._queue.discard(request)
-
-    def _admit(self, requests: Sequence[EngineRequest]) -> None:
-        count, tokens = len(requests), sum(request.tokens for request in requests)
-        what = "prompts and chunks" if self._config.pooler_config.enable_chunked_processing else "prompts"
-        limits = (
-            (what, len(self._queue), count, self._config.max_num_queued_reqs),
-            ("tokens", self._queue.tokens, tokens, self._config.max_num_queued_tokens),
-        )
-        for what, waiting, more, limit in limits:
-            if limit is not None and more > limit:
-                text = f"The request has {more} {what}; this server takes at most {limit} at once. Send fewer."
-                raise InvalidRequest(text, param="input")
-            if limit is not None and waiting + more > limit:
-                raise QueueFull(f"{waiting} {what} wait and {more} more were sent; at most {limit} may wait.")
+        if cancelled:
+            with self._changed:
+                self._line.discard(cancelled)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -170,7 +177,7 @@ class Engine:
     @property
     def is_ready(self) -> bool:
         """Tell whether a batch can be formed now."""
-        return bool(self._queue) and not self._paused and not self._closed
+        return self._line.is_ready and not self._paused and not self._closed
 
     def step(self, *, wait: bool = True) -> bool:
         """Run one batch in the calling thread; return False where nothing waits. One batch runs at a time.
@@ -184,7 +191,7 @@ class Engine:
                     self._changed.wait_for(lambda: self._closed or not self._paused)
                 elif self._paused:
                     return False
-                taken = self._queue.take(self._budget, self._config.max_num_seqs)
+                taken = self._line.take(self._budget, self._config.max_num_seqs)
                 batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
                 self._running = len(batch)
             if batch:
@@ -192,6 +199,10 @@ class Engine:
             return bool(taken)
 
     def _run(self, batch: list[EngineRequest]) -> None:
+        begin = time.perf_counter()
+        clocks = {id(request.clock): request.clock for request in batch if request.clock is not None}.values()
+        for clock in clocks:
+            clock.note_start(begin)
         try:
             outcomes, forwards = answer(self.model, batch, self._device)
         except BaseException:
@@ -199,16 +210,33 @@ class Engine:
             for request in batch:
                 settle(request, EngineClosed("The batch of this request was interrupted."))
             raise
-        with self._changed:
-            self._forwards += forwards
-            self._tokens += sum(request.tokens for request in batch)
-            self._requests += len(batch)
+        end = time.perf_counter()
+        for clock in clocks:
+            clock.note_end(end)
         # Counted first: whoever sees a result also sees it in the counters.
+        self._count(batch, forwards, end - begin)
         for request, outcome in zip(batch, outcomes, strict=True):
             settle(request, outcome)
         with self._changed:
             self._running = 0
             self._changed.notify_all()
+
+    def _count(self, batch: Sequence[EngineRequest], forwards: int, seconds: float) -> None:
+        tokens = sum(request.tokens for request in batch)
+        with self._changed:
+            self._forwards += forwards
+            self._tokens += tokens
+            self._requests += len(batch)
+            self._busy_seconds += seconds
+            observers = list(self._observers)
+        report = BatchReport(len(batch), tokens, self._budget, seconds)
+        for observer in observers:
+            observer.batch_done(report)
+
+    def observe(self, observer: EngineObserver) -> None:
+        """Tell an observer of every batch, as long as somebody else holds it."""
+        with self._changed:
+            self._observers.add(observer)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -220,7 +248,13 @@ class Engine:
         """Return a snapshot of the counters."""
         with self._changed:
             return EngineStats(
-                self._forwards, self._tokens, self._requests, self._running, len(self._queue), self._queue.tokens
+                forwards=self._forwards,
+                tokens=self._tokens,
+                requests=self._requests,
+                running=self._running,
+                waiting=len(self._line),
+                waiting_tokens=self._line.tokens,
+                busy_seconds=self._busy_seconds,
             )
 
     @property
@@ -245,7 +279,7 @@ class Engine:
         with self._changed:
             if not self._paused and not self._closed:
                 self._changed.wait_for(
-                    lambda: self._closed or (not self._queue and not self._running), timeout=drain_seconds
+                    lambda: self._closed or (not len(self._line) and not self._running), timeout=drain_seconds
                 )
         self.abandon()
         if self._computing.acquire(timeout=30):  # the batch under way ends first
@@ -255,7 +289,7 @@ class Engine:
         """Stop without waiting for anything; what is queued fails with `EngineClosed`. Idempotent."""
         with self._changed:
             self._closed = True
-            abandoned = self._queue.drain()
+            abandoned = self._line.drain()
             self._changed.notify_all()
         for request in abandoned:
             if request.future.set_running_or_notify_cancel():

@@ -35,18 +35,26 @@ class WaitingQueue:
     def __len__(self) -> int:
         return len(self._by_length)
 
-    def add(self, requests: Sequence[EngineRequest]) -> None:
-        """Append the requests of one call, which all have the same priority."""
+    def add(self, requests: Sequence[EngineRequest], *, call: int | None = None) -> int:
+        """Append the requests of one call, which all have the same priority, and return the call's number.
+
+        Args:
+            requests: of the call.
+            call: its number, where earlier requests of it were added already.
+        """
+        if call is None:
+            self._calls += 1
+            call = self._calls
         if not requests:
-            return
-        self._calls += 1
+            return call
         for request in requests:
-            request.arrival, request.call = self._arrivals, self._calls
+            request.arrival, request.call = self._arrivals, call
             self._arrivals += 1
             self.tokens += request.tokens
         turns = self._turns.setdefault(requests[0].options.priority, OrderedDict())
-        turns[self._calls] = OrderedDict.fromkeys(requests)
+        turns.setdefault(call, OrderedDict()).update(OrderedDict.fromkeys(requests))
         self._by_length.update(requests)
+        return call
 
     def take(self, token_budget: int, max_requests: int) -> list[EngineRequest]:
         """Remove and return the next batch, shortest first; empty where nothing waits.
@@ -75,11 +83,13 @@ class WaitingQueue:
             self._forget(request)
         return batch
 
-    def discard(self, request: EngineRequest) -> None:
-        """Remove a request, where it still waits."""
-        if request in self._by_length:
-            self._by_length.remove(request)
-            self._forget(request)
+    def discard(self, request: EngineRequest) -> bool:
+        """Remove a request, and tell whether it still waited."""
+        if request not in self._by_length:
+            return False
+        self._by_length.remove(request)
+        self._forget(request)
+        return True
 
     def drain(self) -> list[EngineRequest]:
         """Remove and return everything."""

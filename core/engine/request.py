@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cenote.engine.observer import CallClock
 from cenote.types import PoolingParams, PoolingRow, PreparedInput, Role, TokenizationOptions
 
 if TYPE_CHECKING:
@@ -45,9 +46,13 @@ class EngineRequest:
     prompt: PreparedInput
     options: RequestOptions
     future: Future[dict[str, Tensor]] = field(default_factory=Future)
+    #: Takes note of when its call runs, where somebody wants to know.
+    clock: CallClock | None = None
     #: Order of arrival, and number of the call that brought it; set by the queue.
     arrival: int = 0
     call: int = 0
+    #: Its call is larger than the operator's limits; set by the waiting line.
+    is_large_call: bool = False
 
     @property
     def tokens(self) -> int:

@@ -18,6 +18,7 @@ class EngineStats:
         running: prompts in the forward under way.
         waiting: prompts that wait for one.
         waiting_tokens: their tokens.
+        busy_seconds: time of all forward passes and of pooling.
     """
 
     forwards: int = 0
@@ -26,3 +27,4 @@ class EngineStats:
     running: int = 0
     waiting: int = 0
     waiting_tokens: int = 0
+    busy_seconds: float = 0.0

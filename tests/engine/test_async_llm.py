@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from cenote import AsyncLLM, AsyncLLMEngine, EngineArgs, PoolingParams
 from cenote.checkpoints import find_default_model
+from cenote.engine.observer import CallClock
 from cenote.errors import InvalidRequest
 from cenote.types import Prompt
 
@@ -84,3 +86,46 @@ def test_cancelling_a_call_takes_its_prompts_out_of_the_queue(llm: AsyncLLM) -> 
     before = llm.stats().requests
     asyncio.run(give_up())
     assert llm.stats().requests == before + 1
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[AsyncLLM]:
+    """Four prompts and 40 tokens may wait."""
+    made = AsyncLLM(find_default_model().source, max_num_queued_reqs=4, max_num_queued_tokens=40)
+    yield made
+    asyncio.run(made.shutdown())
+
+
+def test_a_call_larger_than_the_queue_enters_bit_by_bit(narrow: AsyncLLM, llm: AsyncLLM) -> None:
+    prompts = _prompts(*(f"text number {place}" for place in range(30)))
+    clock = CallClock()
+    found = asyncio.run(narrow.run(prompts, task="embed", clock=clock))
+    expected = asyncio.run(llm.run(prompts, task="embed"))
+    assert [output.request_id for output in found] == [f"-{place}" for place in range(30)]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.outputs.data, other.outputs.data, atol=1e-5, rtol=0)
+    assert clock.begin < clock.tokenized <= clock.started < clock.ended
+
+
+def test_cancelling_a_large_call_empties_its_place(narrow: AsyncLLM) -> None:
+    async def leave() -> None:
+        narrow.pause()
+        call = asyncio.ensure_future(narrow.run(_prompts(*"abcdefghij"), task="embed"))
+        while narrow.stats().waiting < 10:
+            await asyncio.sleep(0.001)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        assert narrow.stats().waiting == 0
+        narrow.resume()
+
+    asyncio.run(leave())
+
+
+def test_a_prompt_that_can_never_wait_fails_alone(narrow: AsyncLLM) -> None:
+    prompts = _prompts("short", "word " * 60, "also short")
+    with pytest.raises(InvalidRequest, match="Prompt 1: The prompt has 62 tokens; this server takes at most 40"):
+        asyncio.run(narrow.run(prompts, task="embed"))
+    found = asyncio.run(narrow.run(prompts, task="embed", on_error="item"))
+    assert [output.error is None for output in found] == [True, False, True]
+    with pytest.raises(InvalidRequest, match=r"documents\[1\]: The prompt has 62 tokens"):
+        asyncio.run(narrow.score("a", ["b", "word " * 60]))

@@ -132,7 +132,7 @@ def test_the_operators_limits_count_chunks_and_their_tokens(model: Any) -> None:
         engine.submit([_long(3)], OPTIONS)
         with pytest.raises(QueueFull):
             engine.submit([_long(3, 150)], OPTIONS)
-        with pytest.raises(InvalidRequest, match="6 prompts and chunks"):
+        with pytest.raises(InvalidRequest, match="has 6 chunks; this server takes at most 4"):
             engine.submit([_long(3, 600)], OPTIONS)
         assert engine.stats().waiting_tokens == 250
 
@@ -143,7 +143,7 @@ def test_windows_over_a_document_give_its_spans_in_order(model: Any) -> None:
     prompt = PreparedInput(token_ids=tuple(range(300)), spans=spans)
     engine = Engine(model, EngineConfig(), "cpu")
     engine.submit([prompt], RequestOptions(task="embed", overlap_tokens=25))
-    windows = sorted((engine._queue.drain()), key=lambda request: request.arrival)
+    windows = sorted((engine._line.drain()), key=lambda request: request.arrival)
     seen = [[request.prompt.token_ids[start:end] for start, end in request.prompt.spans] for request in windows]
     assert [ids for window in seen for ids in window] == [prompt.token_ids[start:end] for start, end in spans]
     assert [request.prompt.token_ids[0] for request in windows] == [0, 65, 125, 185, 245]
@@ -182,7 +182,7 @@ def test_what_is_pooled_in_one_chunk_keeps_the_rest_of_a_prompt_that_is_left_out
     engine = Engine(model, EngineConfig(pooler_config=CHUNKED), "cpu")
     prompt = PreparedInput(token_ids=tuple(range(250)), pooling_skip=120, token_type_ids=(0,) * 150 + (1,) * 100)
     engine.submit([prompt], RequestOptions(task="embed", params=PoolingParams(use_activation=False)))
-    parts = sorted(engine._queue.drain(), key=lambda request: request.arrival)
+    parts = sorted(engine._line.drain(), key=lambda request: request.arrival)
     assert [part.prompt.pooling_skip for part in parts] == [100, 20, 0]
     assert [sum(part.prompt.token_type_ids or ()) for part in parts] == [0, 50, 50]
     engine.shutdown()

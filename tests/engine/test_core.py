@@ -123,10 +123,11 @@ def test_a_full_queue_refuses_and_keeps_what_it_has(model: Any, limits: dict[str
     engine.shutdown()
 
 
-def test_a_request_that_could_never_be_queued_is_wrong_not_late(model: Any) -> None:
-    engine = Engine(model, EngineConfig(max_num_queued_reqs=2), "cpu")
-    with pytest.raises(InvalidRequest, match="has 3 prompts; this server takes at most 2"):
-        engine.submit(_inputs((1,), (2,), (3,)), OPTIONS)
+def test_a_prompt_that_could_never_be_queued_is_wrong_not_late(model: Any) -> None:
+    engine = Engine(model, EngineConfig(max_num_queued_tokens=2), "cpu")
+    with pytest.raises(InvalidRequest, match="has 3 tokens; this server takes at most 2"):
+        engine.submit(_inputs((1,), (2, 2, 2), (3,)), OPTIONS)
+    assert engine.stats().waiting == 0
     engine.shutdown()
 
 

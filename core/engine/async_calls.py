@@ -1,0 +1,69 @@
+"""What `AsyncLLM` needs around its calls: who asks, and how results are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from cenote.engine.observer import CallClock
+from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound
+
+__all__ = ["Caller", "OnError", "all_or_none", "settled"]
+
+T = TypeVar("T")
+
+#: What becomes of a call of which one prompt fails.
+OnError: TypeAlias = Literal["raise", "item"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What whoever calls wants to hear, and how.
+
+    Attributes:
+        request_id: in front of the numbers of results.
+        on_error: what becomes of errors.
+        clock: takes note of the stages of the call.
+        first: number of the first result.
+        blame: words the error of a prompt as the caller knows the prompt.
+    """
+
+    request_id: str
+    on_error: OnError
+    clock: CallClock | None = None
+    first: int = 0
+    blame: Callable[[InvalidRequest], None] | None = None
+
+    @property
+    def keeps_errors(self) -> bool:
+        """Tell whether a prompt's error belongs to its result."""
+        return self.on_error == "item"
+
+    def worded(self, error: InvalidRequest) -> InvalidRequest:
+        """Return the error of a prompt in the caller's words."""
+        if self.blame is not None:
+            self.blame(error)
+        return error
+
+
+async def settled(future: asyncio.Future[Any]) -> Any:
+    """Return a prompt's result, or the model's failure with it; what concerns the whole call is raised."""
+    try:
+        return await future
+    except (InvalidRequest, ModelNotFound, EngineClosed):
+        raise
+    except Exception as exc:
+        return exc
+
+
+async def all_or_none(parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await parts that run at the same time; where one fails, the others are cancelled."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,181 @@
+"""Everything that waits: the queue that batches are taken from, and what large calls keep outside of it.
+
+The operator's limits say how much may wait in the queue. A call that fits waits in it as a whole, or is refused
+while others fill it. A call that alone is larger than the limits enters bit by bit, as its own prompts leave; such
+calls take at most half of the queue, so that smaller ones still find room.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cenote.engine.queue import WaitingQueue
+from cenote.engine.request import EngineRequest
+from cenote.errors import InvalidRequest, QueueFull
+
+__all__ = ["Load", "Unit", "WaitingLine"]
+
+#: What must wait together: a prompt, or the parts of a long one.
+Unit: TypeAlias = list[EngineRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much waits, or may wait; None is without limit."""
+
+    requests: int | None = 0
+    tokens: int | None = 0
+
+    @classmethod
+    def of(cls, requests: Sequence[EngineRequest]) -> Load:
+        """Return the load of some requests."""
+        return cls(len(requests), sum(request.tokens for request in requests))
+
+    def __add__(self, other: Load) -> Load:
+        return Load((self.requests or 0) + (other.requests or 0), (self.tokens or 0) + (other.tokens or 0))
+
+    def __sub__(self, other: Load) -> Load:
+        return Load((self.requests or 0) - (other.requests or 0), (self.tokens or 0) - (other.tokens or 0))
+
+    def fits(self, limit: Load) -> bool:
+        """Tell whether it is within a limit."""
+        return self.excess(limit) is None
+
+    def excess(self, limit: Load) -> tuple[str, int, int] | None:
+        """Return what is beyond a limit, how much there is, and the limit; None where nothing is."""
+        if limit.requests is not None and (self.requests or 0) > limit.requests:
+            return "prompts", self.requests or 0, limit.requests
+        if limit.tokens is not None and (self.tokens or 0) > limit.tokens:
+            return "tokens", self.tokens or 0, limit.tokens
+        return None
+
+    def half(self) -> Load:
+        """Return half of a limit."""
+        return Load(self.requests and self.requests // 2, self.tokens and self.tokens // 2)
+
+
+class WaitingLine:
+    """Requests that wait. Not thread safe; the engine holds its lock."""
+
+    def __init__(self, limit: Load) -> None:
+        """Make an empty line; `limit` is what may wait in the queue."""
+        self._queue = WaitingQueue()
+        self._limit = limit
+        self._share = limit.half()
+        self._outside: deque[Unit] = deque()
+        #: What waits in the queue of calls that are larger than the limit.
+        self._large = Load()
+
+    def __len__(self) -> int:
+        return len(self._queue) + sum(map(len, self._outside))
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of all that waits."""
+        return self._queue.tokens + sum(request.tokens for unit in self._outside for request in unit)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Tell whether the operator set a limit."""
+        return self._limit != Load(None, None)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a batch can be taken."""
+        return bool(self._queue)
+
+    def check_unit(self, unit: Unit) -> None:
+        """Refuse a prompt that can never enter the queue.
+
+        Raises:
+            InvalidRequest: it alone is beyond the limits.
+        """
+        if excess := Load.of(unit).excess(self._limit):
+            what, count, most = excess
+            what = "chunks" if what == "prompts" else what
+            text = f"The prompt has {count} {what}; this server takes at most {most} at once. Shorten it."
+            raise InvalidRequest(text, param="input")
+
+    def add(self, units: Sequence[Unit], *, bounded: bool) -> None:
+        """Let the prompts of one call wait.
+
+        Args:
+            units: the prompts.
+            bounded: apply the limits.
+
+        Raises:
+            QueueFull: what others have in the queue leaves no room; nothing waits.
+            InvalidRequest: a prompt alone is beyond the limits; nothing waits.
+        """
+        everything = [request for unit in units for request in unit]
+        if not bounded or Load.of(everything).fits(self._limit):
+            if bounded:
+                self._check_room(everything)
+            self._queue.add(everything)
+            return
+        for unit in units:
+            self.check_unit(unit)
+        self._add_large(units)
+
+    def _add_large(self, units: Sequence[Unit]) -> None:
+        size = 1
+        first = Load.of(units[0])
+        while (first + Load.of(units[size])).fits(self._share):  # the whole does not fit: there is an end
+            first += Load.of(units[size])
+            size += 1
+        entering = [request for unit in units[:size] for request in unit]
+        self._check_room(entering, of_large=True)
+        call = self._queue.add(entering)
+        self._large += first
+        for unit in units[size:]:
+            for request in unit:
+                request.call = call
+        for request in (request for unit in units for request in unit):
+            request.is_large_call = True
+        self._outside.extend(units[size:])
+
+    def _check_room(self, requests: Sequence[EngineRequest], *, of_large: bool = False) -> None:
+        waiting, more = Load(len(self._queue), self._queue.tokens), Load.of(requests)
+        excess = (waiting + more).excess(self._limit)
+        if excess is None and of_large and self._large.requests and not (self._large + more).fits(self._share):
+            waiting, excess = self._large, (self._large + more).excess(self._share)
+        if excess is not None:
+            what, count, most = excess
+            added = more.requests if what == "prompts" else more.tokens
+            raise QueueFull(f"{count - (added or 0)} {what} wait and {added} more were sent; at most {most} may wait.")
+
+    def take(self, token_budget: int, max_requests: int) -> list[EngineRequest]:
+        """Remove and return the next batch; what large calls keep outside moves up."""
+        batch = self._queue.take(token_budget, max_requests)
+        self._left([request for request in batch if request.is_large_call])
+        return batch
+
+    def discard(self, requests: Sequence[EngineRequest]) -> None:
+        """Remove requests that were cancelled, where they still wait."""
+        removed = [request for request in requests if self._queue.discard(request)]
+        if self._outside:
+            self._outside = deque(unit for unit in self._outside if not unit[0].future.cancelled())
+        self._left([request for request in removed if request.is_large_call])
+
+    def drain(self) -> list[EngineRequest]:
+        """Remove and return everything."""
+        waiting = [*self._queue.drain(), *(request for unit in self._outside for request in unit)]
+        self._outside.clear()
+        self._large = Load()
+        return waiting
+
+    def _left(self, requests: Sequence[EngineRequest]) -> None:
+        """Fill the room that requests of large calls, or others, left in the queue."""
+        self._large -= Load.of(requests)
+        while self._outside:
+            unit = self._outside[0]
+            load = Load.of(unit)
+            whole = Load(len(self._queue), self._queue.tokens) + load
+            if not whole.fits(self._limit) or (self._large.requests and not (self._large + load).fits(self._share)):
+                return
+            self._outside.popleft()
+            self._queue.add(unit, call=unit[0].call)
+            self._large += load

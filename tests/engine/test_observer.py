@@ -1,0 +1,56 @@
+"""What the engine tells of its batches."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from cenote.config import EngineConfig
+from cenote.engine import Engine
+from cenote.engine.observer import BatchReport, CallClock
+from cenote.engine.request import RequestOptions
+from cenote.types import PreparedInput
+
+OPTIONS = RequestOptions(task="embed")
+
+
+class Notes:
+    """An observer that keeps all reports."""
+
+    def __init__(self) -> None:
+        self.reports: list[BatchReport] = []
+
+    def batch_done(self, report: BatchReport) -> None:
+        self.reports.append(report)
+
+
+def test_observers_hear_of_every_batch_as_long_as_somebody_holds_them(model: Any) -> None:
+    engine = Engine(model, EngineConfig(max_num_batched_tokens=4), "cpu")
+    notes, seen = Notes(), []
+    engine.observe(notes)
+    engine.submit([PreparedInput(token_ids=(1, 2)), PreparedInput(token_ids=(3,))], OPTIONS)
+    assert engine.step()
+    (report,) = notes.reports
+    assert (report.requests, report.tokens, report.budget) == (2, 3, 4)
+    assert report.seconds > 0
+    assert engine.stats().busy_seconds == report.seconds
+    seen = notes.reports
+    del notes
+    gc.collect()
+    engine.submit([PreparedInput(token_ids=(1,))], OPTIONS)
+    assert engine.step()
+    assert len(seen) == 1
+    engine.shutdown()
+
+
+def test_a_clock_tells_the_stages_of_a_call_of_several_batches(model: Any) -> None:
+    engine = Engine(model, EngineConfig(max_num_seqs=1), "cpu")
+    clock = CallClock()
+    engine.submit([PreparedInput(token_ids=(1,)), PreparedInput(token_ids=(2,))], OPTIONS, clock=clock)
+    assert engine.step()
+    first = (clock.started, clock.ended)
+    assert engine.step()
+    assert clock.started == first[0]
+    assert clock.ended > first[1]
+    assert clock.computing == clock.ended - clock.started
+    engine.shutdown()
