@@ -17,25 +17,31 @@ from starlette.responses import Response
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError
 from cenote.server.body import read_json, validate
-from cenote.server.classify import ClassificationRequest, answer_classify
+from cenote.server.classify import ClassificationRequest, ClassificationResponse, answer_classify
 from cenote.server.embedding_fields import EmbeddingRequest
+from cenote.server.embedding_reply import EmbeddingResponse, PoolingResponse
 from cenote.server.models import ServedModel
 from cenote.server.openai import answer_embeddings
 from cenote.server.openapi import json_body_schema
 from cenote.server.pooling import PoolingRequest, answer_pooling
 from cenote.server.rerank import RerankRequest, answer_ranking
+from cenote.server.rerank_reply import RerankResponse
 from cenote.server.sagemaker import answer_session, with_adapter
-from cenote.server.score import ScoreRequest, answer_scores
+from cenote.server.score import ScoreRequest, ScoreResponse, answer_scores
 from cenote.server.score_run import can_score
 from cenote.server.state import ServerState, state_of
-from cenote.server.tei import tei_embed
+from cenote.server.tei import TeiEmbedRequest, tei_embed
 from cenote.server.tei_errors import tei_envelope
-from cenote.server.tei_predict import tei_predict
-from cenote.server.tei_rerank import tei_rerank
+from cenote.server.tei_predict import TeiPredictions, tei_predict
+from cenote.server.tei_rerank import TeiRank, tei_rerank
 from cenote.server.text import shorten
 
 __all__ = ["invocations_router"]
 
+_EXAMPLES = {
+    "What the model does by default": {"input": "What is a cenote?"},
+    "As text-embeddings-inference": {"inputs": "What is a cenote?"},
+}
 Answer: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -63,7 +69,14 @@ def invocations_router(state: ServerState) -> APIRouter:
     del state
     router = APIRouter(tags=["sagemaker"])
     bodies = EmbeddingRequest | ClassificationRequest | RerankRequest | ScoreRequest | PoolingRequest
-    extra = json_body_schema(bodies, example={"input": "What is a cenote?"}, errors=[tei_envelope])
+    replies = EmbeddingResponse | ClassificationResponse | RerankResponse | ScoreResponse | PoolingResponse
+    extra = json_body_schema(
+        bodies | TeiEmbedRequest,
+        examples=_EXAMPLES,
+        response=replies | list[list[float]] | TeiPredictions | list[TeiRank],
+        media=["application/octet-stream", "text/plain"],
+        errors=[tei_envelope],
+    )
 
     @router.post("/invocations", summary="Any request that the model answers (SageMaker)", openapi_extra=extra)
     async def invoke(request: Request) -> Response:

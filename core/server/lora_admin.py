@@ -58,13 +58,16 @@ def lora_admin_router(state: ServerState) -> APIRouter:
     if not state.config.enable_runtime_lora_updating:
         return router
 
-    @router.post("/v1/load_lora_adapter", summary="Load a low-rank adapter", openapi_extra=json_body_schema(LoadLora))
+    example = {"lora_name": "law", "lora_path": "adapters/law"}
+    extra = json_body_schema(LoadLora, example=example, media=["text/plain"])
+
+    @router.post("/v1/load_lora_adapter", summary="Load a low-rank adapter", openapi_extra=extra)
     async def load(request: Request) -> Response:
         return await _load(request, await _read(request, LoadLora))
 
-    @router.post(
-        "/v1/unload_lora_adapter", summary="Drop a low-rank adapter", openapi_extra=json_body_schema(UnloadLora)
-    )
+    extra = json_body_schema(UnloadLora, example={"lora_name": "law"}, media=["text/plain"])
+
+    @router.post("/v1/unload_lora_adapter", summary="Drop a low-rank adapter", openapi_extra=extra)
     async def unload(request: Request) -> Response:
         return await _unload(request, await _read(request, UnloadLora))
 
