@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from cenote.errors import InvalidRequest, WrongType
 from cenote.scoring.texts import score_texts
 
@@ -18,11 +20,11 @@ class RerankDocument:
 
     Attributes:
         text: what is scored.
-        echo: what the answer says of it; `text` and `multi_modal` are always there.
+        echo: what the answer says of it, as JSON; `text` and `multi_modal` are always there.
     """
 
     text: str
-    echo: dict[str, Any]
+    echo: bytes
 
 
 def rerank_documents(given: Sequence[Any], rank_fields: Sequence[str] | None) -> list[RerankDocument]:
@@ -34,7 +36,7 @@ def rerank_documents(given: Sequence[Any], rank_fields: Sequence[str] | None) ->
             `content` have no fields and are scored whole.
 
     Raises:
-        InvalidRequest: something is no text, or lacks a field.
+        InvalidRequest: something is no text, lacks a field, or is nested too deeply to be repeated.
 
     Source: Cohere's API reference, v1 rerank: "the values in title, author, text sequentially", `text` by default, and
     all fields of a document are kept in the answer. `multi_modal`: vLLM 0.32, RerankDocument.
@@ -43,21 +45,27 @@ def rerank_documents(given: Sequence[Any], rank_fields: Sequence[str] | None) ->
 
 
 def _document(item: Any, name: str, rank_fields: Sequence[str] | None) -> RerankDocument:
-    if isinstance(item, Mapping) and item.get("content") is None and rank_fields:
-        text = "\n".join(_field(item, field, name) for field in rank_fields)
-        own = item.get("text")
-        return RerankDocument(text, {**item, "text": own if isinstance(own, str) else text, "multi_modal": None})
     if not isinstance(item, str | Mapping):
         raise WrongType(f"{name} must be a text or an object, not {type(item).__name__}.", param="documents")
-    (text,) = score_texts(item, name)
-    if isinstance(item, str):
-        return RerankDocument(text, {"text": text, "multi_modal": None})
-    if item.get("content") is None:
-        return RerankDocument(text, {**item, "multi_modal": None})
-    content = item["content"]
-    if isinstance(content, str):
-        return RerankDocument(text, {"text": content, "multi_modal": None})
-    return RerankDocument(text, {"text": None, "multi_modal": content})
+    if isinstance(item, Mapping) and item.get("content") is None and rank_fields:
+        text = "\n".join(_field(item, field, name) for field in rank_fields)
+    else:
+        (text,) = score_texts(item, name)
+    try:
+        return RerankDocument(text, orjson.dumps(_echo(item, text)))
+    except orjson.JSONEncodeError as exc:
+        raise InvalidRequest(f"{name} is nested too deeply.", param="documents") from exc
+
+
+def _echo(item: Any, text: str) -> dict[str, Any]:
+    """Return what the answer says of a document that was given as this."""
+    content = None if isinstance(item, str) else item.get("content")
+    if isinstance(content, list):
+        return {"text": None, "multi_modal": content}
+    if isinstance(item, str) or content is not None:
+        return {"text": text, "multi_modal": None}
+    own = item.get("text")
+    return {**item, "text": own if isinstance(own, str) else text, "multi_modal": None}
 
 
 def _field(item: Mapping[str, Any], field: str, name: str) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NotRequired
 
+import orjson
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -31,7 +32,7 @@ class RerankResult(TypedDict):
 
     index: int
     relevance_score: float
-    document: NotRequired[RankedDocument]
+    document: NotRequired[RankedDocument | str]
 
 
 class FailedDocument(TypedDict):
@@ -97,7 +98,7 @@ def rerank_reply(
     scores = [(at, score_number(item)) for at, item in enumerate(outputs) if not item.error]
     results: list[dict[str, Any]] = []
     for index, score in sorted(scores, key=lambda pair: -pair[1])[:most]:
-        shown = {} if documents is None else {"document": documents[index].echo}
+        shown = {} if documents is None else {"document": orjson.Fragment(documents[index].echo)}
         results.append({"index": index, "relevance_score": score, **shown})
     meta: dict[str, Any] = {
         "api_version": {"version": version},

@@ -198,6 +198,14 @@ def test_what_cannot_be_answered_is_refused_with_the_field_named(
     assert message in error["message"]
 
 
+def test_a_document_that_cannot_be_repeated_is_refused(client: httpx.Client) -> None:
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    error = _refusal(client, documents=["a", {"text": "b", "more": deep}])
+    assert (error["param"], error["message"]) == ("documents", "documents[1] is nested too deeply.")
+
+
 def test_a_model_that_cannot_score_is_501(scoring: Any) -> None:
     for path in PATHS:
         answer = scoring.client.post(path, json={"model": "labels", "query": "a", "documents": ["b"]})
