@@ -63,6 +63,7 @@ class ServerConfig(BaseSettings):
         disable_access_log_for_endpoints: paths without a line per request.
         enable_log_requests: one line per inference request: id, model, task, inputs and tokens; texts at level debug.
         max_log_len: characters of each text in that log.
+        metrics_vllm_names: give metrics that vLLM has too also under its names, `vllm:...`.
         middleware: dotted paths of further ASGI middleware classes, or of coroutine functions (request, call_next).
     """
 
@@ -116,6 +117,7 @@ class ServerConfig(BaseSettings):
     disable_access_log_for_endpoints: Annotated[tuple[str, ...], NoDecode] = ()
     enable_log_requests: bool = False
     max_log_len: Size = Field(default=200, ge=0)
+    metrics_vllm_names: bool = False
     middleware: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("api_keys", mode="before")

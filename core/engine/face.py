@@ -135,6 +135,12 @@ class EngineFace:
         return tuple(getattr(self._loaded.model, "prompt_names", ()))
 
     @property
+    def plugin(self) -> str:
+        """Return the name of the distribution that the model's adapter comes from."""
+        adapter = self._loaded.adapter
+        return adapter.distribution if adapter else ""
+
+    @property
     def runner_type(self) -> str:
         """Return `pooling`: cenote runs nothing else."""
         return "pooling"

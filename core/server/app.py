@@ -86,7 +86,7 @@ def build_app(
     """
     config = config or ServerConfig()
     table = ModelTable(_served_models(models, served_names), unlisted=unlisted_names)
-    state = ServerState(config=config, models=table, metrics=Metrics(table))
+    state = ServerState(config=config, models=table, metrics=Metrics(table, vllm_names=config.metrics_vllm_names))
     errors = ErrorWriter(config, _ENVELOPES)
     guard = RequireApiKey(config)
     app = FastAPI(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.guard import run_guarded
 from cenote.server.models import ServedModel
 from cenote.server.request_log import log_inference
+from cenote.server.stages import Stages
 from cenote.server.state import ServerState, state_of
 from cenote.server.usage import prompts_read
 from cenote.tasks import check_params, get_task
@@ -121,6 +121,7 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
     params = _with_adapter(call.params, call.model.lora)
     others = [get_task(name, engine.supported_tasks) for name in call.also]
     check_params(task, params, engine.limits, call.asked_name or call.model.name, also=others)
+    stages = Stages(call.model.name, call.task)
     work = engine.run(
         call.prompts,
         task=call.task,
@@ -131,8 +132,9 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
         priority=call.priority,
         also=call.also,
         on_error=call.on_error,
+        clock=stages.clock,
     )
-    return await _measured(request, work, (call.model.name, call.task), call.prompts)
+    return await _measured(request, work, stages, call.prompts)
 
 
 async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequestOutput]:
@@ -144,7 +146,7 @@ async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequest
         ApiError: 504 beyond the deadline, 503 when the server stops.
         ClientGone: the client left; what had not run by then is cancelled.
     """
-    labels = (call.model.name, "score")
+    stages = Stages(call.model.name, "score")
     work = call.model.engine.score(
         call.queries,
         call.documents,
@@ -157,26 +159,27 @@ async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequest
         priority=call.priority,
         on_error=call.on_error,
         names=call.names,
+        clock=stages.clock,
     )
     sides = [[side] if isinstance(side, str | Mapping) else side for side in (call.queries, call.documents)]
-    outputs = await _measured(request, work, labels, [text for side in sides for text in side])
+    outputs = await _measured(request, work, stages, [text for side in sides for text in side])
     state_of(request).metrics.pairs.labels(call.model.name).inc(len(outputs))
     return outputs
 
 
 async def _measured(
-    request: Request, work: Coroutine[Any, Any, list[R]], labels: tuple[str, str], prompts: Sequence[object]
+    request: Request, work: Coroutine[Any, Any, list[R]], stages: Stages, prompts: Sequence[object]
 ) -> list[R]:
     """Await the engine's results for the client, and count and log them under the names of model and task."""
-    state = state_of(request)
-    begin = time.perf_counter()
+    state, labels = state_of(request), (stages.model, stages.task)
+    stages.keep(request.scope)
     outputs: list[R] = []
     try:
         with _ending(state, labels):
             outputs = await run_guarded(work, request.receive, state)
     finally:
         log_inference(request, labels, prompts, outputs)
-    _count(state, labels, outputs, time.perf_counter() - begin)
+    _count(state, stages, outputs)
     return outputs
 
 
@@ -207,12 +210,13 @@ def _with_adapter(params: PoolingParams, named: str | None) -> PoolingParams:
     return replace(params, lora=named)
 
 
-def _count(state: ServerState, labels: tuple[str, str], outputs: Sequence[RequestOutput[Any]], seconds: float) -> None:
-    metrics = state.metrics
-    metrics.latency.labels(*labels).observe(seconds)
-    metrics.items.labels(*labels).inc(len(outputs))
-    read = prompts_read(outputs)
-    metrics.prompt_tokens.labels(*labels).inc(sum(prompt.tokens for prompt in read))
+def _count(state: ServerState, stages: Stages, outputs: Sequence[RequestOutput[Any]]) -> None:
+    metrics, labels, read = state.metrics, (stages.model, stages.task), prompts_read(outputs)
+    stages.note_answer(len(outputs), sum(prompt.tokens for prompt in read))
+    metrics.latency.labels(*labels).observe(stages.answered - stages.clock.begin)
+    metrics.count_stages(stages)
+    metrics.items.labels(*labels).inc(stages.items)
+    metrics.prompt_tokens.labels(*labels).inc(stages.tokens)
     metrics.truncated.labels(*labels).inc(sum(prompt.truncated_tokens for prompt in read))
     histogram = metrics.item_tokens.labels(*labels)
     for prompt in read:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cenote.server.auth import open_to_all
+from cenote.server.metrics_engine import BatchMetrics, EngineCollector
+from cenote.server.metrics_vllm import VllmNames
 from cenote.server.openapi import reply_schema
+from cenote.server.stages import Stages, stages_of
 
 if TYPE_CHECKING:
     from cenote.server.models import ModelTable
@@ -33,9 +33,19 @@ _CLIENT_CLOSED = "499"
 class Metrics:
     """The counters of one app."""
 
-    def __init__(self, models: ModelTable) -> None:
+    def __init__(self, models: ModelTable, *, vllm_names: bool = False) -> None:
+        """Make the counters.
+
+        Args:
+            models: what the app serves.
+            vllm_names: give what vLLM has too also under its names.
+        """
         self.registry = CollectorRegistry()
-        self.registry.register(_EngineCollector(models))
+        self._also = CollectorRegistry()
+        if vllm_names:
+            self._also.register(VllmNames(self.registry))
+        self.registry.register(EngineCollector(models))
+        self.batches = BatchMetrics(models, self.registry)
         per_route = ("handler", "method")
         per_task = ("model_name", "task")
         self.http_requests = Counter(
@@ -48,12 +58,16 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.latency = Histogram(
-            "cenote:e2e_request_latency_seconds",
-            "Time that a request spent in the engine: tokenising, waiting and running.",
-            per_task,
-            buckets=_SECONDS,
-            registry=self.registry,
+        self.latency = self._seconds(
+            "e2e_request_latency", "Time that a request spent in the engine: tokenising, waiting and running."
+        )
+        self.tokenizing = self._seconds("request_tokenize_time", "Time until a request's prompts were tokenised.")
+        self.queueing = self._seconds("request_queue_time", "Time that a request then waited for its first batch.")
+        self.computing = self._seconds(
+            "request_inference_time", "Time from the first to the last batch that a request was part of."
+        )
+        self.encoding = self._seconds(
+            "response_encode_time", "Time from the engine's results to the beginning of the answer."
         )
         self.item_tokens = Histogram(
             "cenote:request_prompt_tokens", "Tokens per input.", per_task, buckets=_TOKENS, registry=self.registry
@@ -76,28 +90,20 @@ class Metrics:
             "cenote:admission_rejections", "Requests refused because too many wait.", per_task, registry=self.registry
         )
 
+    def _seconds(self, name: str, text: str) -> Histogram:
+        labels = ("model_name", "task")
+        return Histogram(f"cenote:{name}_seconds", text, labels, buckets=_SECONDS, registry=self.registry)
 
-class _EngineCollector(Collector):
-    """Read the engines' own counters when Prometheus asks."""
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry) + generate_latest(self._also)
 
-    def __init__(self, models: ModelTable) -> None:
-        self._models = models
-
-    def collect(self) -> Iterator[Metric]:
-        labels = ["model_name"]
-        running = GaugeMetricFamily("cenote:num_requests_running", "Prompts in the current batch.", labels=labels)
-        waiting = GaugeMetricFamily("cenote:num_requests_waiting", "Prompts that wait for a batch.", labels=labels)
-        queued = GaugeMetricFamily("cenote:num_tokens_waiting", "Tokens of waiting prompts.", labels=labels)
-        forwards = CounterMetricFamily("cenote:forwards", "Batches run.", labels=labels)
-        tokens = CounterMetricFamily("cenote:forward_tokens", "Tokens in all batches run.", labels=labels)
-        for model in self._models:
-            stats = model.engine.stats()
-            running.add_metric([model.name], stats.running)
-            waiting.add_metric([model.name], stats.waiting)
-            queued.add_metric([model.name], stats.waiting_tokens)
-            forwards.add_metric([model.name], stats.forwards)
-            tokens.add_metric([model.name], stats.tokens)
-        yield from (running, waiting, queued, forwards, tokens)
+    def count_stages(self, stages: Stages) -> None:
+        """Count the stages of a request that the engine answered."""
+        labels, clock = (stages.model, stages.task), stages.clock
+        self.tokenizing.labels(*labels).observe(clock.tokenizing)
+        self.queueing.labels(*labels).observe(clock.queueing)
+        self.computing.labels(*labels).observe(clock.computing)
 
 
 class MeasureRequests:
@@ -118,6 +124,10 @@ class MeasureRequests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
+                stages = stages_of(scope)
+                if stages is not None and stages.answered:
+                    seconds = time.perf_counter() - stages.answered
+                    self._metrics.encoding.labels(stages.model, stages.task).observe(seconds)
             await send(message)
 
         try:
@@ -135,8 +145,8 @@ def metrics_router() -> APIRouter:
 
     @router.get("/metrics", summary="Prometheus metrics", openapi_extra=_EXTRA)
     @open_to_all
-    async def metrics(request: Request) -> Response:
-        registry = request.app.state.cenote.metrics.registry
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def show_metrics(request: Request) -> Response:
+        metrics: Metrics = request.app.state.cenote.metrics
+        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router

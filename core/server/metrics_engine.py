@@ -1,0 +1,81 @@
+"""What the engines of a server tell Prometheus: their own counters, and how full each batch was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from cenote.engine.observer import BatchReport
+    from cenote.server.models import ModelTable
+
+__all__ = ["BatchMetrics", "EngineCollector"]
+
+_FILL = tuple(tenth / 10 for tenth in range(1, 11))
+_TOKENS = (1, 8, 32, 128, 512, 1024, 2048, 4096, 8192, 16384, 65536)
+
+
+class EngineCollector(Collector):
+    """Read the engines' own counters when Prometheus asks."""
+
+    def __init__(self, models: ModelTable) -> None:
+        self._models = models
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of all models, and of the plugins that computed for them."""
+        labels = ["model_name"]
+        running = GaugeMetricFamily("cenote:num_requests_running", "Prompts in the current batch.", labels=labels)
+        waiting = GaugeMetricFamily("cenote:num_requests_waiting", "Prompts that wait for a batch.", labels=labels)
+        queued = GaugeMetricFamily("cenote:num_tokens_waiting", "Tokens of waiting prompts.", labels=labels)
+        forwards = CounterMetricFamily("cenote:forwards", "Batches run.", labels=labels)
+        tokens = CounterMetricFamily("cenote:forward_tokens", "Tokens in all batches run.", labels=labels)
+        plugins = CounterMetricFamily(
+            "cenote:plugin_compute_seconds",
+            "Time that models spent in batches, by the distribution of their adapter.",
+            labels=["plugin"],
+        )
+        seconds: dict[str, float] = {}
+        for model in self._models:
+            stats, plugin = model.engine.stats(), model.engine.plugin
+            running.add_metric([model.name], stats.running)
+            waiting.add_metric([model.name], stats.waiting)
+            queued.add_metric([model.name], stats.waiting_tokens)
+            forwards.add_metric([model.name], stats.forwards)
+            tokens.add_metric([model.name], stats.tokens)
+            seconds[plugin] = seconds.get(plugin, 0.0) + stats.busy_seconds
+        for plugin, value in seconds.items():
+            plugins.add_metric([plugin], value)
+        yield from (running, waiting, queued, forwards, tokens, plugins)
+
+
+class BatchMetrics:
+    """Observe the batches of all models."""
+
+    def __init__(self, models: ModelTable, registry: CollectorRegistry) -> None:
+        labels = ("model_name",)
+        fill = Histogram(
+            "cenote:batch_fill_ratio",
+            "Tokens of a batch by the budget; one long prompt may go beyond 1.",
+            labels,
+            buckets=_FILL,
+            registry=registry,
+        )
+        tokens = Histogram("cenote:iteration_tokens", "Tokens of a batch.", labels, buckets=_TOKENS, registry=registry)
+        # Kept here: engines hold their observers weakly, so that an app that is gone hears no more.
+        self._observers = [_Observer(fill.labels(model.name), tokens.labels(model.name)) for model in models]
+        for model, observer in zip(models, self._observers, strict=True):
+            model.engine.engine.observe(observer)
+
+
+class _Observer:
+    def __init__(self, fill: Histogram, tokens: Histogram) -> None:
+        self._fill = fill
+        self._tokens = tokens
+
+    def batch_done(self, report: BatchReport) -> None:
+        self._fill.observe(report.tokens / report.budget)
+        self._tokens.observe(report.tokens)
