@@ -60,6 +60,6 @@ def test_generated_requests_are_answered_as_the_document_says(address: str, mode
             seen[answer.status_code] += 1
 
         check()
-    assert seen[200 if mode is GenerationMode.POSITIVE else 400] > 50, seen
+    assert seen[200 if mode is GenerationMode.POSITIVE else 400] > 20, seen
     answer = httpx.post(f"{address}/tokenize", json={"prompt": "still alive"}, timeout=60)
     assert answer.status_code == 200
