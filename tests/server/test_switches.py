@@ -29,6 +29,13 @@ def chatty(tmp_path_factory: pytest.TempPathFactory, start_server: Any) -> Itera
     asyncio.run(engine.shutdown())
 
 
+@pytest.fixture(scope="module")
+def ranker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsyncLLM]:
+    engine = AsyncLLM(str(build_checkpoint("bge_reranker_v2_m3", tmp_path_factory.mktemp("ranker"))))
+    yield engine
+    asyncio.run(engine.shutdown())
+
+
 def _vector(client: httpx.Client, **body: Any) -> Any:
     answer = client.post("/pooling", json={"task": "embed", **body})
     assert answer.status_code == 200, answer.text
@@ -41,6 +48,19 @@ def test_a_trusted_template_makes_the_text(chatty: httpx.Client) -> None:
     assert _vector(chatty, messages=CHAT, chat_template=TEMPLATE, chat_template_kwargs=kwargs) == text
     inside = {**kwargs, "chat_template": TEMPLATE}
     assert _vector(chatty, messages=CHAT, chat_template_kwargs=inside) == text
+
+
+def test_every_route_with_conversations_takes_a_trusted_template(chatty: httpx.Client, client: httpx.Client) -> None:
+    body = {"messages": CHAT, "chat_template": TEMPLATE, "chat_template_kwargs": {"tail": "end"}}
+    vector = chatty.post("/v1/embeddings", json=body).json()["data"][0]["embedding"]
+    assert vector == _vector(chatty, input="say alpha beta end", add_special_tokens=False)
+    tokens = chatty.post("/tokenize", json=body).json()["tokens"]
+    expected = chatty.post("/tokenize", json={"prompt": "say alpha beta end", "add_special_tokens": False}).json()
+    assert tokens == expected["tokens"]
+    for path in ("/v1/embeddings", "/tokenize"):
+        refused = client.post(path, json=body)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "chat_template"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +100,31 @@ def test_removed_fields_count_as_use_activation_with_a_warning_where_allowed(sta
         assert both.status_code == 400
         assert both.json()["error"]["param"] == name
         assert client.post("/v1/embeddings", json={"input": "a", name: "yes"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/classify", {"input": "a"}),
+        ("/pooling", {"input": "a", "task": "classify"}),
+        ("/score", {"queries": "a", "documents": "b"}),
+        ("/rerank", {"query": "a", "documents": ["b"]}),
+    ],
+)
+def test_removed_fields_are_accepted_on_every_native_route(
+    ranker: AsyncLLM, start_server: Any, path: str, body: dict[str, Any]
+) -> None:
+    with start_server(engine=ranker, accept_deprecated_fields=True) as running:
+        old = httpx.post(running.url + path, json={**body, "activation": False})
+        now = httpx.post(running.url + path, json={**body, "use_activation": False})
+        assert old.status_code == 200, old.text
+        numbers = "results" if path == "/rerank" else "data"
+        assert old.json()[numbers] == now.json()[numbers]
+        assert "activation is deprecated" in old.headers["warning"]
+    with start_server(engine=ranker) as running:
+        refused = httpx.post(running.url + path, json={**body, "activation": False})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "activation"
 
 
 def test_the_load_is_counted_whether_or_not_it_is_asked_for(start_server: Any) -> None:
