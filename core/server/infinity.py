@@ -21,6 +21,9 @@ from cenote.server.state import ServerState, state_of
 
 __all__ = ["infinity_router"]
 
+#: A client that is given the second as its address gets Infinity's form of `/rerank`, too (see `rerank.py`).
+_PREFIXES = ("", "/infinity")
+
 #: What Infinity calls the abilities of a model, by our tasks.
 _CAPABILITIES = {"embed": "embed", "classify": "classify", "score": "rerank"}
 
@@ -57,17 +60,19 @@ def infinity_router(state: ServerState) -> APIRouter:
     """Return the routes of this dialect that the served models can answer."""
     router = APIRouter(tags=["infinity"])
 
-    @router.get("/models", summary="List the served models and their queues", openapi_extra=reply_schema(ModelList))
     async def list_models(request: Request) -> Response:
         cards = [card | _details(model) for model, card in model_cards(state_of(request).models)]
         return Response(orjson.dumps({"object": "list", "data": cards}), media_type="application/json")
 
-    if any(map(can_embed, state.models)):
+    async def create_embeddings(request: Request) -> Response:
+        return await answer_embeddings(request, await read_json(request))
 
-        @router.post("/embeddings", summary="Embed, as /v1/embeddings does", openapi_extra=embedding_schema())
-        async def create_embeddings(request: Request) -> Response:
-            return await answer_embeddings(request, await read_json(request))
-
+    for prefix in _PREFIXES:
+        summary = "List the served models and their queues"
+        router.get(f"{prefix}/models", summary=summary, openapi_extra=reply_schema(ModelList))(list_models)
+        if any(map(can_embed, state.models)):
+            summary = "Embed, as /v1/embeddings does"
+            router.post(f"{prefix}/embeddings", summary=summary, openapi_extra=embedding_schema())(create_embeddings)
     return router
 
 

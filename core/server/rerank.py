@@ -6,9 +6,11 @@ body with `texts` is text-embeddings-inference's, which has an answer of its own
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, TypeAlias
 
+import orjson
 from fastapi import APIRouter, Request
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from starlette.responses import Response
@@ -28,7 +30,9 @@ from cenote.server.tei_rerank import TeiRank, TeiRerankRequest, tei_rerank
 __all__ = ["RerankRequest", "answer_ranking", "rerank_router"]
 
 #: Routes, each with the version of Cohere's API that its answer names.
-_VERSIONS = {"/rerank": "2", "/v1/rerank": "1", "/v2/rerank": "2"}
+_VERSIONS = {"/rerank": "2", "/v1/rerank": "1", "/v2/rerank": "2", "/infinity/rerank": "1"}
+#: Infinity's clients send what vLLM's do, and read a document as its text where vLLM's read an object.
+_PLAIN = "/infinity/rerank"
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "texts": {"query": "What is a cenote?", "documents": ["A kind of bread.", "A natural pit."], "top_n": 1},
     "objects (Cohere v1)": {
@@ -148,12 +152,20 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
     model = state_of(request).models.resolve(body.model)
     texts = [document.text for document in documents]
     scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], texts)
+    path = request.scope["route"].path
     return rerank_reply(
         scored,
-        documents if body.return_documents else None,
+        _told(body, documents, plain=path == _PLAIN),
         response_id=response_id,
         model=model.name,
         most=body.most(),
-        version=_VERSIONS.get(request.scope["route"].path, "2"),
+        version=_VERSIONS.get(path, "2"),
         warnings=body.warnings(),
     )
+
+
+def _told(body: RerankRequest, documents: Sequence[RerankDocument], *, plain: bool) -> Sequence[RerankDocument] | None:
+    """Return what the answer tells of each document; Infinity, unlike others, tells nothing unless asked."""
+    if not body.return_documents or (plain and "return_documents" not in body.model_fields_set):
+        return None
+    return [replace(each, echo=orjson.dumps(each.text)) for each in documents] if plain else documents

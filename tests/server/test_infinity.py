@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import numpy as np
@@ -52,3 +53,19 @@ def test_a_reranker_has_no_embeddings_but_is_listed(tmp_path: Path, start_server
         assert own.post("/embeddings", json={"input": TEXTS}).status_code == 404
         assert own.get("/models").json()["data"][0]["capabilities"] == ["classify", "rerank"]
     asyncio.run(engine.shutdown())
+
+
+def test_under_its_own_prefix_a_ranking_has_documents_as_texts_and_only_when_asked(client: httpx.Client) -> None:
+    body = {"query": TEXTS[0], "documents": [TEXTS[1], {"text": "Bread."}]}
+    shown = client.post("/infinity/rerank", json={**body, "return_documents": True}).json()["results"]
+    plain = client.post("/rerank", json=body).json()["results"]
+    assert [item["document"] for item in shown] == [item["document"]["text"] for item in plain]
+    bare = client.post("/infinity/rerank", json=body).json()["results"]
+    assert bare == [{key: item[key] for key in ("index", "relevance_score")} for item in plain]
+
+
+def test_the_prefix_changes_nothing_else(client: httpx.Client) -> None:
+    answers = [client.post(prefix + "/embeddings", json={"input": TEXTS}) for prefix in ("", "/infinity")]
+    first, second = (answer.json()["data"] for answer in answers)
+    assert first == second
+    assert client.get("/infinity/models").json() == client.get("/models").json() | {"data": ANY}

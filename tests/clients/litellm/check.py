@@ -64,8 +64,21 @@ def infinity_dimensions(plan: Any) -> Any:
     return embed(plan, "infinity", plan.embedder, **wanted), plan.nested_cut
 
 
-@call("infinity/ rerank (return_documents=False)")
+@call("infinity/ rerank (below /infinity)")
 def infinity_rerank(plan: Any) -> Any:
+    return rerank(plan, "infinity", plan.embedder + "/infinity"), plan.ranking
+
+
+@call("infinity/ rerank tells the documents (below /infinity)")
+def infinity_documents(plan: Any) -> Any:
+    name, base = f"infinity/{plan.reranking_model}", plan.embedder + "/infinity"
+    made = litellm.rerank(model=name, query=plan.query, documents=plan.documents, api_base=base, api_key=plan.key)
+    told = [item["document"]["text"] for item in made.results]
+    return told, [plan.documents[int(index)] for index, _ in plan.ranking]
+
+
+@call("infinity/ rerank (return_documents=False)")
+def infinity_rerank_plain(plan: Any) -> Any:
     return rerank(plan, "infinity", plan.embedder, return_documents=False), plan.ranking
 
 
