@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from cenote import LLM, AsyncLLM, LoRARequest, PoolingParams
+from cenote.adapters.lora import LowRank
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.loras import build_lora
@@ -74,6 +76,30 @@ def test_a_name_stands_for_one_folder_and_a_prompt_has_one_adapter(bert: Path, a
                 _vector(llm, lora="two", **options)
             with pytest.raises(InvalidRequest, match="Two low-rank adapters"):
                 llm.score(TEXT, TEXT, lora="two", use_tqdm=False, **options)
+
+
+def test_an_adapter_is_replaced_and_dropped_unless_it_is_a_part_of_the_model(bert: Path, adapters: list[Path]) -> None:
+    with LLM(str(bert), enable_lora=True) as llm:
+        base = _vector(llm)
+        llm.load_lora("one", str(adapters[0]))
+        first = _vector(llm, lora="one")
+        with pytest.raises(InvalidRequest, match="loaded already"):
+            llm.load_lora("one", str(adapters[1]))
+        with pytest.raises(CheckpointError):
+            llm.load_lora("one", str(bert), replace=True)
+        np.testing.assert_array_equal(_vector(llm, lora="one"), first)
+        llm.load_lora("one", str(adapters[1]), replace=True)
+        assert np.abs(_vector(llm, lora="one") - first).max() > 1e-3
+        own = {"encoder.layer.0.attention.self.query": LowRank(torch.zeros(1, 32), torch.zeros(32, 1))}
+        llm._loaded.model.loras.add("own", own)  # type: ignore[attr-defined]
+        for change in (lambda: llm.unload_lora("own"), lambda: llm.load_lora("own", str(adapters[0]), replace=True)):
+            with pytest.raises(InvalidRequest, match="is a part of the model"):
+                change()
+        llm.unload_lora("one")
+        assert llm.lora_names == ("own",)
+        np.testing.assert_array_equal(_vector(llm), base)
+        with pytest.raises(ModelNotFound):
+            llm.unload_lora("one")
 
 
 def test_a_higher_rank_than_the_user_allows_is_refused(bert: Path, adapters: list[Path]) -> None:
