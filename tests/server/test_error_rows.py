@@ -221,7 +221,7 @@ def test_a_full_queue_is_429_and_says_when_to_come_back(servers: Servers, failin
         finally:
             failing.resume()
         assert waiting.result().status_code == 200
-    servers.check(httpx.post(url, json={"input": [[1], [2]]}), 400, "BadRequestError", "input")  # never fits
+    assert httpx.post(url, json={"input": [[1], [2]]}).status_code == 200  # enters the queue bit by bit
 
 
 def test_a_server_that_drains_is_503_and_says_when_to_come_back(servers: Servers, start_server: Any) -> None:
