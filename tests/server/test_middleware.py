@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from cenote.config.server import ServerConfig
+from cenote.engine import AsyncLLM
 from cenote.errors import InvalidRequest
 from cenote.server import check_options
 
@@ -62,6 +64,17 @@ def test_classes_and_coroutine_functions_see_every_request(start_server: Any) ->
         headers = {"Authorization": "Bearer k"}
         answer = httpx.post(running.url + "/v1/embeddings", json={"input": "x"}, headers=headers)
         assert answer.status_code == 200
+
+
+def test_behind_middleware_a_client_that_leaves_still_takes_its_work_along(
+    start_server: Any, paused: AsyncLLM, until: Any
+) -> None:
+    with start_server(middleware=["operators_own.count", "operators_own.Stamp"]) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+        connection.request("POST", "/v1/embeddings", '{"input": "x"}', {"Content-Type": "application/json"})
+        until(lambda: paused.stats().waiting == 1)
+        connection.close()
+        until(lambda: paused.stats().waiting == 0)
 
 
 def test_a_middleware_that_fails_is_a_500_that_says_nothing_of_it(start_server: Any) -> None:

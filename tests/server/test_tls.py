@@ -93,6 +93,20 @@ def test_certificates_of_clients_are_required_where_asked_for(
                 httpx.get(running.url + "/health", verify=trusting(authority, own))
 
 
+def test_certificates_of_clients_are_checked_if_they_are_sent(
+    start_server: Any, authority: trustme.CA, tmp_path: Path
+) -> None:
+    clients = trustme.CA()
+    clients.cert_pem.write_to_path(str(tmp_path / "clients.pem"))
+    options = {**write_pair(authority, tmp_path), "ssl_ca_certs": str(tmp_path / "clients.pem"), "ssl_cert_reqs": 1}
+    with start_server(**options) as running:
+        for own in (None, clients.issue_cert("somebody@example.org")):
+            assert httpx.get(running.url + "/health", verify=trusting(authority, own)).status_code == 200
+        stranger = trusting(authority, trustme.CA().issue_cert("stranger@example.org"))
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError, httpx.ConnectError)):
+            httpx.get(running.url + "/health", verify=stranger)
+
+
 def test_new_files_are_taken_by_new_connections_and_open_ones_go_on(
     start_server: Any, authority: trustme.CA, tmp_path: Path, until: Any
 ) -> None:
