@@ -36,7 +36,7 @@ _STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
     "short": ("bert", {"config": {"is_matryoshka": True}}),
 }
 _BLOCK = re.compile(r"^```console( \d+)?\n\$ (.+)\n((?:(?!```).*\n)*)```$", flags=re.MULTILINE)
-_WIDTH, _LINES, _NUMBERS, _ITEMS = 118, 14, 3, 2
+_WIDTH, _LINES, _NUMBERS, _ITEMS = 118, 8, 3, 2
 
 
 @dataclass(frozen=True)
