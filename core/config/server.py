@@ -27,6 +27,7 @@ class ServerConfig(BaseSettings):
         uds: path of a Unix socket, which replaces host and port.
         uds_mode: permissions of that socket in octal, such as `660`; None is what the umask leaves.
         api_keys: any of these opens every route but those of watchers; none means no authentication.
+        guarded_routes: `all` but those of watchers need a key; `vllm` is only /v1 and /v2, as in that server.
         root_path: prefix under which a proxy publishes this server.
         ssl_keyfile: private key in PEM format; None is the certificate's own file.
         ssl_certfile: certificate with its chain in PEM format; turns TLS on.
@@ -64,6 +65,8 @@ class ServerConfig(BaseSettings):
         enable_log_requests: one line per inference request: id, model, task, inputs and tokens; texts at level debug.
         max_log_len: characters of each text in that log.
         metrics_vllm_names: give metrics that vLLM has too also under its names, `vllm:...`.
+        otlp_traces_endpoint: address of an OpenTelemetry collector (OTLP over HTTP), as `http://host:4318`; unset sends
+            no traces. Needs the extra `otel`.
         middleware: dotted paths of further ASGI middleware classes, or of coroutine functions (request, call_next).
     """
 
@@ -76,6 +79,7 @@ class ServerConfig(BaseSettings):
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), repr=False, validation_alias=AliasChoices("api_keys", "CENOTE_API_KEYS", "CENOTE_API_KEY")
     )
+    guarded_routes: Literal["all", "vllm"] = "all"
     root_path: str = ""
     ssl_keyfile: str | None = None
     ssl_certfile: str | None = None
@@ -118,6 +122,7 @@ class ServerConfig(BaseSettings):
     enable_log_requests: bool = False
     max_log_len: Size = Field(default=200, ge=0)
     metrics_vllm_names: bool = False
+    otlp_traces_endpoint: str | None = None
     middleware: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("api_keys", mode="before")

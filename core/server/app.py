@@ -39,6 +39,7 @@ from cenote.server.state import ServerState
 from cenote.server.tei_errors import TEI_ENVELOPES
 from cenote.server.tei_routes import tei_router
 from cenote.server.tokenize import tokenize_router
+from cenote.server.tracing import TraceRequests, start_tracing
 
 if TYPE_CHECKING:
     from cenote.engine import AsyncLLM
@@ -87,6 +88,8 @@ def build_app(
     config = config or ServerConfig()
     table = ModelTable(_served_models(models, served_names), unlisted=unlisted_names)
     state = ServerState(config=config, models=table, metrics=Metrics(table, vllm_names=config.metrics_vllm_names))
+    if config.otlp_traces_endpoint is not None:
+        state.tracer = start_tracing(config.otlp_traces_endpoint)
     errors = ErrorWriter(config, _ENVELOPES)
     guard = RequireApiKey(config)
     app = FastAPI(
@@ -123,6 +126,7 @@ def _middleware(state: ServerState, errors: ErrorWriter) -> list[Middleware]:
     config = state.config
     stack = [
         Middleware(UnderRootPath, root_path=config.root_path),
+        *([] if state.tracer is None else [Middleware(TraceRequests, tracer=state.tracer)]),
         Middleware(MeasureRequests, metrics=state.metrics),
         Middleware(RequestIds),
         Middleware(CatchAll, errors=errors),

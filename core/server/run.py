@@ -21,6 +21,7 @@ from cenote.server.protocol import make_protocol
 from cenote.server.sockets import address_refused
 from cenote.server.state import ServerState
 from cenote.server.tls import ServerTls, tls_of
+from cenote.server.tracing import check_tracing
 
 __all__ = ["Server", "check_options", "run_server"]
 
@@ -31,13 +32,16 @@ _TICKS_PER_SECOND = 10
 
 
 def check_options(config: ServerConfig) -> None:
-    """Complain about files and middleware that options name, before anything slow is done.
+    """Complain about files, middleware and packages that options need, before anything slow is done.
 
     Raises:
-        InvalidRequest: as `tls_of` and `extra_middleware` do.
+        InvalidRequest: as `tls_of`, `extra_middleware` and `check_tracing` do.
+        MissingDependency: traces are asked for, and the extra `otel` is not installed.
     """
     tls_of(config)
     extra_middleware(config)
+    if config.otlp_traces_endpoint is not None:
+        check_tracing(config.otlp_traces_endpoint)
 
 
 class Server(uvicorn.Server):
@@ -113,6 +117,8 @@ async def _serve(server: Server, state: ServerState, sockets: list[socket.socket
     finally:
         for model in state.models:
             await model.engine.shutdown()
+        if state.tracer is not None:
+            await asyncio.to_thread(state.tracer.shutdown)
 
 
 def _uvicorn_config(app: FastAPI, config: ServerConfig, tls: ServerTls | None) -> uvicorn.Config:

@@ -10,6 +10,7 @@ from fastapi import Request
 from cenote.config.server import ServerConfig
 from cenote.server.metrics import Metrics
 from cenote.server.models import ModelTable
+from cenote.server.tracing import Tracer
 
 __all__ = ["ServerState", "state_of"]
 
@@ -22,6 +23,7 @@ class ServerState:
         config: its options.
         models: what it serves.
         metrics: its counters.
+        tracer: makes traces of its requests, where that is asked for.
         in_flight: inference requests that are being answered.
         draining: no new inference request is accepted.
         abort: set when the running ones must end as well.
@@ -30,6 +32,7 @@ class ServerState:
     config: ServerConfig
     models: ModelTable
     metrics: Metrics
+    tracer: Tracer | None = None
     in_flight: int = 0
     draining: bool = False
     abort: asyncio.Event = field(default_factory=asyncio.Event)
