@@ -160,6 +160,7 @@ class ModelLimits:
         num_labels: values that `classify` gives; 0 where the model does not classify.
         token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
         pad_token_id: stands between the two sides of a scored pair in results.
+        score_type: the way of scoring that the model was made for, where that is not the one of its default task.
     """
 
     max_tokens: int
@@ -172,6 +173,7 @@ class ModelLimits:
     num_labels: int = 0
     token_pooling: str = "ALL"
     pad_token_id: int = 0
+    score_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ def name_sides(
     """
     from cenote.scoring import choose_scorer
 
-    scorer = choose_scorer(score_type, llm.supported_tasks, llm.default_task)
+    scorer = choose_scorer(score_type, llm.supported_tasks, llm.default_task, own=llm.limits.score_type)
     if scorer.inputs(["a"], ["b"], [(0, 0)])[0].side == "pair":
         return scorer.task, name_document
     return scorer.task, lambda place: name_query(place) if place < queries else name_document(place - queries)

@@ -16,7 +16,12 @@ _BY_TASK = {"embed": "dense", "token_embed": "colbert"}
 
 
 def choose_scorer(
-    score_type: str | None, supported: Collection[str], default_task: str, registry: Registry | None = None
+    score_type: str | None,
+    supported: Collection[str],
+    default_task: str,
+    registry: Registry | None = None,
+    *,
+    own: str | None = None,
 ) -> Scorer:
     """Return the way of scoring asked for, or the model's own.
 
@@ -28,12 +33,14 @@ def choose_scorer(
         supported: tasks of the model.
         default_task: its task where a request names none.
         registry: where to look; None is the registry of this process.
+        own: the way that a model was made for whose default task is `embed` (sparse encoders).
 
     Raises:
         UnsupportedTask: the model cannot score, or not this way.
         UnknownPlugin: nothing offers a way of this name.
     """
-    name = score_type or ("cross-encoder" if "score" in supported else _BY_TASK.get(default_task))
+    by_task = own if own is not None and default_task == "embed" else _BY_TASK.get(default_task)
+    name = score_type or ("cross-encoder" if "score" in supported else by_task)
     offered = ", ".join(sorted(supported))
     if name is None:
         hint = "A classifier scores pairs only when it has exactly one label."

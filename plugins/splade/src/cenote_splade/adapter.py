@@ -62,6 +62,7 @@ class SpladeAdapter:
             checkpoint,
             settings=settings,
             stored=stored,
+            score_type=None if options.compat == "vllm" else "sparse",
             pooler=RoutedPooler(poolers, settings.route, frozenset({"embed", "sparse_embed", "token_embed"})),
             embedding_size=size,
             token_pooling="ALL" if rows is None else "STEP",

@@ -23,7 +23,12 @@ class SpladeModel(TextPoolingModel):
     """A text model whose texts go different ways by their role, where its files say so."""
 
     def __init__(
-        self, *arguments: Any, settings: SparseSettings, stored: Mapping[str, StoredTerms], **options: Any
+        self,
+        *arguments: Any,
+        settings: SparseSettings,
+        stored: Mapping[str, StoredTerms],
+        score_type: str | None,
+        **options: Any,
     ) -> None:
         """Put a loaded backbone and a pooler together.
 
@@ -31,13 +36,15 @@ class SpladeModel(TextPoolingModel):
             *arguments: as `TextPoolingModel` takes them.
             settings: the routes.
             stored: those of them that no network runs for.
+            score_type: how texts are scored where nobody says; None is the cosine of their dense forms.
             **options: as `TextPoolingModel` takes them.
         """
         super().__init__(*arguments, **options)
         self._settings = settings
         self._stored = dict(stored)
         # A part of the vocabulary is no smaller embedding, whatever a config says.
-        self.limits = replace(self.limits, is_matryoshka=False, matryoshka_dimensions=())
+        limits = replace(self.limits, is_matryoshka=False, matryoshka_dimensions=())
+        self.limits = replace(limits, score_type=score_type)
 
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
