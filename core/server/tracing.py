@@ -1,7 +1,7 @@
 """`--otlp-traces-endpoint`: each inference request as an OpenTelemetry trace.
 
-Neither OpenTelemetry's SDK nor its exporter is imported unless the option is given. Spans are made when a request has ended, from the
-times that were taken anyway, so that a request without traces pays nothing.
+Neither OpenTelemetry's SDK nor its exporter is imported unless the option is given. Spans are made when a request has
+ended, from the times that were taken anyway, so that a request without traces pays nothing.
 """
 
 from __future__ import annotations
