@@ -12,12 +12,15 @@ from starlette.types import Scope
 
 from cenote.config.server import ServerConfig
 from cenote.server.api_error import ApiError
+from cenote.server.paths import route_path
 
-__all__ = ["RequireApiKey", "is_open", "open_to_all"]
+__all__ = ["GUARDED", "RequireApiKey", "is_open", "open_to_all"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "cenote_open_to_all"
+#: Beginnings of the paths that need a key; vLLM's (contract, section 1.1) as far as they exist here.
+GUARDED = {"all": ("",), "vllm": ("/v1/", "/v2/")}
 
 
 def open_to_all(endpoint: F) -> F:
@@ -40,6 +43,7 @@ class RequireApiKey:
 
     def __init__(self, config: ServerConfig) -> None:
         self._digests = tuple(hashlib.sha256(key.encode()).digest() for key in config.api_keys)
+        self._guarded = GUARDED[config.guarded_routes]
 
     async def __call__(self, request: Request) -> None:
         """Check a request that a route is about to answer.
@@ -47,11 +51,11 @@ class RequireApiKey:
         Raises:
             ApiError: 401.
         """
-        if not is_open(request.scope.get("endpoint")):
-            self.check(request.scope)
+        path = getattr(request.scope.get("route"), "path", "")
+        if path.startswith(self._guarded) and not is_open(request.scope.get("endpoint")):
+            self._check(request.scope)
 
-    def check(self, scope: Scope) -> None:
-        """Raise ApiError, 401, unless the request carries a right key, exactly once."""
+    def _check(self, scope: Scope) -> None:
         if self._digests and not self._has_key(scope):
             raise ApiError(
                 401,
@@ -67,7 +71,8 @@ class RequireApiKey:
             ApiError: 401; for OPTIONS, which the contract (section 1.1) exempts from keys, 405 whatever the path.
         """
         try:
-            self.check(scope)
+            if route_path(scope).startswith(self._guarded):
+                self._check(scope)
         except ApiError:
             if scope["method"] != "OPTIONS":
                 raise

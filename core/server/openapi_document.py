@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from cenote.config.server import ServerConfig
+from cenote.server.auth import GUARDED
 from cenote.server.envelopes import ErrorWriter
 from cenote.server.openapi import error_replies
 
@@ -30,6 +31,8 @@ def openapi_document(app: FastAPI, config: ServerConfig, errors: ErrorWriter) ->
     for path, operation in _operations(document):
         _drop_defaults(operation)
         _add_errors(operation, errors, path)
+        if not path.startswith(GUARDED[config.guarded_routes]):
+            operation["security"] = []
         for content in _contents(operation):
             if "schema" in content:
                 content["schema"] = _hoist(content["schema"], components["schemas"])

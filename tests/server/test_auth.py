@@ -86,6 +86,29 @@ def test_options_says_the_same_to_strangers_on_every_path(guarded: httpx.Client)
     assert len({answer.content for answer in answers}) == len({answer.headers["allow"] for answer in answers}) == 1
 
 
+def test_in_vllms_mode_only_the_routes_below_v1_and_v2_need_a_key(start_server: Any) -> None:
+    with (
+        start_server(api_keys="k", guarded_routes="vllm", root_path="/api") as running,
+        httpx.Client(base_url=running.url) as own,
+    ):
+        for path in ("/pooling", "/score", "/api/tokenize"):
+            assert own.post(path, json={}).status_code == 400
+        for path in ("/load", "/plugins", "/docs", "/openapi.json"):
+            assert own.get(path).status_code == 200
+        for path in ("/v1/embeddings", "/v2/embed", "/api/v1/rerank", "/%761/embeddings", "/v1/nothing", "/api/v1/x"):
+            assert own.post(path, json={}).status_code == 401
+            assert own.post(path, json={}, headers={"Authorization": "Bearer k"}).status_code in (400, 404)
+        document = own.get("/openapi.json").json()
+        free = {
+            path for path, item in document["paths"].items() for each in item.values() if each.get("security") == []
+        }
+        assert free == {path for path in document["paths"] if not path.startswith(("/v1/", "/v2/"))}
+        for path in ("//v1/embeddings", "/nothing", "/v1%2fembeddings/", "/pooling/../v1/embeddings"):
+            request = own.build_request("POST", "/", json=BODY)
+            request.url = request.url.copy_with(raw_path=path.encode())
+            assert own.send(request).status_code in (401, 404)
+
+
 def test_the_official_client_raises_authentication_error(guarded: httpx.Client) -> None:
     url = f"{guarded.base_url}/v1"
     with openai.OpenAI(base_url=url, api_key="wrong", max_retries=0) as official:
