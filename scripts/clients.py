@@ -131,20 +131,22 @@ def document(reports: dict[str, list[dict[str, Any]]]) -> str:
     """Return docs/clients.md."""
     head = f"""# Clients that run against cenote
 
-Real packages from PyPI, each in an environment of its own, against one live server with a key
-(`all-MiniLM-L6-v2` and three small models). "Difference" is the largest one between a number that the client returned
-and that of the offline API; for calls that return none, it says that the rest is equal.
+Real packages from PyPI, each in an environment of its own, against one live server with a key, which serves
+`all-MiniLM-L6-v2` and three small models. A call is right if all that the client returned is what the offline API
+gives, or the error is the one that the list says; the last column is the largest difference of a number.
 
-`make test-clients` repeats it and writes this page; the programs are in [tests/clients](../tests/clients), where
-their use can be read. `openai`, `cohere` 7 and `huggingface_hub` run in every `make test` as well.
+`make test-clients` repeats it and writes this page. The programs show how each client is pointed at cenote. `openai`,
+`cohere` 7 and `huggingface_hub` run in every `make test` as well.
 
 Last run: {datetime.date.today().isoformat()}, Python {sys.version.split()[0]}.
 """
-    rows = ["| client | calls | as offline | largest difference |", "| --- | ---: | ---: | ---: |"]
+    rows = ["| client | calls | right | largest difference |", "| --- | ---: | ---: | ---: |"]
     rows += [_summary(client, reports[client.name]) for client in CLIENTS]
     parts = [head, "\n".join(rows) + "\n"]
     for client in CLIENTS:
-        parts.append(f"## {client.name}\n\n" + "\n".join(_line(line) for line in reports[client.name]) + "\n")
+        program = f"[program](../tests/clients/{client.script}/check.py)"
+        calls = "\n".join(_line(line) for line in reports[client.name])
+        parts.append(f"## {client.name}\n\nThe {program} calls:\n\n{calls}\n")
     return "\n".join(parts)
 
 
@@ -156,7 +158,7 @@ def _summary(client: Client, lines: Sequence[dict[str, Any]]) -> str:
 
 
 def _line(line: dict[str, Any]) -> str:
-    return f"* {line['call']}: {'as offline' if line['problem'] is None else '**differs**'}"
+    return f"* {line['call']}{'' if line['problem'] is None else ': **wrong**'}"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def refusal(title: str, kind: type[BaseException]) -> Callable[[Callable[[Any], 
 def difference(got: Any, expected: Any) -> float:
     """Return the largest absolute difference of two nested lists of numbers; infinity where anything else differs."""
     if isinstance(expected, (int, float)) and not isinstance(expected, bool):
-        return abs(float(got) - float(expected))
+        off = abs(float(got) - float(expected))
+        return math.inf if math.isnan(off) else off
     if isinstance(expected, (list, tuple)):
         items = list(got)
         if len(items) != len(expected):
