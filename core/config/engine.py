@@ -37,7 +37,7 @@ class EngineConfig(BaseModel):
         revision: branch, tag or commit of a hub checkpoint.
         hf_token: token for private hub checkpoints.
         device: torch device, or `auto`.
-        max_model_len: cap on prompt tokens, also as `8k`; -1 and `auto` are the same as None.
+        max_model_len: cap on prompt tokens, also as `8K`; -1 and `auto` are the same as None.
         max_num_batched_tokens: tokens of one forward.
         max_num_seqs: prompts of one forward.
         max_num_queued_reqs: prompts that may wait before new ones are refused; None is no limit.
