@@ -123,6 +123,7 @@ class TokenizationOptions:
         add_special_tokens: let the tokenizer add its own (no effect on token prompts).
         truncate_prompt_tokens: None never truncates (over-long raises), -1 keeps the model's limit, N keeps N tokens.
         truncation_side: `right` keeps the first tokens, `left` the last; None is the tokenizer's own side.
+        pad_to_limit: append padding ids, which the model reads as tokens, up to its limit.
         keep_special_tokens: truncation at a named side makes room for special tokens, as at the tokenizer's own side;
             False slices the final ids.
         lower_case: lower-case texts first.
@@ -137,6 +138,7 @@ class TokenizationOptions:
     add_special_tokens: bool | None = None
     truncate_prompt_tokens: int | None = None
     truncation_side: Literal["left", "right"] | None = None
+    pad_to_limit: bool = False
     keep_special_tokens: bool = False
     lower_case: bool = False
     max_tokens_per_query: int | None = None

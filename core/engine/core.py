@@ -27,6 +27,7 @@ from cenote.engine.stats import EngineStats
 from cenote.engine.threads import DaemonThreads
 from cenote.engine.worker import answer, settle
 from cenote.errors import EngineClosed, InvalidRequest
+from cenote.inputs.padding import pad_to
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
@@ -101,11 +102,15 @@ class Engine:
         self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None
     ) -> Iterator[PreparedInput | InvalidRequest]:
         tokenization, longest = options.tokenization, min(map(self.max_tokens, (options.task, *options.also)))
-        if longest != self.model.limits.max_tokens:
+        limits = self.model.limits
+        if longest != limits.max_tokens:
             tokenization = replace(tokenization, max_tokens=longest)
         for index, prompt in enumerate(prompts):
             try:
-                yield self.model.prepare(prompt, options.role, options.params, tokenization)
+                prepared = self.model.prepare(prompt, options.role, options.params, tokenization)
+                yield (
+                    pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared
+                )
             except InvalidRequest as exc:
                 if first is not None:
                     exc.locate(first + index)

@@ -37,8 +37,8 @@ def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | No
         raise WrongType(f"chat must be ChatOptions, not {type(chat).__name__}.", param="chat")
     values = dict(given or {})
     padding = values.pop("padding", None)
-    if padding not in (None, False, "do_not_pad"):
-        text = f"padding={padding!r} is not offered: batches have no padding, and it changes no result."
+    if padding not in (None, False, "do_not_pad", "max_length"):
+        text = f"padding={padding!r} is not offered: batches have no padding. max_length fills prompts up to the limit."
         raise InvalidRequest(text, param="padding")
     keep = _kept(values)
     side: Literal["left", "right"] | None = values.pop("truncation_side", None)
@@ -49,6 +49,7 @@ def tokenization_options(given: Mapping[str, Any] | None, chat: ChatOptions | No
         add_special_tokens=special,
         truncate_prompt_tokens=keep,
         truncation_side=side,
+        pad_to_limit=padding == "max_length",
         lower_case=_flag(values, "do_lower_case") or False,
         max_tokens_per_query=_count(values, "max_tokens_per_query"),
         max_tokens_per_doc=_count(values, "max_tokens_per_doc"),

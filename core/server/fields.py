@@ -106,14 +106,9 @@ class TokenizationFields(CommonFields):
         default=None, ge=-1, lt=_INT64, description="None never truncates, -1 keeps the model's limit, N keeps N."
     )
     truncation_side: Literal["left", "right"] | None = Field(default=None, description="right keeps the beginning.")
-    padding: Literal["do_not_pad", "max_length"] | None = Field(default=None, description="max_length: not offered.")
-
-    @field_validator("padding", mode="after")
-    @classmethod
-    def _refuse_padding(cls, value: str | None) -> str | None:
-        if value == "max_length":
-            raise InvalidRequest("padding 'max_length' is not offered; batches have no padding.", param="padding")
-        return value
+    padding: Literal["do_not_pad", "max_length"] | None = Field(
+        default=None, description="max_length appends padding ids, which the model reads as tokens, up to its limit."
+    )
 
     def tokenization(self, max_tokens: int) -> TokenizationOptions:
         """Return how to tokenise.
@@ -132,4 +127,5 @@ class TokenizationFields(CommonFields):
             add_special_tokens=self.add_special_tokens,
             truncate_prompt_tokens=keep,
             truncation_side=self.truncation_side,
+            pad_to_limit=self.padding == "max_length",
         )

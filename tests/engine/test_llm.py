@@ -107,7 +107,7 @@ def test_as_many_parameters_as_prompts_are_needed(llm: LLM) -> None:
 
 
 @pytest.mark.parametrize(
-    "kwargs", [{"padding": "max_length"}, {"truncate_prompt_tokens": "5"}, {"truncation_side": "up"}, {"max_length": 5}]
+    "kwargs", [{"padding": "longest"}, {"truncate_prompt_tokens": "5"}, {"truncation_side": "up"}, {"max_length": 5}]
 )
 def test_wrong_tokenization_arguments_are_refused(llm: LLM, kwargs: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
@@ -157,3 +157,11 @@ def test_a_missing_model_is_one_clear_error(tmp_path: object) -> None:
 def test_unknown_options_name_their_neighbours() -> None:
     with pytest.raises(InvalidRequest, match="Did you mean max_model_len"):
         LLM(find_default_model().source, max_modle_len=5)
+
+
+def test_padding_on_request_fills_a_prompt_up_to_the_limit_with_ids_that_count(llm: LLM) -> None:
+    (padded,) = llm.embed("a cenote", tokenization_kwargs={"padding": "max_length"}, use_tqdm=False)
+    ids = llm.get_tokenizer()("a cenote", padding="max_length", max_length=256)["input_ids"]
+    assert padded.prompt_token_ids == ids
+    (same,) = llm.embed(ids, use_tqdm=False)
+    assert padded.outputs.embedding == same.outputs.embedding

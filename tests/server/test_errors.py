@@ -87,7 +87,6 @@ REFUSED = [
     ({"input": "x", "activation": True}, "activation"),
     ({"input": "x", "task": "encode"}, "task"),
     ({"input": "x", "outputs": ["sparse"]}, "outputs"),
-    ({"input": "x", "padding": "max_length"}, "padding"),
     ({"input": "x", "mm_processor_kwargs": {"a": 1}}, "mm_processor_kwargs"),
     ({"input": "x", "cache_salt": "a/b"}, "cache_salt"),
     ({"input": "x", "cache_salt": "a" * 129}, "cache_salt"),
