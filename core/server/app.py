@@ -36,6 +36,7 @@ from cenote.server.request_ids import RequestIds
 from cenote.server.rerank import rerank_router
 from cenote.server.score import score_router
 from cenote.server.state import ServerState
+from cenote.server.targets import OriginForm
 from cenote.server.tei_errors import TEI_ENVELOPES
 from cenote.server.tei_routes import tei_router
 from cenote.server.tokenize import tokenize_router
@@ -131,6 +132,7 @@ def _middleware(state: ServerState, errors: ErrorWriter) -> list[Middleware]:
         Middleware(RequestIds),
         Middleware(CatchAll, errors=errors),
         Middleware(LimitHead, config=config, errors=errors),
+        Middleware(OriginForm),
     ]
     if config.allowed_origins:
         cors = Middleware(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from cenote.server.auth import is_open
+from cenote.server.targets import OriginForm
 
 OPEN = {"/health", "/ready", "/ping", "/version", "/metrics"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
@@ -102,6 +104,53 @@ def test_no_spelling_of_a_path_gets_around_the_key(guarded: Any, target: str) ->
         head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 14"
         status = exchange(guarded.port, head, b'{"input": "x"}')[:3]
         assert status == b"401", (method, status)
+
+
+#: Targets in absolute form that lead to a route with a key, and others that lead nowhere.
+ABSOLUTE = [
+    "http://localhost/pooling", "HTTP://LOCALHOST/pooling", "https://health/pooling", "http://h:1/v1/embeddings",
+    "http://[::1]:8000/pooling", "http://h/pooling?x=/health", "http://h/%70ooling",
+]  # fmt: skip
+NOWHERE = [
+    "http:///pooling", "http:/pooling", "http://h//pooling", "http://h/health/../pooling", "http://h/health%2f..%2fpooling",
+    "http://x@h/pooling", "http://h%2fhealth/pooling", "http://h\\health/pooling", "http://h/http://h/pooling",
+    "http://h#/health/pooling", "http://h,/pooling", "ftp://h/pooling", "http://[::1/pooling", "http://h:x/health",
+    "http://h:1:2/health", "http://:80/health", "http://x:y@h/health", "//h/pooling", "http://h/health/", "http://h/HEALTH",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [*ABSOLUTE, *NOWHERE])
+def test_a_target_in_absolute_form_is_routed_by_its_path_and_needs_the_key(guarded: Any, target: str) -> None:
+    head = f"POST {target} HTTP/1.1\r\nHost: health\r\nContent-Type: application/json\r\nContent-Length: 14"
+    body = b'{"input": "x"}'
+    assert exchange(guarded.port, head, body)[:3] == b"401"
+    known = exchange(guarded.port, head + "\r\nAuthorization: Bearer k", body)
+    assert known[:3] == (b"200" if target in ABSOLUTE else b"404"), known[:300]
+
+
+def test_watchers_may_use_the_absolute_form_without_a_key(guarded: Any) -> None:
+    for target in ("http://h/health", "http://h:80/health?x", "https://[::1]/ready"):
+        assert exchange(guarded.port, f"GET {target} HTTP/1.1\r\nHost: x")[:3] == b"200"
+    head = "POST http://h HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k"
+    assert (
+        exchange(guarded.port, f"{head}\r\nContent-Type: application/json\r\nContent-Length: 15", b'{"inputs": "x"}')[
+            :3
+        ]
+        == b"200"
+    )
+
+
+def test_the_authority_of_the_target_counts_instead_of_the_host_header() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    headers = [(b"host", b"other"), (b"accept", b"*/*")]
+    scope = {"type": "http", "path": "http://h:1/a b", "raw_path": b"http://h:1/a%20b", "headers": headers}
+    asyncio.run(OriginForm(app)(scope, app, app))  # type: ignore[arg-type]
+    assert seen[0]["headers"] == [(b"host", b"h:1"), (b"accept", b"*/*")]
+    assert (seen[0]["path"], seen[0]["raw_path"]) == ("/a b", b"/a%20b")
 
 
 @pytest.mark.parametrize("host", HOSTS)
