@@ -110,7 +110,7 @@ async def answer_classify(request: Request, data: Mapping[str, Any]) -> Response
     """
     body = await validate(data, ClassificationRequest, request)
     response_id = f"classify-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model)
+    model = state_of(request).models.resolve(body.model, can_classify)
     if not can_classify(model):
         tasks = ", ".join(model.engine.supported_tasks)
         raise ApiError(501, "NotImplementedError", f"The model {model.name!r} gives no labels; it offers {tasks}.")

@@ -51,7 +51,7 @@ def cohere_router(state: ServerState) -> APIRouter:
     async def check_api_key(request: Request) -> Response:
         return write_json({"valid": True})  # a wrong key does not come this far
 
-    if any(_TASK in model.engine.supported_tasks for model in state.models):
+    if any(map(_embeds, state.models)):
         _add_embed_routes(router)
     return router
 
@@ -73,11 +73,15 @@ def _add_embed_routes(router: APIRouter) -> None:
         return await _embed(request, "2")
 
 
+def _embeds(model: ServedModel) -> bool:
+    return model.offers([_TASK])
+
+
 async def _embed(request: Request, version: str) -> Response:
     body = await read_body(request, CohereEmbedRequest)
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model)
-    if _TASK not in model.engine.supported_tasks:
+    model = state_of(request).models.resolve(body.model, _embeds)
+    if not _embeds(model):
         tasks = ", ".join(model.engine.supported_tasks)
         raise ApiError(501, "NotImplementedError", f"The model {model.name!r} gives no embeddings; it offers {tasks}.")
     texts = body.given()

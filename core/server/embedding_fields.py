@@ -18,6 +18,7 @@ from cenote.server.models import ServedModel
 from cenote.server.pooling_fields import Form, PoolingFields
 from cenote.server.synonyms import Synonym
 from cenote.server.voyage import VoyageFields
+from cenote.tasks import FORMS
 from cenote.types import ChatOptions, Prompt
 
 __all__ = ["EmbeddingRequest"]
@@ -47,6 +48,10 @@ class EmbeddingRequest(PoolingFields, ChatOptionFields, VoyageFields, JinaFields
     def forms(self) -> Sequence[Form]:
         """Return the forms of the embedding that the answer has."""
         return self.outputs or ("dense",)
+
+    def wanted_tasks(self) -> list[str]:
+        """Return the tasks that give these forms, in whichever dialect they are asked for."""
+        return [FORMS[form] for form in (("multi",) if self.return_multivector else self.forms())]
 
     def prompts(self) -> Sequence[Prompt]:
         """Return what the model reads: with late chunking, one document.

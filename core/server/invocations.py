@@ -6,7 +6,7 @@ default task.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -87,30 +87,44 @@ def invocations_router(state: ServerState) -> APIRouter:
 
 
 async def _answer(request: Request, data: dict[str, Any]) -> Response:
-    """Answer by the first form that the body fits.
+    """Answer by the first form that the body fits; where it names no model, the first one with such a form answers.
 
     Raises:
         InvalidRequest: it fits none.
     """
-    asked = data.get("model")
-    model = state_of(request).models.resolve(asked if isinstance(asked, str) else None)
-    foreign = _of_tei(data, model)
+    table, asked = state_of(request).models, data.get("model")
+    named = isinstance(asked, str) and bool(asked)
+    first = table.resolve(asked if named else None)
+    foreign = _of_tei(data, first)
     if foreign is not None:
         request.state.envelope = tei_envelope
         return await foreign(request, data)
-    # On the route of embeddings, `task` is one of Jina's; a task of the model's is meant for /pooling.
-    names_task = data.get("task") in model.engine.supported_tasks
-    reasons = []
-    for form in _FORMS:
-        if not form.fits(model) or (form.body is EmbeddingRequest and names_task):
-            continue
-        try:
-            await validate(data, form.body, request)
-        except (ApiError, InvalidRequest) as exc:
-            reasons.append(f"{form.name} ({shorten(str(exc.detail if isinstance(exc, ApiError) else exc))})")
-            continue
-        return await form.answer(request, data)
-    raise InvalidRequest(f"The body fits none of the requests that {model.name!r} answers: {'; '.join(reasons)}")
+    models = [first] if named else list(table)
+    forms = _forms(data, models)
+    reasons: dict[str, str] = {}
+    for model in models:
+        for form in forms:
+            if not form.fits(model):
+                continue
+            try:
+                await validate(data, form.body, request)
+            except (ApiError, InvalidRequest) as exc:
+                reasons.setdefault(form.name, shorten(str(exc.detail if isinstance(exc, ApiError) else exc)))
+                continue
+            return await form.answer(request, data)
+    whose = f"{first.name!r} answers" if named else "the served models answer"
+    tried = "; ".join(f"{name} ({reason})" for name, reason in reasons.items())
+    raise InvalidRequest(f"The body fits none of the requests that {whose}: {tried}")
+
+
+def _forms(data: Mapping[str, Any], models: Sequence[ServedModel]) -> list[_Form]:
+    """Return the forms in the order in which they are tried; one that would not heed the body's `task` is left out."""
+    # On the route of embeddings, `task` is one of Jina's; a task of a model's is meant for /pooling.
+    task = data.get("task")
+    if not any(task in model.engine.supported_tasks for model in models):
+        return list(_FORMS)
+    others = (EmbeddingRequest,) if task == "classify" else (EmbeddingRequest, ClassificationRequest)
+    return [form for form in _FORMS if form.body not in others]
 
 
 def _of_tei(data: Mapping[str, Any], model: ServedModel) -> Answer | None:

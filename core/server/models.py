@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,9 +40,13 @@ class ServedModel:
     engine: AsyncLLM
     lora: str | None = None
 
+    def offers(self, tasks: Collection[str]) -> bool:
+        """Tell whether the model has every one of these tasks."""
+        return set(tasks) <= set(self.engine.supported_tasks)
+
 
 class ModelTable:
-    """Find models by the names that requests carry; the first one answers requests that name none."""
+    """Find models by the names that requests carry; requests that name none go to the first one that can answer."""
 
     def __init__(self, models: Sequence[ServedModel], *, unlisted: Mapping[str, str] | None = None) -> None:
         """Build the table.
@@ -74,14 +78,18 @@ class ModelTable:
         """Tell whether a model, and not an adapter, has this name."""
         return name in self._by_name
 
-    def resolve(self, name: str | None) -> ServedModel:
-        """Return the model of this name, or the one with a low-rank adapter of this name; no name is the first model.
+    def resolve(self, name: str | None, can: Callable[[ServedModel], bool] | None = None) -> ServedModel:
+        """Return the model of this name, or the one with a low-rank adapter of this name.
+
+        Args:
+            name: as in the request; without one it is the first model.
+            can: tells whether a model can answer; without a name, the first that can goes before the first of all.
 
         Raises:
             ModelNotFound: nothing has this name.
         """
         if not name:
-            return self._models[0]
+            return next(filter(can or (lambda model: True), self._models), self._models[0])
         found = self._by_name.get(name) or self._with_lora(name)
         if found is None:
             near = difflib.get_close_matches(name[:200], self.names, n=3) or self.names[:3]

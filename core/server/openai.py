@@ -77,7 +77,7 @@ async def answer_embeddings(request: Request, data: Mapping[str, Any]) -> Respon
         request.state.envelope = detail_envelope
     body = await validate(data, EmbeddingRequest, request)
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model)
+    model = state_of(request).models.resolve(body.model, lambda model: model.offers(body.wanted_tasks()))
     synonyms = body.synonyms(model)
     with blame_as_sent(synonyms):
         return await _answer(request, natively(body, synonyms), model, response_id)

@@ -23,7 +23,7 @@ from cenote.server.prompts import PromptInput
 from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
-from cenote.tasks import form_tasks
+from cenote.tasks import FORMS, form_tasks
 from cenote.types import PoolingParams, Prompt
 
 __all__ = ["PoolingRequest", "answer_pooling", "pooling_router"]
@@ -100,7 +100,8 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     """
     body = await validate(data, PoolingRequest, request)
     response_id = f"pooling-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model)
+    asked = [FORMS[form] for form in body.outputs] if body.outputs else [body.task] if body.task else []
+    model = state_of(request).models.resolve(body.model, lambda model: model.offers(asked))
     check_count(request, body.prompts())
     tasks = form_tasks(body.outputs) if body.outputs else (body.task or model.engine.default_task,)
     words = model.engine.token_texts if body.return_tokens else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import orjson
@@ -149,7 +150,7 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
     body = await validate(data, RerankRequest, request)
     documents = body.ranked()
     response_id = f"score-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model)
+    model = state_of(request).models.resolve(body.model, partial(can_score, score_type=body.score_type))
     texts = [document.text for document in documents]
     scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], texts)
     path = request.scope["route"].path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NotRequired
 
 from fastapi import APIRouter, Request
@@ -101,7 +102,7 @@ async def answer_scores(request: Request, data: Mapping[str, Any]) -> Response:
     """
     body = await validate(data, ScoreRequest, request)
     response_id = f"score-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model)
+    model = state_of(request).models.resolve(body.model, partial(can_score, score_type=body.score_type))
     names, queries, documents = body.sides()
     scored = await run_scores(request, body, model, response_id, names, queries, documents)
     head = {"id": response_id, "object": "list", "created": int(time.time()), "model": model.name}

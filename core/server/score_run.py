@@ -29,11 +29,11 @@ class Scored:
     usage: Usage
 
 
-def can_score(model: ServedModel) -> bool:
-    """Tell whether a model has a way of scoring of its own."""
+def can_score(model: ServedModel, score_type: str | None = None) -> bool:
+    """Tell whether a model has this way of scoring, or where none is named one of its own."""
     try:
-        choose_scorer(None, model.engine.supported_tasks, model.engine.default_task)
-    except UnsupportedTask:
+        choose_scorer(score_type, model.engine.supported_tasks, model.engine.default_task)
+    except (UnsupportedTask, UnknownPlugin):
         return False
     return True
 

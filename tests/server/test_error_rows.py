@@ -116,7 +116,7 @@ ROWS: list[tuple[str, dict[str, Any], int, str, str | None]] = [
     (EMBED, {"input": "a", "dimensions": 5}, 400, "BadRequestError", "dimensions"),
     (EMBED, {"input": "a", "normalize": True}, 400, "BadRequestError", "normalize"),
     (POOL, {"input": "a", "task": "encode"}, 400, "BadRequestError", "task"),
-    (POOL, {"input": "a", "task": "classify"}, 400, "BadRequestError", "task"),
+    (POOL, {"input": "a", "task": "classify", "model": "vectors"}, 400, "BadRequestError", "task"),
     (POOL, {"input": "a", "dimensions": 64}, 400, "BadRequestError", "dimensions"),
     (POOL, {"messages": CHAT, "chat_template": "a"}, 400, "BadRequestError", "chat_template"),
     (EMBED, {"input": "a", "mm_processor_kwargs": {"a": 1}}, 400, "BadRequestError", "mm_processor_kwargs"),

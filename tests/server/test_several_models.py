@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -58,11 +59,12 @@ def test_the_banner_and_the_list_of_models_have_every_model(served: tuple[httpx.
     assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["first", "second"]
 
 
-def test_requests_choose_by_name_and_none_is_the_first(served: tuple[httpx.Client, str]) -> None:
+def test_requests_choose_by_name_and_none_is_the_first_that_can(served: tuple[httpx.Client, str]) -> None:
     client, _ = served
     assert client.post("/v1/embeddings", json={"input": "a"}).json()["model"] == "first"
     assert client.post("/classify", json={"input": "a", "model": "second"}).json()["model"] == "second"
     assert client.post("/pooling", json={"input": "a", "model": "second"}).json()["model"] == "second"
+    assert client.post("/classify", json={"input": "a"}).json()["model"] == "second"
     assert client.post("/classify", json={"input": "a", "model": "first"}).status_code == 501
     assert client.post("/v1/embeddings", json={"input": "a", "model": "second"}).status_code == 501
     unknown = client.post("/v1/embeddings", json={"input": "a", "model": "third"})
@@ -77,6 +79,70 @@ def test_metrics_tell_the_models_apart(served: tuple[httpx.Client, str]) -> None
     metrics = client.get("/metrics").text
     assert re.search(r'^cenote:items_total\{[^}]*"first"[^}]*\} [1-9]', metrics, re.MULTILINE)
     assert re.search(r'^cenote:items_total\{[^}]*"second"[^}]*\} [1-9]', metrics, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def mixed(scoring: Any, start_server: Any) -> Iterator[httpx.Client]:
+    """A server whose first model labels texts, the second scores pairs, and the third embeds."""
+    engines = {name: scoring.engines[name] for name in ("labels", "pairs", "all-MiniLM-L6-v2")}
+    with start_server(engine=engines) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        yield client
+
+
+PAIR = {"queries": "a", "documents": ["b"]}
+RANKING = {"query": "a", "documents": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "model"),
+    [
+        ("/v1/embeddings", {"input": "a"}, "all-MiniLM-L6-v2"),
+        ("/v1/embeddings", {"input": "a", "return_multivector": True}, "all-MiniLM-L6-v2"),
+        ("/classify", {"input": "a"}, "labels"),
+        ("/pooling", {"input": "a"}, "labels"),
+        ("/pooling", {"input": "a", "task": "token_embed"}, "all-MiniLM-L6-v2"),
+        ("/pooling", {"input": "a", "outputs": ["dense", "multi"]}, "all-MiniLM-L6-v2"),
+        ("/score", PAIR, "pairs"),
+        ("/score", {**PAIR, "score_type": "dense"}, "all-MiniLM-L6-v2"),
+        ("/v2/rerank", RANKING, "pairs"),
+        ("/rerank", {**RANKING, "score_type": "colbert"}, "all-MiniLM-L6-v2"),
+        ("/invocations", {"input": "a"}, "labels"),
+        ("/invocations", RANKING, "pairs"),
+        ("/invocations", {"input": "a", "task": "token_embed"}, "all-MiniLM-L6-v2"),
+        ("/invocations", {"input": "a", "encoding_format": "bytes"}, "labels"),
+    ],
+)
+def test_without_a_name_the_first_model_that_can_answers(
+    mixed: httpx.Client, path: str, body: dict[str, Any], model: str
+) -> None:
+    for given in ({}, {"model": None}, {"model": ""}):
+        answer = mixed.post(path, json={**body, **given})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == model
+
+
+def test_coheres_routes_embed_with_the_first_model_that_can(mixed: httpx.Client) -> None:
+    for path in ("/v1/embed", "/v2/embed"):
+        assert len(mixed.post(path, json={"texts": ["a"], "embedding_types": ["float"]}).json()["embeddings"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/embeddings", {"input": "a", "model": "labels"}, 501),
+        ("/v2/embed", {"texts": ["a"], "model": "pairs"}, 501),
+        ("/v2/rerank", {**RANKING, "model": "labels"}, 501),
+        ("/pooling", {"input": "a", "task": "token_embed", "model": "labels"}, 400),
+        ("/invocations", {**RANKING, "model": "labels"}, 400),
+        ("/v1/embeddings", {"input": "a", "outputs": ["sparse"]}, 400),  # no model has it
+        ("/score", {**PAIR, "score_type": "nothing"}, 400),
+        ("/invocations", {"input": 5}, 400),
+    ],
+)
+def test_a_named_model_is_never_exchanged_and_what_none_can_do_is_refused(
+    mixed: httpx.Client, path: str, body: dict[str, Any], status: int
+) -> None:
+    assert mixed.post(path, json=body).status_code == status
 
 
 @pytest.mark.parametrize(
