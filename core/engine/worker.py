@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from typing import TypeAlias
 
 import torch
@@ -67,6 +68,19 @@ def _checked(request: EngineRequest, result: dict[str, Tensor]) -> Outcome:
 def settle(request: EngineRequest, outcome: Outcome) -> None:
     """Give a request its result or error."""
     if isinstance(outcome, Exception):
-        request.future.set_exception(outcome)
+        request.future.set_exception(_carried(outcome))
     else:
         request.future.set_result(outcome)
+
+
+def _carried(error: Exception) -> Exception:
+    """Return what a future can carry in place of an error that means something else to whoever awaits it.
+
+    No coroutine can be sent a `StopIteration`: who awaits would never wake. A cancellation would be taken for one by
+    the caller.
+    """
+    if not isinstance(error, StopIteration | StopAsyncIteration | CancelledError):
+        return error
+    carried = RuntimeError(f"The model raised {type(error).__name__}.")
+    carried.__cause__ = error
+    return carried

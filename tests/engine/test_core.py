@@ -96,6 +96,22 @@ def test_a_pooler_that_answers_too_few_fails_its_requests_and_not_the_engine(eng
     assert _value(engine.submit(_inputs((2,)), OPTIONS)[0])[0] == 2.0
 
 
+@pytest.mark.parametrize("error", [StopIteration, CancelledError])
+def test_an_error_that_no_coroutine_can_be_sent_reaches_the_caller_as_another(
+    engine: Engine, model: Any, error: type[Exception]
+) -> None:
+    def broken(hidden: object, batch: object) -> object:
+        raise error
+
+    async def ask() -> None:
+        (request,) = engine.submit(_inputs((1,)), OPTIONS)
+        await asyncio.wait_for(asyncio.wrap_future(request.future), 30)
+
+    model.pooler = broken
+    with pytest.raises(RuntimeError, match=f"The model raised {error.__name__}"):
+        asyncio.run(ask())
+
+
 def test_a_cancelled_request_never_runs(engine: Engine, model: Any) -> None:
     engine.pause()
     gone, kept = engine.submit(_inputs((1, 1, 1), (2,)), OPTIONS)
