@@ -306,7 +306,8 @@ def to_output(
 
 def _error(failure: Exception) -> RequestError:
     if isinstance(failure, InvalidRequest):
-        return RequestError(code=400, message=str(failure), param=failure.param)
+        return RequestError(code=400, message=str(failure), param=failure.param, kind=type(failure))
+    if isinstance(failure, CenoteError):
+        return RequestError(code=500, message=str(failure), kind=type(failure))
     # Texts of foreign exceptions may hold paths and addresses; the log has them.
-    text = str(failure) if isinstance(failure, CenoteError) else f"The model failed ({type(failure).__name__})."
-    return RequestError(code=500, message=text)
+    return RequestError(code=500, message=f"The model failed ({type(failure).__name__}).")

@@ -62,9 +62,8 @@ def quantize(rows: Tensor, dtype: OutputDtype, param: str = "output_dtype") -> T
         return rows.half()
     if dtype in ("binary", "ubinary"):
         return _bits(rows, dtype, param)
-    _check_range(
-        rows, dtype, 1 + _TOLERANCE, "Normalise the embeddings (use_activation=true), or ask for float16.", param
-    )
+    remedy = "These vectors are not normalised: ask for binary or for floats, or for normalised vectors."
+    _check_range(rows, dtype, 1 + _TOLERANCE, remedy, param)
     rows = rows.clamp(-1, 1)
     return (rows * 127).round().char() if dtype == "int8" else ((rows + 1) * 127.5).round().byte()
 

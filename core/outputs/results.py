@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from cenote.errors import ShapeError
+from cenote.errors import CenoteError, ShapeError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,12 +25,14 @@ class RequestError:
         message: what happened, and what to do.
         retryable: the same request may succeed later.
         param: the request's field to blame, or None.
+        kind: class of the error; None where it was none of cenote's.
     """
 
     code: int
     message: str
     retryable: bool = False
     param: str | None = None
+    kind: type[CenoteError] | None = None
 
 
 @dataclass(eq=False)

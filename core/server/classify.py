@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NotRequired
 
 import orjson
@@ -21,11 +22,12 @@ from cenote.server.chat_fields import ChatFields
 from cenote.server.encoding import VectorFormat, is_large, join_objects
 from cenote.server.fields import TokenizationFields
 from cenote.server.inference import InferenceCall, check_count, infer
+from cenote.server.item_errors import ItemError, item_error, write_items
 from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema
 from cenote.server.prompts import PromptInput
 from cenote.server.request_ids import claim_request_id
-from cenote.server.score_reply import ItemError, ScoreUsage, item_error
+from cenote.server.score_reply import ScoreUsage
 from cenote.server.state import ServerState, state_of
 from cenote.server.usage import Usage
 from cenote.types import PoolingParams, Prompt
@@ -117,10 +119,8 @@ async def answer_classify(request: Request, data: Mapping[str, Any]) -> Response
     check_count(request, body.prompts())
     outputs = await infer(request, _to_call(body, model, response_id))
     head: dict[str, object] = {"id": response_id, "object": "list", "created": int(time.time()), "model": model.name}
-    arguments = (outputs, _given_labels(model), head)
-    if is_large([output.outputs.data for output in outputs]):
-        return await asyncio.to_thread(_to_response, *arguments)
-    return _to_response(*arguments)
+    write = partial(write_items, outputs, body.on_error, partial(_to_response, labels=_given_labels(model), head=head))
+    return await asyncio.to_thread(write) if is_large([output.outputs.data for output in outputs]) else write()
 
 
 def _to_call(body: ClassificationRequest, model: ServedModel, response_id: str) -> InferenceCall:

@@ -20,6 +20,7 @@ from cenote.server.cohere_fields import CohereEmbedRequest
 from cenote.server.cohere_reply import EmbedByTypeResponse, EmbedFloatsResponse, embed_reply
 from cenote.server.encoding import is_large
 from cenote.server.inference import InferenceCall, infer
+from cenote.server.item_errors import write_items
 from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema, reply_schema
 from cenote.server.request_ids import claim_request_id
@@ -88,15 +89,15 @@ async def _embed(request: Request, version: str) -> Response:
     name = "texts" if body.texts is not None else "inputs"
     check_items(texts, state_of(request).config.max_items_per_request, name)
     outputs = await _run(request, body, model, response_id, texts)
-    reply = partial(
+    write = partial(
         embed_reply,
-        outputs,
-        body.types(),
+        types=body.types(),
         by_type=version == "2" or body.embedding_types is not None,
         response_id=response_id,
         texts=body.texts,
         version=version,
     )
+    reply = partial(write_items, outputs, body.on_error, write)
     return await asyncio.to_thread(reply) if is_large([output.outputs.data for output in outputs]) else reply()
 
 

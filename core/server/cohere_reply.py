@@ -14,7 +14,7 @@ from cenote.outputs.quantize import quantize
 from cenote.server.api_error import ApiError
 from cenote.server.cohere_fields import EmbeddingType
 from cenote.server.envelopes import error_text
-from cenote.server.score_reply import ItemError, item_error
+from cenote.server.item_errors import ItemError, item_error
 from cenote.server.usage import Usage
 
 if TYPE_CHECKING:

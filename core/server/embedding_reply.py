@@ -6,7 +6,8 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from cenote.server.score_reply import ItemError, ScoreUsage
+from cenote.server.item_errors import ItemError
+from cenote.server.score_reply import ScoreUsage
 
 __all__ = ["EmbeddingResponse", "PoolingResponse"]
 

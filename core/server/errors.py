@@ -25,7 +25,7 @@ from cenote.server.auth import RequireApiKey
 from cenote.server.envelopes import ErrorWriter
 from cenote.server.text import shorten
 
-__all__ = ["CatchAll", "add_error_handlers", "to_api_error"]
+__all__ = ["HIDDEN", "CatchAll", "add_error_handlers", "error_row", "to_api_error"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
 )
-_GENERIC = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
+#: What clients read in place of a text that may tell of the server.
+HIDDEN = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
 
 
 def to_api_error(exc: Exception) -> ApiError:
@@ -48,11 +49,15 @@ def to_api_error(exc: Exception) -> ApiError:
         return ApiError(exc.status_code, _phrase(exc.status_code), str(exc.detail), headers=exc.headers)
     if isinstance(exc, RequestValidationError):
         return ApiError(400, "Bad Request", _framework_message(exc))
-    for kind, status, name in _TABLE:
-        if isinstance(exc, kind):
-            headers = {"Retry-After": str(max(1, math.ceil(exc.retry_after)))} if isinstance(exc, QueueFull) else None
-            return ApiError(status, name, str(exc), param=getattr(exc, "param", None), headers=headers)
-    return ApiError(500, "InternalServerError", _GENERIC)
+    status, name, is_told = error_row(type(exc))
+    headers = {"Retry-After": str(max(1, math.ceil(exc.retry_after)))} if isinstance(exc, QueueFull) else None
+    return ApiError(status, name, str(exc) if is_told else HIDDEN, param=getattr(exc, "param", None), headers=headers)
+
+
+def error_row(kind: type[Exception]) -> tuple[int, str, bool]:
+    """Return the status and the `type` of a class of errors, and whether clients may read the text of such an error."""
+    rows = ((status, name, True) for known, status, name in _TABLE if issubclass(kind, known))
+    return next(rows, (500, "InternalServerError", False))
 
 
 def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) -> None:
@@ -64,7 +69,7 @@ def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) 
             error = _unrouted(request, error, guard)
         if error.status_code >= 500:
             # Only the unexpected needs a stack; the others say all that there is to say.
-            hidden = error.detail == _GENERIC
+            hidden = error.detail == HIDDEN
             text, cause = (exc, exc) if hidden else (error.detail, None)
             _log.error("request %s: %d %s", _request_id(request.scope), error.status_code, text, exc_info=cause)
         return errors.response(error, request.scope)

@@ -92,7 +92,7 @@ async def _answer(request: Request, body: EmbeddingRequest, model: ServedModel, 
     check_columns(columns, on_error=body.on_error)
     call = _to_call(body, model, response_id, tasks)
     work = infer_chunks(request, call, len(body.given())) if body.late_chunking else infer(request, call)
-    return await list_response(await work, ListReply(response_id, model.name, "embedding", columns))
+    return await list_response(await work, ListReply(response_id, model.name, "embedding", columns, body.on_error))
 
 
 def _check_offered(model: ServedModel, tasks: Sequence[str], body: EmbeddingRequest) -> None:

@@ -111,7 +111,7 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
         columns = form_columns(body.outputs or (), body.vectors(), words)
     check_columns(columns, on_error=body.on_error)
     outputs = await infer(request, _to_call(body, model, response_id, tasks))
-    return await list_response(outputs, ListReply(response_id, model.name, "pooling", columns))
+    return await list_response(outputs, ListReply(response_id, model.name, "pooling", columns, body.on_error))
 
 
 def _to_call(body: PoolingRequest, model: ServedModel, response_id: str, tasks: Sequence[str]) -> InferenceCall:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,10 +15,11 @@ from starlette.responses import Response
 
 from cenote.server.columns import Column, member, result_of
 from cenote.server.encoding import is_large, join_objects
-from cenote.server.score_reply import item_error
+from cenote.server.item_errors import item_error, write_items
 from cenote.server.usage import Usage
 
 if TYPE_CHECKING:
+    from cenote.engine.async_llm import OnError
     from cenote.outputs import PoolingRequestOutput
 
 __all__ = ["ListReply", "list_response"]
@@ -32,12 +34,14 @@ class ListReply:
         model: name of the model.
         kind: `object` of each entry.
         columns: what each entry holds.
+        on_error: `item` gives an input whose numbers cannot be written as asked an error.
     """
 
     response_id: str
     model: str
     kind: str
     columns: Sequence[Column]
+    on_error: OnError
 
 
 async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> Response:
@@ -50,16 +54,14 @@ async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListRepl
         NonFiniteResult: a number is NaN or infinite.
         InvalidRequest: the embeddings cannot be quantised as asked.
     """
-    good = [output for output in outputs if output.error is None]
+    good, write = [output for output in outputs if output.error is None], partial(_to_response, reply=reply)
     if is_large([result_of(output, column.task) for output in good for column in reply.columns]):
-        return await asyncio.to_thread(_to_response, outputs, good, reply)
-    return _to_response(outputs, good, reply)
+        return await asyncio.to_thread(write_items, outputs, reply.on_error, write)
+    return write_items(outputs, reply.on_error, write)
 
 
-def _to_response(
-    outputs: Sequence[PoolingRequestOutput], good: Sequence[PoolingRequestOutput], reply: ListReply
-) -> Response:
-    usage = Usage.of(outputs)
+def _to_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> Response:
+    usage, good = Usage.of(outputs), [output for output in outputs if output.error is None]
     head: dict[str, Any] = {"id": reply.response_id, "object": "list", "created": int(time.time())}
     head["model"] = reply.model
     if reply.columns[0].format.is_binary:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from cenote.errors import InvalidRequest
 from cenote.server.body import read_json, validate
+from cenote.server.item_errors import write_items
 from cenote.server.openapi import json_body_schema
 from cenote.server.request_ids import claim_request_id
 from cenote.server.rerank_documents import RerankDocument, rerank_documents
@@ -154,15 +155,16 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
     texts = [document.text for document in documents]
     scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], texts)
     path = request.scope["route"].path
-    return rerank_reply(
-        scored,
-        _told(body, documents, plain=path == _PLAIN),
+    write = partial(
+        rerank_reply,
+        documents=_told(body, documents, plain=path == _PLAIN),
         response_id=response_id,
         model=model.name,
         most=body.most(),
         version=_VERSIONS.get(path, "2"),
         warnings=body.warnings(),
     )
+    return write_items(scored.outputs, body.on_error, write)
 
 
 def _told(body: RerankRequest, documents: Sequence[RerankDocument], *, plain: bool) -> Sequence[RerankDocument] | None:

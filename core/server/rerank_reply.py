@@ -10,9 +10,11 @@ import orjson
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from cenote.outputs import ScoringRequestOutput
+from cenote.server.item_errors import ItemError, item_error
 from cenote.server.rerank_documents import RerankDocument
-from cenote.server.score_reply import ItemError, item_error, score_number, write_json
-from cenote.server.score_run import Scored
+from cenote.server.score_reply import score_number, write_json
+from cenote.server.usage import Usage
 
 __all__ = ["RerankResponse", "rerank_reply"]
 
@@ -73,7 +75,7 @@ class RerankResponse(TypedDict):
 
 
 def rerank_reply(
-    scored: Scored,
+    outputs: Sequence[ScoringRequestOutput],
     documents: Sequence[RerankDocument] | None,
     *,
     response_id: str,
@@ -85,7 +87,7 @@ def rerank_reply(
     """Return the ranking; equal scores keep the order that was given, and documents without a score are told apart.
 
     Args:
-        scored: one score per document.
+        outputs: one score per document.
         documents: what to tell of each; None leaves it out.
         response_id: prefix and request id.
         model: name of the model.
@@ -93,7 +95,7 @@ def rerank_reply(
         version: of Cohere's API.
         warnings: what was asked and is not done.
     """
-    outputs, usage = scored.outputs, scored.usage
+    usage = Usage.of(outputs)
     errors = [{"index": at, "error": item_error(item.error)} for at, item in enumerate(outputs) if item.error]
     scores = [(at, score_number(item)) for at, item in enumerate(outputs) if not item.error]
     results: list[dict[str, Any]] = []

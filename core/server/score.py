@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
+from itertools import count
 from typing import Any, NotRequired
 
 from fastapi import APIRouter, Request
@@ -15,10 +16,11 @@ from typing_extensions import TypedDict
 from cenote.errors import InvalidRequest
 from cenote.outputs import ScoringRequestOutput
 from cenote.server.body import read_json, validate
+from cenote.server.item_errors import ItemError, item_error, write_items
 from cenote.server.openapi import json_body_schema
 from cenote.server.request_ids import claim_request_id
 from cenote.server.score_fields import ScoreTexts, ScoringFields
-from cenote.server.score_reply import ItemError, ScoreUsage, item_error, score_number, write_json
+from cenote.server.score_reply import ScoreUsage, score_number, write_json
 from cenote.server.score_run import can_score, run_scores
 from cenote.server.state import ServerState, state_of
 
@@ -106,7 +108,7 @@ async def answer_scores(request: Request, data: Mapping[str, Any]) -> Response:
     names, queries, documents = body.sides()
     scored = await run_scores(request, body, model, response_id, names, queries, documents)
     head = {"id": response_id, "object": "list", "created": int(time.time()), "model": model.name}
-    entries = [_entry(index, output) for index, output in enumerate(scored.outputs)]
+    entries = write_items(scored.outputs, body.on_error, lambda outputs: list(map(_entry, count(), outputs)))
     return write_json({**head, "data": entries, "usage": scored.usage.full()})
 
 

@@ -1,4 +1,4 @@
-"""What answers with scores have in common: numbers, errors of single items, usage."""
+"""What answers with scores have in common: numbers and usage."""
 
 from __future__ import annotations
 
@@ -12,18 +12,9 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from cenote.errors import NonFiniteResult
-from cenote.outputs import RequestError, ScoringRequestOutput
+from cenote.outputs import ScoringRequestOutput
 
-__all__ = ["ItemError", "ScoreUsage", "item_error", "score_number", "write_json"]
-
-
-class ItemError(TypedDict):
-    """Why one item of a request has no result; the fields are those of an error of the whole request."""
-
-    message: str
-    type: str
-    param: str | None
-    code: int
+__all__ = ["ScoreUsage", "score_number", "write_json"]
 
 
 class ScoreUsage(TypedDict):
@@ -35,12 +26,6 @@ class ScoreUsage(TypedDict):
     prompt_tokens_details: None
     completion_tokens_details: None
     truncated_tokens: int
-
-
-def item_error(error: RequestError) -> dict[str, Any]:
-    """Return the error of one item as answers carry it."""
-    kind = "BadRequestError" if error.code < 500 else "InternalServerError"
-    return {"message": error.message, "type": kind, "param": error.param, "code": error.code}
 
 
 def score_number(output: ScoringRequestOutput) -> Any:

@@ -168,7 +168,7 @@ def test_int8_of_long_vectors_and_precisions_of_other_tasks_are_refused(sparse: 
     for field in ("output_dtype", "embed_dtype"):
         error = _refusal(sparse, **{field: "int8"})
         assert error["param"] == field
-        assert "use_activation=true" in error["message"]
+        assert "These vectors are not normalised" in error["message"]
         assert _refusal(sparse, "/pooling", task="sparse_embed", **{field: "int8"})["param"] == field
     assert _refusal(sparse, "/pooling", task="sparse_embed", encoding_format="bytes")["param"] == "encoding_format"
 
