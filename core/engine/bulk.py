@@ -101,8 +101,6 @@ class BulkRun:
     def _handle(self, start: int, event: Future[list[PreparedInput]] | EngineRequest) -> None:
         if isinstance(event, EngineRequest):
             self._collect(start, event)
-        elif event.cancelled():
-            raise EngineClosed("The engine was shut down.")
         else:
             self._queue(start, event)
 

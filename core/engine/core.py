@@ -15,19 +15,17 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
 
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
-from cenote.engine.chunks import longest_prompt, run_in_parts
+from cenote.engine.chunks import run_in_parts
 from cenote.engine.line import Load, WaitingLine
 from cenote.engine.observer import BatchReport, CallClock, EngineObserver
+from cenote.engine.rendering import Renderer
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.stats import EngineStats
-from cenote.engine.threads import DaemonThreads
-from cenote.engine.worker import answer, settle
+from cenote.engine.worker import Outcome, answer, settle
 from cenote.errors import EngineClosed, InvalidRequest
-from cenote.inputs.padding import pad_to
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
@@ -53,7 +51,7 @@ class Engine:
         self._closed = False
         self._running = 0
         self._forwards = self._tokens = self._requests = 0
-        self._renderers = DaemonThreads(config.renderer_num_workers, "cenote-render")
+        self._renderer = Renderer(model, config)
         self._computing = threading.RLock()
         self._wake: Callable[[], None] = _nobody
         self._busy_seconds = 0.0
@@ -66,7 +64,7 @@ class Engine:
 
     def max_tokens(self, task: str) -> int:
         """Return how many tokens a prompt for a task may have, all parts of a chunked one together."""
-        return longest_prompt(task, self.model.limits, self._config.pooler_config)
+        return self._renderer.max_tokens(task)
 
     def prepare(
         self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
@@ -80,7 +78,7 @@ class Engine:
         """
         with self._changed:
             self._check_open()
-            return self._renderers.submit(self._prepare, prompts, options, first)
+            return self._renderer.prepare(prompts, options, first)
 
     def prepare_each(
         self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
@@ -88,33 +86,7 @@ class Engine:
         """Tokenise prompts in a thread, as `prepare` does; a prompt that cannot be is an error in the list."""
         with self._changed:
             self._check_open()
-            return self._renderers.submit(lambda: list(self._each(prompts, options, first)))
-
-    def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None) -> list[PreparedInput]:
-        prepared: list[PreparedInput] = []
-        for item in self._each(prompts, options, first):
-            if isinstance(item, InvalidRequest):
-                raise item
-            prepared.append(item)
-        return prepared
-
-    def _each(
-        self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None
-    ) -> Iterator[PreparedInput | InvalidRequest]:
-        tokenization, longest = options.tokenization, min(map(self.max_tokens, (options.task, *options.also)))
-        limits = self.model.limits
-        if longest != limits.max_tokens:
-            tokenization = replace(tokenization, max_tokens=longest)
-        for index, prompt in enumerate(prompts):
-            try:
-                prepared = self.model.prepare(prompt, options.role, options.params, tokenization)
-                yield (
-                    pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared
-                )
-            except InvalidRequest as exc:
-                if first is not None:
-                    exc.locate(first + index)
-                yield exc
+            return self._renderer.prepare_each(prompts, options, first)
 
     def submit(
         self,
@@ -204,27 +176,25 @@ class Engine:
             return bool(taken)
 
     def _run(self, batch: list[EngineRequest]) -> None:
-        begin = time.perf_counter()
-        clocks = {id(request.clock): request.clock for request in batch if request.clock is not None}.values()
-        for clock in clocks:
-            clock.note_start(begin)
+        outcomes: list[Outcome] = [EngineClosed("The batch of this request was interrupted.") for _ in batch]
         try:
+            clocks = {id(request.clock): request.clock for request in batch if request.clock is not None}.values()
+            begin = time.perf_counter()
+            for clock in clocks:
+                clock.note_start(begin)
             outcomes, forwards = answer(self.model, batch, self._device)
-        except BaseException:
-            # Ctrl-C in the computing thread: nobody may wait for this batch for ever.
-            for request in batch:
-                settle(request, EngineClosed("The batch of this request was interrupted."))
-            raise
-        end = time.perf_counter()
-        for clock in clocks:
-            clock.note_end(end)
-        # Counted first: whoever sees a result also sees it in the counters.
-        self._count(batch, forwards, end - begin)
-        for request, outcome in zip(batch, outcomes, strict=True):
-            settle(request, outcome)
-        with self._changed:
-            self._running = 0
-            self._changed.notify_all()
+            end = time.perf_counter()
+            for clock in clocks:
+                clock.note_end(end)
+            self._count(batch, forwards, end - begin)
+        finally:
+            # Also after Ctrl-C in the computing thread, where nobody may wait for this batch for ever. Settled last:
+            # whoever sees a result also sees it in the counters.
+            with self._changed:
+                self._running = 0
+                self._changed.notify_all()
+            for request, outcome in zip(batch, outcomes, strict=True):
+                settle(request, outcome)
 
     def _count(self, batch: Sequence[EngineRequest], forwards: int, seconds: float) -> None:
         tokens = sum(request.tokens for request in batch)
@@ -236,7 +206,10 @@ class Engine:
             observers = list(self._observers)
         report = BatchReport(len(batch), tokens, self._budget, seconds)
         for observer in observers:
-            observer.batch_done(report)
+            try:
+                observer.batch_done(report)
+            except Exception:
+                _log.exception("an observer failed with the report of a batch")
 
     def observe(self, observer: EngineObserver) -> None:
         """Tell an observer of every batch, as long as somebody else holds it."""
@@ -299,7 +272,7 @@ class Engine:
         for request in abandoned:
             if request.future.set_running_or_notify_cancel():
                 request.future.set_exception(EngineClosed("The engine was shut down before this request ran."))
-        self._renderers.shutdown()
+        self._renderer.shutdown()
         self._wake()
 
 

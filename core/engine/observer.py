@@ -27,7 +27,7 @@ class BatchReport:
 
 
 class EngineObserver(Protocol):
-    """Hears of every batch, in the computing thread: it must be quick, and must not raise."""
+    """Hears of every batch, in the computing thread: it must be quick. What it raises is logged."""
 
     def batch_done(self, report: BatchReport) -> None:
         """Take note of a batch."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 __all__ = ["DaemonThreads"]
@@ -31,13 +31,23 @@ class DaemonThreads:
         self._jobs.put((future, call, arguments))
         return future
 
-    def shutdown(self, *, cancel: bool = True) -> None:
-        """Let the threads end after what they do, and what is queued; `cancel` drops the latter."""
-        while cancel and not self._jobs.empty():
-            if (job := self._jobs.get()) is not None:
-                job[0].cancel()
+    def shutdown(self, error: Callable[[], Exception]) -> None:
+        """Let the threads end after what they do; what is queued fails with an error that is made for it."""
+        for future, _, _ in self._drain():
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error())
         for _ in range(self._count):
             self._jobs.put(None)
+
+    def _drain(self) -> Iterator[_Job]:
+        """Take the jobs that no thread has begun."""
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                yield job
 
 
 def _work(jobs: SimpleQueue[_Job | None]) -> None:

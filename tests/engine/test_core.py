@@ -17,7 +17,7 @@ from cenote.config import EngineConfig
 from cenote.engine import ComputeLoop, Engine
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull
-from cenote.types import PreparedInput
+from cenote.types import PreparedInput, Prompt
 
 OPTIONS = RequestOptions(task="embed")
 
@@ -157,6 +157,16 @@ def test_a_caller_may_run_the_batches_itself(model: Any) -> None:
     engine.shutdown()
 
 
+def test_whoever_sees_a_result_sees_it_in_the_counters(model: Any) -> None:
+    engine = Engine(model, EngineConfig(), "cpu")
+    (request,) = engine.submit(_inputs((1,)), OPTIONS)
+    seen: list[tuple[int, int]] = []
+    request.future.add_done_callback(lambda _: seen.append((engine.stats().running, engine.stats().requests)))
+    engine.step()
+    assert seen == [(0, 1)]
+    engine.shutdown()
+
+
 def test_an_interrupted_batch_leaves_nobody_waiting(model: Any) -> None:
     def interrupted(batch: object) -> None:
         raise KeyboardInterrupt
@@ -168,6 +178,7 @@ def test_an_interrupted_batch_leaves_nobody_waiting(model: Any) -> None:
         engine.step()
     with pytest.raises(EngineClosed, match="interrupted"):
         _value(request)
+    assert engine.stats().running == 0
     engine.shutdown()
 
 
@@ -182,6 +193,29 @@ def test_shutdown_fails_what_waits_and_refuses_what_comes(model: Any) -> None:
     with pytest.raises(EngineClosed):
         engine.submit(_inputs((1,)), OPTIONS)
     assert not engine.is_healthy
+
+
+def test_shutdown_fails_what_waits_to_be_tokenised_without_cancelling_it(model: Any) -> None:
+    begun, prepare = threading.Event(), model.prepare
+
+    def slow(*arguments: object) -> object:
+        begun.set()
+        assert model.release.wait(30)
+        return prepare(*arguments)
+
+    async def ask() -> list[BaseException | None]:
+        engine = Engine(model, EngineConfig(renderer_num_workers=1), "cpu")
+        model.prepare = slow
+        futures = [engine.prepare([Prompt(token_ids=(1,))], OPTIONS) for _ in range(3)]
+        assert begun.wait(30)
+        engine.shutdown()
+        model.release.set()
+        found = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        return [item if isinstance(item, BaseException) else None for item in found]
+
+    first, *others = asyncio.run(ask())
+    assert first is None
+    assert [type(error) for error in others] == [EngineClosed, EngineClosed]
 
 
 def test_a_text_that_takes_long_to_tokenise_does_not_keep_a_process_from_ending() -> None:

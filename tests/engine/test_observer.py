@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import pytest
+
 from cenote.config import EngineConfig
 from cenote.engine import Engine
 from cenote.engine.observer import BatchReport, CallClock
@@ -40,6 +42,20 @@ def test_observers_hear_of_every_batch_as_long_as_somebody_holds_them(model: Any
     engine.submit([PreparedInput(token_ids=(1,))], OPTIONS)
     assert engine.step()
     assert len(seen) == 1
+    engine.shutdown()
+
+
+def test_an_observer_that_raises_is_logged_and_costs_no_result(model: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def batch_done(self, report: BatchReport) -> None:
+            raise RuntimeError("broken observer")
+
+    engine, broken = Engine(model, EngineConfig(), "cpu"), Broken()
+    engine.observe(broken)
+    (request,) = engine.submit([PreparedInput(token_ids=(7,))], OPTIONS)
+    assert engine.step()
+    assert request.future.result(timeout=0)["embed"][0].item() == 7
+    assert "broken observer" in caplog.text
     engine.shutdown()
 
 
