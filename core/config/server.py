@@ -15,6 +15,8 @@ from cenote.errors import InvalidRequest
 __all__ = ["LOG_LEVELS", "ServerConfig"]
 
 _SECRET = ("api_keys", "ssl_keyfile_password")
+#: Whoever comes from vLLM with its variable set must not find an open server.
+_KEY_NAMES = ("api_keys", "CENOTE_API_KEYS", "CENOTE_API_KEY", "VLLM_API_KEY")
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
@@ -36,6 +38,7 @@ class ServerConfig(BaseSettings):
         ssl_cert_reqs: certificates of clients: 0 are not asked for, 1 are checked if sent, 2 are required.
         ssl_ciphers: OpenSSL's list of ciphers, for TLS 1.2.
         enable_ssl_refresh: read these files again when they change.
+        skip_model_name_validation: answer requests that name an unknown model with the first one that can.
         error_format: `nested` is `{"error": {...}}` as OpenAI's; `flat` is the older body without that level.
         disable_fastapi_docs: no /docs and /openapi.json.
         allowed_origins: origins of browsers that may call across sites; none disables it.
@@ -77,7 +80,7 @@ class ServerConfig(BaseSettings):
     uds: str | None = None
     uds_mode: str | None = Field(default=None, pattern="^(0o)?[0-7]{3,4}$")
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), repr=False, validation_alias=AliasChoices("api_keys", "CENOTE_API_KEYS", "CENOTE_API_KEY")
+        default=(), repr=False, validation_alias=AliasChoices(*_KEY_NAMES)
     )
     guarded_routes: Literal["all", "vllm"] = "all"
     root_path: str = ""
@@ -88,6 +91,12 @@ class ServerConfig(BaseSettings):
     ssl_cert_reqs: int = Field(default=0, ge=0, le=2)
     ssl_ciphers: str | None = None
     enable_ssl_refresh: bool = False
+    skip_model_name_validation: bool = Field(
+        default=False,
+        validation_alias=AliasChoices(
+            "skip_model_name_validation", "CENOTE_SKIP_MODEL_NAME_VALIDATION", "VLLM_SKIP_MODEL_NAME_VALIDATION"
+        ),
+    )
     error_format: Literal["nested", "flat"] = "nested"
     disable_fastapi_docs: bool = False
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()

@@ -62,7 +62,9 @@ _DIALECTS = (
     invocations_router,
 )
 #: How dialects write errors, by path; the other paths have the native envelope.
-_ENVELOPES: dict[str, Envelope] = TEI_ENVELOPES | dict.fromkeys(("/v1/embed", "/v1/check-api-key"), cohere_envelope)
+_ENVELOPES: dict[str, Envelope] = TEI_ENVELOPES | dict.fromkeys(
+    ("/v1/embed", "/v1/check-api-key", "/v1/tokenize", "/v1/detokenize"), cohere_envelope
+)
 
 
 def build_app(
@@ -87,7 +89,8 @@ def build_app(
         InvalidRequest: no model, or one name for two models.
     """
     config = config or ServerConfig()
-    table = ModelTable(_served_models(models, served_names), unlisted=unlisted_names)
+    served, strict = _served_models(models, served_names), not config.skip_model_name_validation
+    table = ModelTable(served, unlisted=unlisted_names, strict=strict)
     state = ServerState(config=config, models=table, metrics=Metrics(table, vllm_names=config.metrics_vllm_names))
     if config.otlp_traces_endpoint is not None:
         state.tracer = start_tracing(config.otlp_traces_endpoint)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelTable", "ServedModel", "model_cards", "models_router"]
 
+#: Names that a message lists.
+_MOST_NAMES = 20
+
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
@@ -48,12 +51,15 @@ class ServedModel:
 class ModelTable:
     """Find models by the names that requests carry; requests that name none go to the first one that can answer."""
 
-    def __init__(self, models: Sequence[ServedModel], *, unlisted: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, models: Sequence[ServedModel], *, unlisted: Mapping[str, str] | None = None, strict: bool = True
+    ) -> None:
         """Build the table.
 
         Args:
             models: at least one.
             unlisted: further names, each with the name that it stands for; accepted, never shown.
+            strict: refuse unknown names, instead of taking them for no name.
 
         Raises:
             InvalidRequest: nothing to serve, or two models claim one name.
@@ -66,6 +72,7 @@ class ModelTable:
             for alias in model.aliases:
                 if self._by_name.setdefault(alias, model) is not model:
                     raise InvalidRequest(f"Two models are called {alias!r}; give them different served names.")
+        self._strict = strict
         self.created = int(time.time())
         self.names = tuple(self._by_name)
         for alias, name in (unlisted or {}).items():
@@ -88,12 +95,16 @@ class ModelTable:
         Raises:
             ModelNotFound: nothing has this name.
         """
-        if not name:
+        found = (self._by_name.get(name) or self._with_lora(name)) if name else None
+        if not name or (found is None and not self._strict):
             return next(filter(can or (lambda model: True), self._models), self._models[0])
-        found = self._by_name.get(name) or self._with_lora(name)
         if found is None:
-            near = difflib.get_close_matches(name[:200], self.names, n=3) or self.names[:3]
-            raise ModelNotFound(f"The model {show(name)} does not exist. Served: {', '.join(near)}.")
+            # The likely ones come first, in case that there are too many to name.
+            near = difflib.get_close_matches(name[:200], self.names, n=3)
+            names = tuple(dict.fromkeys((*near, *self.names)))
+            more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+            text = f"The model {show(name)} does not exist. Served: {', '.join(names[:_MOST_NAMES])}{more}."
+            raise ModelNotFound(text)
         return found
 
     def _with_lora(self, name: str) -> ServedModel | None:

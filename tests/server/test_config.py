@@ -23,7 +23,8 @@ def test_an_argument_wins_over_the_environment_and_that_over_the_default(monkeyp
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("CENOTE_API_KEY", "a"), ("CENOTE_API_KEYS", "a"), ("CENOTE_API_KEYS", '["a"]')]
+    ("name", "value"),
+    [("CENOTE_API_KEY", "a"), ("CENOTE_API_KEYS", "a"), ("CENOTE_API_KEYS", '["a"]'), ("VLLM_API_KEY", "a")],
 )
 def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cenote.errors import ModelNotFound
+from cenote.server.models import ModelTable, ServedModel
 from cenote.testing.checkpoints import build_checkpoint
 
 COMMAND = [sys.executable, "-c", "from cenote.cli import main; main()", "serve", "--host", "127.0.0.1", "--port", "0"]
@@ -145,6 +147,25 @@ def test_a_named_model_is_never_exchanged_and_what_none_can_do_is_refused(
     assert mixed.post(path, json=body).status_code == status
 
 
+def test_a_task_that_no_model_has_is_refused_before_an_unknown_model(mixed: httpx.Client) -> None:
+    body = {"input": "a", "model": "nobody"}
+    assert mixed.post("/pooling", json={**body, "task": "bogus"}).json()["error"]["param"] == "task"
+    assert mixed.post("/pooling", json={**body, "task": "embed"}).status_code == 404
+
+
+def test_an_unknown_name_lists_those_that_are_served(scoring: Any) -> None:
+    names = [card["id"] for card in scoring.client.get("/v1/models").json()["data"]]
+    assert len(names) > 3
+    answer = scoring.client.post("/v1/embeddings", json={"input": "a", "model": "nobody"})
+    assert answer.json()["error"]["message"] == f"The model 'nobody' does not exist. Served: {', '.join(names)}."
+
+
+def test_of_very_many_names_the_likely_ones_are_listed(engine: Any) -> None:
+    names = tuple(f"model-{number}" for number in range(30))
+    with pytest.raises(ModelNotFound, match=r"Served: model-29, .* and 10 more\.$"):
+        ModelTable([ServedModel(names[0], names, engine)]).resolve("model-29x")
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -163,3 +184,9 @@ def test_a_wrong_choice_of_models_ends_the_start_with_one_line(
     assert text in done.stderr
     assert "Traceback" not in done.stderr
     assert "ready" not in done.stdout
+
+
+def test_unknown_names_pass_where_the_operator_says_so(start_server: Any) -> None:
+    with start_server(skip_model_name_validation=True) as running:
+        answer = httpx.post(running.url + "/v1/embeddings", json={"model": "text-embedding-3-small", "input": "a"})
+    assert (answer.status_code, answer.json()["model"]) == (200, "all-MiniLM-L6-v2")
