@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from cenote.engine.observer import CallClock
+from cenote.engine.request import RequestOptions
 from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound
+from cenote.types import Prompt
 
-__all__ = ["Caller", "OnError", "all_or_none", "settled"]
+__all__ = ["CallPart", "Caller", "OnError", "all_or_none", "settled"]
 
 T = TypeVar("T")
 
@@ -26,20 +28,36 @@ class Caller:
         request_id: in front of the numbers of results.
         on_error: what becomes of errors.
         clock: takes note of the stages of the call.
-        first: number of the first result.
-        blame: words the error of a prompt as the caller knows the prompt.
     """
 
     request_id: str
     on_error: OnError
     clock: CallClock | None = None
-    first: int = 0
-    blame: Callable[[InvalidRequest], None] | None = None
 
     @property
     def keeps_errors(self) -> bool:
         """Tell whether a prompt's error belongs to its result."""
         return self.on_error == "item"
+
+
+@dataclass(frozen=True, slots=True)
+class CallPart:
+    """Prompts of a call of which the same is asked.
+
+    Attributes:
+        prompts: the prompts.
+        options: what is asked of them.
+        blame: words the error of a prompt as the caller knows the prompt.
+    """
+
+    prompts: Sequence[Prompt]
+    options: RequestOptions
+    blame: Callable[[InvalidRequest], None] | None = None
+
+    @property
+    def is_located(self) -> bool:
+        """Tell whether an error says which prompt it is about."""
+        return len(self.prompts) > 1 or self.blame is not None
 
     def worded(self, error: InvalidRequest) -> InvalidRequest:
         """Return the error of a prompt in the caller's words."""

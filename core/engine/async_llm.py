@@ -6,18 +6,16 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from cenote.engine.async_calls import Caller, OnError, all_or_none, settled
+from cenote.engine.async_calls import Caller, CallPart, OnError, all_or_none, settled
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
 from cenote.engine.loop import ComputeLoop
 from cenote.engine.observer import CallClock
 from cenote.engine.prompts import with_lora
-from cenote.engine.request import RequestOptions
-from cenote.engine.scoring import ScorePlan, plan_scores
+from cenote.engine.scoring import plan_scores
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
@@ -98,51 +96,49 @@ class AsyncLLM(EngineFace):
             QueueFull: the operator's limits are reached; nothing ran.
         """
         options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority, also=also)
-        return await self._run(prompts, options, Caller(request_id, on_error, clock))
+        return await self._run([CallPart(prompts, options)], Caller(request_id, on_error, clock))
 
-    async def _run(
-        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, caller: Caller
-    ) -> list[PoolingRequestOutput]:
-        """Run prompts of equal options; their results are called `<request_id>-<number>`."""
-        prepared = await self._prepare(prompts, options, caller)
+    async def _run(self, parts: Sequence[CallPart], caller: Caller) -> list[PoolingRequestOutput]:
+        """Run the parts of a call, which enter the queue together; results are called `<request_id>-<number>`."""
+        tokenised = await all_or_none([self._prepare(part, caller) for part in parts])
         if caller.clock is not None:
             caller.clock.tokenized = time.perf_counter()
-        sound = [item for item in prepared if isinstance(item, PreparedInput)]
-        requests = self.engine.submit(sound, options, clock=caller.clock)
+        prepared = [(item, part.options) for items, part in zip(tokenised, parts, strict=True) for item in items]
+        sound = [(item, options) for item, options in prepared if isinstance(item, PreparedInput)]
+        requests = self.engine.submit(
+            [item for item, _ in sound], [options for _, options in sound], clock=caller.clock
+        )
         try:
             waiting = (asyncio.wrap_future(request.future) for request in requests)
             results = [await (each if caller.on_error == "raise" else settled(each)) for each in waiting]
         finally:
             self.engine.cancel(requests)  # settled ones ignore it
         answers = iter(zip((request.prompt for request in requests), results, strict=True))
-        pairs = [(None, item) if isinstance(item, InvalidRequest) else next(answers) for item in prepared]
+        pairs = [(None, item) if isinstance(item, InvalidRequest) else next(answers) for item, _ in prepared]
         return [
             to_output(f"{caller.request_id}-{index}", prompt, result, options.task)
-            for index, (prompt, result) in enumerate(pairs, caller.first)
+            for index, ((prompt, result), (_, options)) in enumerate(zip(pairs, prepared, strict=True))
         ]
 
-    async def _prepare(
-        self, prompts: Sequence[ParsedPrompt], options: RequestOptions, caller: Caller
-    ) -> list[PreparedInput | InvalidRequest]:
+    async def _prepare(self, part: CallPart, caller: Caller) -> list[PreparedInput | InvalidRequest]:
         """Tokenise prompts chunk by chunk; errors are in the list where the caller wants them there, else raised."""
         prepared: list[PreparedInput | InvalidRequest] = []
-        located = len(prompts) > 1 or caller.blame is not None
-        for start in range(0, len(prompts), _CHUNK):
-            chunk, first = prompts[start : start + _CHUNK], start if located else None
+        for start in range(0, len(part.prompts), _CHUNK):
+            chunk, first = part.prompts[start : start + _CHUNK], start if part.is_located else None
             prepare: Any = self.engine.prepare_each if caller.keeps_errors else self.engine.prepare
             try:
-                prepared.extend(await asyncio.wrap_future(prepare(chunk, options, first=first)))
+                prepared.extend(await asyncio.wrap_future(prepare(chunk, part.options, first=first)))
             except InvalidRequest as exc:
-                caller.worded(exc)
+                part.worded(exc)
                 raise
         for place, item in enumerate(prepared):
-            if isinstance(item, PreparedInput) and (error := self.engine.too_large(item, options)):
-                if located:
+            if isinstance(item, PreparedInput) and (error := self.engine.too_large(item, part.options)):
+                if part.is_located:
                     error.locate(place)
                 if not caller.keeps_errors:
-                    raise caller.worded(error)
+                    raise part.worded(error)
                 prepared[place] = error
-        return [caller.worded(item) if isinstance(item, InvalidRequest) else item for item in prepared]
+        return [part.worded(item) if isinstance(item, InvalidRequest) else item for item in prepared]
 
     async def score(
         self,
@@ -167,7 +163,7 @@ class AsyncLLM(EngineFace):
         Raises:
             UnsupportedTask: the model cannot score, or not this way.
             InvalidRequest: the numbers of texts do not fit, or a parameter is wrong; nothing ran.
-            QueueFull: the operator's limits are reached.
+            QueueFull: the operator's limits are reached; nothing ran.
         """
         plan = plan_scores(
             self,
@@ -181,17 +177,16 @@ class AsyncLLM(EngineFace):
             priority=priority,
             names=names,
         )
-        caller = Caller(request_id, on_error, clock)
-        parts = [self._run_part(plan, start, end, caller, names) for start, end in plan.parts()]
-        answers = [answer for group in await all_or_none(parts) for answer in group]
+        parts = [
+            CallPart(
+                [item.prompt for item in plan.inputs[start:end]],
+                plan.options[start],
+                partial(plan.blame, names=names, first=start),
+            )
+            for start, end in plan.parts()
+        ]
+        answers = await self._run(parts, Caller(request_id, on_error, clock))
         return await asyncio.to_thread(plan.outputs, answers, self.limits.pad_token_id)
-
-    async def _run_part(
-        self, plan: ScorePlan, start: int, end: int, caller: Caller, names: tuple[str, str]
-    ) -> list[PoolingRequestOutput]:
-        prompts = [item.prompt for item in plan.inputs[start:end]]
-        blame = partial(plan.blame, names=names, first=start)
-        return await self._run(prompts, plan.options[start], replace(caller, first=start, blame=blame))
 
     async def encode(
         self,

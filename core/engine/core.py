@@ -91,7 +91,7 @@ class Engine:
     def submit(
         self,
         prompts: Sequence[PreparedInput],
-        options: RequestOptions,
+        options: RequestOptions | Sequence[RequestOptions],
         *,
         bounded: bool = True,
         clock: CallClock | None = None,
@@ -102,7 +102,7 @@ class Engine:
 
         Args:
             prompts: tokenised prompts.
-            options: what is asked of them.
+            options: what is asked of them; one for all, or one for each of them, of one priority.
             bounded: apply the operator's limits; offline callers bound themselves.
             clock: takes note of when they run.
 
@@ -111,7 +111,8 @@ class Engine:
             InvalidRequest: a prompt alone exceeds the operator's limits.
             EngineClosed: the engine was shut down.
         """
-        requests = [EngineRequest(prompt, options, clock=clock) for prompt in prompts]
+        each = [options] * len(prompts) if isinstance(options, RequestOptions) else options
+        requests = [EngineRequest(prompt, asked, clock=clock) for prompt, asked in zip(prompts, each, strict=True)]
         units = [self._parts(request) for request in requests]
         with self._changed:
             self._check_open()

@@ -107,6 +107,16 @@ def test_a_call_larger_than_the_queue_enters_bit_by_bit(narrow: AsyncLLM, llm: A
     assert clock.begin < clock.tokenized <= clock.started < clock.ended
 
 
+def test_both_sides_of_a_score_enter_an_idle_queue_as_one_call(narrow: AsyncLLM, llm: AsyncLLM) -> None:
+    queries = [f"a query {place}" for place in range(10)]
+    documents = [f"document {place} of some" for place in range(10)]
+    for count in (3, 10):
+        found = asyncio.run(narrow.score(queries[:count], documents[:count], request_id="s"))
+        expected = asyncio.run(llm.score(queries[:count], documents[:count], request_id="s"))
+        assert [item.request_id for item in found] == [item.request_id for item in expected]
+        assert [item.outputs.score for item in found] == pytest.approx([item.outputs.score for item in expected])
+
+
 def test_cancelling_a_large_call_empties_its_place(narrow: AsyncLLM) -> None:
     async def leave() -> None:
         narrow.pause()
