@@ -39,6 +39,11 @@ class TeiRerankRequest(TeiFields, TeiTruncation):
     texts: list[str] = Field(description="What is ranked.", json_schema_extra={"minItems": 1})
     raw_scores: bool = Field(default=False, description="Give a cross-encoder's logits, without activation.")
     return_text: bool = Field(default=False, description="Tell the texts as well as their places.")
+    top_n: int | None = Field(
+        default=None,
+        ge=0,
+        description="Return so many at most; 0 and none are all. Not in TEI; LiteLLM sends it.",
+    )
 
 
 class TeiRank(TypedDict):
@@ -73,10 +78,8 @@ async def tei_rerank(request: Request, data: dict[str, Any]) -> Response:
     texts = body.texts if body.return_text else [None] * len(body.texts)
     ranks = [_rank(at, text, output) for at, (text, output) in enumerate(zip(texts, scored.outputs, strict=True))]
     ranks.sort(key=lambda rank: -rank["score"])
-    headers = cost.headers(scored.usage.prompt_tokens)
-    return Response(
-        orjson.dumps(ranks, option=orjson.OPT_SERIALIZE_NUMPY), headers=headers, media_type="application/json"
-    )
+    raw = orjson.dumps(ranks[: body.top_n or None], option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(raw, headers=cost.headers(scored.usage.prompt_tokens), media_type="application/json")
 
 
 def _rank(index: int, text: str | None, output: ScoringRequestOutput) -> dict[str, Any]:

@@ -175,3 +175,13 @@ def test_long_texts_are_cut_without_special_tokens(reranker: tuple[httpx.Client,
     options = {"truncate": True, "truncation_direction": direction}
     (found,) = _post(client, "/rerank", query=QUERY, texts=[LONG], **options)
     assert abs(found["score"] - output.outputs.data.item()) < 1e-5
+
+
+def test_top_n_keeps_the_best_texts_as_litellm_asks(reranker: tuple[httpx.Client, LLM]) -> None:
+    client, _ = reranker
+    body = {"query": QUERY, "texts": TEXTS}
+    every = _post(client, "/rerank", **body)
+    for most, kept in ((1, 1), (2, 2), (9, 3), (0, 3), (None, 3)):
+        assert _post(client, "/rerank", **body, top_n=most) == every[:kept]
+    refused = client.post("/rerank", json={**body, "top_n": -1})
+    assert (refused.status_code, set(refused.json())) == (422, {"error", "error_type"})
