@@ -18,6 +18,7 @@ from cenote.server.api_error import ApiError
 from cenote.server.body import read_body
 from cenote.server.cohere_fields import CohereEmbedRequest
 from cenote.server.cohere_reply import EmbedByTypeResponse, EmbedFloatsResponse, embed_reply
+from cenote.server.cohere_tokenize import cohere_tokenize_router
 from cenote.server.encoding import is_large
 from cenote.server.inference import InferenceCall, infer
 from cenote.server.item_errors import write_items
@@ -52,6 +53,7 @@ def cohere_router(state: ServerState) -> APIRouter:
     async def check_api_key(request: Request) -> Response:
         return write_json({"valid": True})  # a wrong key does not come this far
 
+    router.include_router(cohere_tokenize_router())
     if any(map(_embeds, state.models)):
         _add_embed_routes(router)
     return router

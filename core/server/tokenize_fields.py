@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
@@ -15,9 +15,17 @@ from cenote.server.fields import CommonFields
 from cenote.server.tokenize_run import check_characters
 from cenote.types import ChatOptions, Prompt, TokenizationOptions
 
-__all__ = ["DetokenizeRequest", "DetokenizeResponse", "TokenizeChatRequest", "TokenizeResponse", "TokenizeTextRequest"]
+__all__ = [
+    "DetokenizeRequest",
+    "DetokenizeResponse",
+    "TokenId",
+    "TokenizeChatRequest",
+    "TokenizeResponse",
+    "TokenizeTextRequest",
+]
 
-_TokenId = Annotated[int, Field(ge=0, lt=2**63)]
+#: An id, of whichever vocabulary.
+TokenId: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class TokenizeTextRequest(CommonFields):
@@ -93,7 +101,7 @@ class TokenizeResponse(TypedDict):
 class DetokenizeRequest(CommonFields):
     """Body of `/detokenize`."""
 
-    tokens: list[_TokenId] = Field(description="Token ids.")
+    tokens: list[TokenId] = Field(description="Token ids.")
 
 
 class DetokenizeResponse(TypedDict):

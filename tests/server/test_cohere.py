@@ -7,6 +7,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import cohere
 import httpx
 import numpy as np
 import pytest
@@ -240,6 +241,40 @@ def test_a_key_can_be_checked(start_server: Any) -> None:
         bad = client.post("/v1/check-api-key", headers={"Authorization": "Bearer other"})
         assert bad.status_code == 401
         assert set(bad.json()) == {"message"}
+
+
+def test_the_client_tokenizes_and_detokenizes_on_the_server(start_server: Any, engine: AsyncLLM) -> None:
+    tokenizer = engine.get_tokenizer()
+    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
+    with start_server(api_keys=("secret",)) as running, httpx.Client() as plain:
+        own = cohere.Client(api_key="secret", base_url=running.url, httpx_client=plain)
+        found = own.tokenize(text=TEXTS[0], model="all-MiniLM-L6-v2", offline=False)
+        assert (found.tokens, found.token_strings) == (ids, tokenizer.convert_ids_to_tokens(ids))
+        assert own.detokenize(tokens=ids, model="all-MiniLM-L6-v2", offline=False).text == tokenizer.decode(ids)
+        with pytest.raises(cohere.errors.NotFoundError):
+            own.tokenize(text="a", model="nobody", offline=False)
+        for path, body in (("tokenize", {"text": "a"}), ("detokenize", {"tokens": [1]})):
+            assert set(httpx.post(f"{running.url}/v1/{path}", json=body).json()) == {"message"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("tokenize", {}),
+        ("tokenize", {"text": 5}),
+        ("tokenize", {"text": "a" * 1_000_001}),
+        ("detokenize", {"tokens": "a"}),
+        ("detokenize", {"tokens": [10**6]}),
+        ("detokenize", {"tokens": [-1]}),
+        ("detokenize", {"tokens": [True]}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_cannot_be_tokenized_is_refused_in_coheres_form(
+    client: httpx.Client, path: str, body: dict[str, Any]
+) -> None:
+    answer = client.post(f"/v1/{path}", json=body)
+    assert (answer.status_code, set(answer.json())) == (400, {"message"})
 
 
 def test_the_routes_are_described_with_examples_that_work(client: httpx.Client) -> None:

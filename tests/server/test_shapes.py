@@ -77,6 +77,8 @@ ROUTES = (
     Route("/tokenize", "sparse", {"prompt": "x"}, fields=("messages", "add_special_tokens", "return_token_strs")),
     Route("/tokenize", "sparse", {"inputs": "x"}, "tei", fields=("add_special_tokens", "prompt_name")),
     Route("/detokenize", "sparse", {"tokens": [1, 2]}, empty=("tokens",)),
+    Route("/v1/tokenize", "sparse", {"text": "x"}, "cohere"),
+    Route("/v1/detokenize", "sparse", {"tokens": [1, 2]}, "cohere", empty=("tokens",)),
     Route("/embed", "sparse", {"inputs": "x"}, "tei", fields=_TEI),
     Route("/embed_all", "sparse", {"inputs": ["x", "y"]}, "tei", fields=_TEI),
     Route("/embed_sparse", "sparse", {"inputs": ["x", "y"]}, "tei", fields=_TEI),
@@ -178,7 +180,7 @@ def _envelope(route: Route, raw: bytes) -> str:
 def _envelope_of_path(route: Route) -> str:
     if route.path in ("/embed", "/embed_all", "/embed_sparse", "/predict", "/similarity", "/decode"):
         return "tei"
-    return "cohere" if route.path == "/v1/embed" else "native"
+    return "cohere" if route.envelope == "cohere" else "native"
 
 
 def _post(client: httpx.Client, route: Route, raw: bytes) -> httpx.Response:
