@@ -16,9 +16,11 @@ from fastapi import APIRouter, Request
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from starlette.responses import Response
 
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, PromptTooLong
+from cenote.outputs import ScoringRequestOutput
 from cenote.server.body import read_json, validate
 from cenote.server.item_errors import write_items
+from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema
 from cenote.server.request_ids import claim_request_id
 from cenote.server.rerank_documents import RerankDocument, rerank_documents
@@ -131,8 +133,11 @@ def rerank_router(state: ServerState) -> APIRouter:
 
     async def create_ranking(request: Request) -> Response:
         data = await read_json(request)
-        if "texts" in data and "documents" not in data:
+        if "texts" in data and data.get("documents") is None:
             return await tei_rerank(request, data)
+        if data.get("texts") is not None:
+            text = "The body has documents, and texts as text-embeddings-inference has them; send one of them."
+            raise InvalidRequest(text, param="texts")
         return await answer_ranking(request, data)
 
     for path in _VERSIONS:
@@ -153,7 +158,7 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
     response_id = f"score-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model, partial(can_score, score_type=body.score_type))
     texts = [document.text for document in documents]
-    scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], texts)
+    outputs = await _scores(request, body, model, response_id, texts)
     path = request.scope["route"].path
     write = partial(
         rerank_reply,
@@ -164,7 +169,29 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
         version=_VERSIONS.get(path, "2"),
         warnings=body.warnings(),
     )
-    return write_items(scored.outputs, body.on_error, write)
+    return write_items(outputs, body.on_error, write)
+
+
+async def _scores(
+    request: Request, body: RerankRequest, model: ServedModel, response_id: str, texts: Sequence[str]
+) -> list[ScoringRequestOutput]:
+    """Score the query with each text; what says that one is too long also says how to cut it here."""
+    try:
+        scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], texts)
+    except PromptTooLong as exc:
+        exc.args = (_with_remedy(str(exc)),)
+        raise
+    return [_remedied(output) for output in scored.outputs]
+
+
+def _remedied(output: ScoringRequestOutput) -> ScoringRequestOutput:
+    error = output.error
+    return output if error is None else replace(output, error=replace(error, message=_with_remedy(error.message)))
+
+
+def _with_remedy(text: str) -> str:
+    asked = "with truncate_prompt_tokens=-1"
+    return text.replace(f"{asked}.", f"{asked}, or of each document to N tokens with max_tokens_per_doc=N.")
 
 
 def _told(body: RerankRequest, documents: Sequence[RerankDocument], *, plain: bool) -> Sequence[RerankDocument] | None:

@@ -213,6 +213,26 @@ def test_a_model_that_cannot_score_is_501(scoring: Any) -> None:
         assert answer.json()["error"]["type"] == "NotImplementedError"
 
 
+def test_a_document_that_is_too_long_is_refused_with_the_ways_to_cut_it(client: httpx.Client) -> None:
+    body = {"query": QUERY, "documents": ["a", LONG]}
+    for path in PATHS:
+        answer = client.post(path, json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "input_tokens")
+        message = answer.json()["error"]["message"]
+        assert "truncate_prompt_tokens=-1" in message
+        assert "max_tokens_per_doc=N" in message
+        for cut in ({"truncate_prompt_tokens": -1}, {"max_tokens_per_doc": 100}):
+            assert client.post(path, json={**body, **cut}).status_code == 200
+        (failed,) = client.post(path, json={**body, "on_error": "item"}).json()["errors"]
+        assert "max_tokens_per_doc=N" in failed["error"]["message"]
+
+
+def test_documents_and_texts_at_once_are_refused(client: httpx.Client) -> None:
+    error = _refusal(client, texts=["a"])
+    assert error["param"] == "texts"
+    assert len(_post(client, texts=None)["results"]) == len(DOCUMENTS)
+
+
 def test_bodies_with_texts_are_answered_in_their_own_dialect(client: httpx.Client) -> None:
     answer = client.post("/rerank", json={"query": QUERY, "texts": DOCUMENTS})
     assert [item["index"] for item in answer.json()] == _order(_post(client))
