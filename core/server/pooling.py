@@ -23,7 +23,7 @@ from cenote.server.prompts import PromptInput
 from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState, state_of
-from cenote.tasks import FORMS, form_tasks
+from cenote.tasks import FORMS, form_tasks, get_task
 from cenote.types import PoolingParams, Prompt
 
 __all__ = ["PoolingRequest", "answer_pooling", "pooling_router"]
@@ -100,6 +100,7 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     """
     body = await validate(data, PoolingRequest, request)
     response_id = f"pooling-{claim_request_id(request, body.request_id)}"
+    _check_task(request, body.task)
     asked = [FORMS[form] for form in body.outputs] if body.outputs else [body.task] if body.task else []
     model = state_of(request).models.resolve(body.model, lambda model: model.offers(asked))
     check_count(request, body.prompts())
@@ -112,6 +113,16 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     check_columns(columns, on_error=body.on_error)
     outputs = await infer(request, _to_call(body, model, response_id, tasks))
     return await list_response(outputs, ListReply(response_id, model.name, "pooling", columns, body.on_error))
+
+
+def _check_task(request: Request, task: str | None) -> None:
+    """Refuse a task that no served model has, which the contract (section 9) puts before an unknown model.
+
+    Raises:
+        InvalidRequest: as said.
+    """
+    if task is not None:
+        get_task(task, {name for model in state_of(request).models for name in model.engine.supported_tasks})
 
 
 def _to_call(body: PoolingRequest, model: ServedModel, response_id: str, tasks: Sequence[str]) -> InferenceCall:
