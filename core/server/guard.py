@@ -25,9 +25,11 @@ async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: Ser
     """
     job = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
-    abort = asyncio.ensure_future(state.abort.wait())
+    gone.add_done_callback(_collect)
+    abort = state.aborted()
+    first: set[asyncio.Future[Any]] = {job, gone, abort}
     try:
-        await asyncio.wait({job, gone, abort}, timeout=state.config.request_timeout, return_when="FIRST_COMPLETED")
+        await asyncio.wait(first, timeout=state.config.request_timeout, return_when="FIRST_COMPLETED")
         if job.done():
             return job.result()
         if gone.done():
@@ -37,12 +39,18 @@ async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: Ser
         limit = state.config.request_timeout
         raise ApiError(504, "GatewayTimeoutError", f"The request took longer than {limit:g} s and was cancelled.")
     finally:
-        for future in (job, gone, abort):
-            future.cancel()
-        # Collect what the cancelled ones end with: an error that nobody looks at would be logged at exit.
-        await asyncio.gather(job, gone, abort, return_exceptions=True)
+        gone.cancel()
+        if not job.done():
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
 
 
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _collect(ended: asyncio.Future[None]) -> None:
+    """Look at what a future ends with: an error that nobody looks at would be logged at exit."""
+    if not ended.cancelled():
+        ended.exception()

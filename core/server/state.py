@@ -36,6 +36,7 @@ class ServerState:
     in_flight: int = 0
     draining: bool = False
     abort: asyncio.Event = field(default_factory=asyncio.Event)
+    _aborted: asyncio.Task[bool] | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -46,6 +47,12 @@ class ServerState:
     def is_ready(self) -> bool:
         """Return whether new requests are accepted and every engine can answer them."""
         return not self.draining and self.is_alive
+
+    def aborted(self) -> asyncio.Future[bool]:
+        """Return a future that is done once `abort` is set: one for all requests, which must not cancel it."""
+        if self._aborted is None:
+            self._aborted = asyncio.ensure_future(self.abort.wait())
+        return self._aborted
 
 
 def state_of(request: Request) -> ServerState:
