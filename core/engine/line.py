@@ -2,12 +2,13 @@
 
 The operator's limits say how much may wait in the queue. A call that fits waits in it as a whole, or is refused
 while others fill it. A call that alone is larger than the limits enters bit by bit, as its own prompts leave; such
-calls take at most half of the queue, so that smaller ones still find room.
+calls take at most half of the queue, so that smaller ones still find room. Where nothing but others keeps the next
+of their prompts outside, the others' new calls leave it the room that it needs: nothing starves.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -65,17 +66,19 @@ class WaitingLine:
         self._queue = WaitingQueue()
         self._limit = limit
         self._share = limit.half()
-        self._outside: deque[Unit] = deque()
+        #: What large calls keep outside, by its first request, and how much that is.
+        self._outside: OrderedDict[EngineRequest, Unit] = OrderedDict()
+        self._beyond = Load()
         #: What waits in the queue of calls that are larger than the limit.
         self._large = Load()
 
     def __len__(self) -> int:
-        return len(self._queue) + sum(map(len, self._outside))
+        return len(self._queue) + (self._beyond.requests or 0)
 
     @property
     def tokens(self) -> int:
         """Return the tokens of all that waits."""
-        return self._queue.tokens + sum(request.tokens for unit in self._outside for request in unit)
+        return self._queue.tokens + (self._beyond.tokens or 0)
 
     @property
     def is_bounded(self) -> bool:
@@ -135,17 +138,28 @@ class WaitingLine:
                 request.call = call
         for request in (request for unit in units for request in unit):
             request.is_large_call = True
-        self._outside.extend(units[size:])
+        for unit in units[size:]:
+            self._outside[unit[0]] = unit
+            self._beyond += Load.of(unit)
 
     def _check_room(self, requests: Sequence[EngineRequest], *, of_large: bool = False) -> None:
-        waiting, more = Load(len(self._queue), self._queue.tokens), Load.of(requests)
+        waiting, more, share = Load(len(self._queue), self._queue.tokens), Load.of(requests), self._large
+        if self._outside:
+            claimed = Load.of(next(iter(self._outside.values())))
+            share += claimed
+            if self._may_enter(claimed):
+                waiting += claimed
         excess = (waiting + more).excess(self._limit)
-        if excess is None and of_large and self._large.requests and not (self._large + more).fits(self._share):
-            waiting, excess = self._large, (self._large + more).excess(self._share)
+        if excess is None and of_large and share.requests and not (share + more).fits(self._share):
+            waiting, excess = share, (share + more).excess(self._share)
         if excess is not None:
             what, count, most = excess
             added = more.requests if what == "prompts" else more.tokens
             raise QueueFull(f"{count - (added or 0)} {what} wait and {added} more were sent; at most {most} may wait.")
+
+    def _may_enter(self, load: Load) -> bool:
+        """Tell whether the share of large calls has room for a prompt of one of them."""
+        return not self._large.requests or (self._large + load).fits(self._share)
 
     def take(self, token_budget: int, max_requests: int) -> list[EngineRequest]:
         """Remove and return the next batch; what large calls keep outside moves up."""
@@ -156,26 +170,28 @@ class WaitingLine:
     def discard(self, requests: Sequence[EngineRequest]) -> None:
         """Remove requests that were cancelled, where they still wait."""
         removed = [request for request in requests if self._queue.discard(request)]
-        if self._outside:
-            self._outside = deque(unit for unit in self._outside if not unit[0].future.cancelled())
+        for request in requests:
+            if unit := self._outside.pop(request, None):
+                self._beyond -= Load.of(unit)
         self._left([request for request in removed if request.is_large_call])
 
     def drain(self) -> list[EngineRequest]:
         """Remove and return everything."""
-        waiting = [*self._queue.drain(), *(request for unit in self._outside for request in unit)]
+        waiting = [*self._queue.drain(), *(request for unit in self._outside.values() for request in unit)]
         self._outside.clear()
-        self._large = Load()
+        self._large = self._beyond = Load()
         return waiting
 
     def _left(self, requests: Sequence[EngineRequest]) -> None:
         """Fill the room that requests of large calls, or others, left in the queue."""
         self._large -= Load.of(requests)
         while self._outside:
-            unit = self._outside[0]
+            unit = next(iter(self._outside.values()))
             load = Load.of(unit)
             whole = Load(len(self._queue), self._queue.tokens) + load
-            if not whole.fits(self._limit) or (self._large.requests and not (self._large + load).fits(self._share)):
+            if not whole.fits(self._limit) or not self._may_enter(load):
                 return
-            self._outside.popleft()
+            del self._outside[unit[0]]
+            self._beyond -= load
             self._queue.add(unit, call=unit[0].call)
             self._large += load

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from cenote.engine.line import Load, WaitingLine
@@ -25,6 +27,13 @@ def _drained(line: WaitingLine, at_once: int) -> list[list[EngineRequest]]:
     while batch := line.take(10**6, at_once):
         batches.append(batch)
     return batches
+
+
+def _fill(line: WaitingLine) -> None:
+    """Add small calls until one is refused."""
+    with suppress(QueueFull):
+        while True:
+            line.add(_units(1, tokens=4), bounded=True)
 
 
 def test_a_large_call_takes_half_of_the_queue_and_follows_up() -> None:
@@ -62,7 +71,8 @@ def test_calls_take_turns_with_a_large_one() -> None:
 def test_a_second_large_call_is_refused_while_the_first_fills_its_half() -> None:
     line = _line(requests=8)
     line.add(_units(12), bounded=True)
-    with pytest.raises(QueueFull, match="4 prompts wait and 4 more were sent; at most 4 may wait"):
+    # Those are the ones in the queue, and the next one of the first call.
+    with pytest.raises(QueueFull, match="5 prompts wait and 4 more were sent; at most 4 may wait"):
         line.add(_units(9), bounded=True)
     _drained(line, 100)
     line.add(_units(9), bounded=True)
@@ -82,6 +92,30 @@ def test_prompts_beyond_half_of_the_limit_enter_one_by_one() -> None:
     line.add(_units(3, tokens=9), bounded=True)
     assert line.tokens == 27
     assert [len(batch) for batch in _drained(line, 100)] == [1, 1, 1]
+
+
+def test_a_large_prompt_of_a_large_call_is_not_kept_outside_by_small_calls() -> None:
+    line = _line(tokens=100)
+    big = [*_units(1, tokens=45), *_units(1, tokens=90)]
+    line.add(big, bounded=True)
+    for _ in range(100):
+        _fill(line)
+        if big[1][0] in line.take(10, 100):
+            break
+    else:
+        pytest.fail("the large prompt never entered the queue")
+    _drained(line, 100)
+    line.add(_units(25, tokens=4), bounded=True)
+
+
+def test_prompts_outside_are_dropped_one_by_one_with_their_counts() -> None:
+    line, units = _line(requests=4), _units(9, tokens=2)
+    line.add(units, bounded=True)
+    for left, unit in zip(range(8, -1, -1), reversed(units), strict=True):
+        unit[0].future.cancel()
+        line.discard(unit)
+        assert (len(line), line.tokens) == (left, 2 * left)
+    assert line.take(10**6, 100) == []
 
 
 def test_cancelling_gives_the_room_to_those_outside() -> None:
