@@ -58,7 +58,8 @@ class BulkRun:
         self._progress = progress
         self._answers: list[Answer | None] = [None] * len(prompts)
         self._events: SimpleQueue[tuple[int, Future[list[PreparedInput]] | EngineRequest]] = SimpleQueue()
-        self._outstanding: set[Future[list[PreparedInput]] | Future[dict[str, Tensor]]] = set()
+        self._outstanding: set[Future[list[PreparedInput]]] = set()
+        self._requests: set[EngineRequest] = set()
         self._next = 0
         self._finished = 0
 
@@ -79,6 +80,7 @@ class BulkRun:
         except BaseException:
             for future in self._outstanding:
                 future.cancel()
+            self._engine.cancel(list(self._requests))
             raise
         finally:
             self._progress.close()
@@ -111,11 +113,11 @@ class BulkRun:
         self._progress.tokenised(size, sum(len(item) for item in prepared))
         requests = self._engine.submit(prepared, self._options[start], bounded=False)
         for index, request in enumerate(requests, start):
-            self._outstanding.add(request.future)
+            self._requests.add(request)
             request.future.add_done_callback(lambda _, at=index, of=request: self._events.put((at, of)))  # type: ignore[misc]
 
     def _collect(self, index: int, request: EngineRequest) -> None:
-        self._outstanding.discard(request.future)
+        self._requests.discard(request)
         self._finished += 1
         self._answers[index] = (request.prompt, _outcome(request))
         self._progress.done(request.tokens)

@@ -58,6 +58,7 @@ def test_the_first_wrong_prompt_raises_and_the_engine_lives_on(engine: Engine) -
     prompts = [*_prompts(3000), Prompt(token_ids=())]
     with pytest.raises(InvalidRequest, match="empty"):
         BulkRun(engine, prompts, [OPTIONS] * 3001, TokenProgress(False, 0)).run()
+    assert engine.stats().waiting == 0
     assert len(BulkRun(engine, _prompts(3), [OPTIONS] * 3, TokenProgress(False, 0)).run()) == 3
 
 
