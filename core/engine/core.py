@@ -9,6 +9,7 @@ short text (measured: 4.9 against 10.9 ms). So whoever loaded the model also run
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -49,6 +50,7 @@ class Engine:
         self._changed = threading.Condition()
         self._paused = False
         self._closed = False
+        self._process = os.getpid()
         self._running = 0
         self._forwards = self._tokens = self._requests = 0
         self._renderer = Renderer(model, config)
@@ -76,16 +78,14 @@ class Engine:
             options: what is asked of them.
             first: place of the first one in the caller's list, for messages; None where the caller gave no list.
         """
-        with self._changed:
-            self._check_open()
+        with self._open():
             return self._renderer.prepare(prompts, options, first)
 
     def prepare_each(
         self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
     ) -> Future[list[PreparedInput | InvalidRequest]]:
         """Tokenise prompts in a thread, as `prepare` does; a prompt that cannot be is an error in the list."""
-        with self._changed:
-            self._check_open()
+        with self._open():
             return self._renderer.prepare_each(prompts, options, first)
 
     def submit(
@@ -114,8 +114,7 @@ class Engine:
         each = [options] * len(prompts) if isinstance(options, RequestOptions) else options
         requests = [EngineRequest(prompt, asked, clock=clock) for prompt, asked in zip(prompts, each, strict=True)]
         units = [self._parts(request) for request in requests]
-        with self._changed:
-            self._check_open()
+        with self._open():
             self._line.add(units, bounded=bounded)
             self._changed.notify_all()
         self._wake()
@@ -144,9 +143,20 @@ class Engine:
             with self._changed:
                 self._line.discard(cancelled)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise EngineClosed("The engine was shut down.")
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """Hold the lock of an engine that takes requests. A forked process has neither its threads nor, safely, it."""
+        if self._is_forked:
+            text = "The model was loaded before this process was forked off. Load it in the process that uses it."
+            raise EngineClosed(text)
+        with self._changed:
+            if self._closed:
+                raise EngineClosed("The engine was shut down.")
+            yield
+
+    @property
+    def _is_forked(self) -> bool:
+        return os.getpid() != self._process
 
     def when_changed(self, wake: Callable[[], None]) -> None:
         """Have a function called whenever there may be something to run, or the engine ended."""
@@ -239,7 +249,7 @@ class Engine:
     @property
     def is_healthy(self) -> bool:
         """Tell whether requests are answered."""
-        return not self._closed
+        return not self._closed and not self._is_forked
 
     def pause(self) -> None:
         """Form no new batches; requests wait. The batch under way goes on."""
@@ -255,6 +265,8 @@ class Engine:
 
     def shutdown(self, drain_seconds: float = 0.0) -> None:
         """Stop: wait at most so long for what is queued, then fail the rest with `EngineClosed`. Idempotent."""
+        if self._is_forked:
+            return
         with self._changed:
             if not self._paused and not self._closed:
                 self._changed.wait_for(
@@ -266,6 +278,8 @@ class Engine:
 
     def abandon(self) -> None:
         """Stop without waiting for anything; what is queued fails with `EngineClosed`. Idempotent."""
+        if self._is_forked:  # nobody waits here, and a lock may be held for ever
+            return
         with self._changed:
             self._closed = True
             abandoned = self._line.drain()

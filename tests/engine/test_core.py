@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -216,6 +217,22 @@ def test_shutdown_fails_what_waits_to_be_tokenised_without_cancelling_it(model: 
     first, *others = asyncio.run(ask())
     assert first is None
     assert [type(error) for error in others] == [EngineClosed, EngineClosed]
+
+
+def test_a_process_that_was_forked_off_is_told_to_load_the_model_itself(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, own = Engine(model, EngineConfig(), "cpu"), os.getpid()
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: own + 1)
+        assert not engine.is_healthy
+        with pytest.raises(EngineClosed, match="before this process was forked off"):
+            engine.prepare([Prompt(token_ids=(1,))], OPTIONS)
+        with pytest.raises(EngineClosed, match="before this process was forked off"):
+            engine.submit(_inputs((1,)), OPTIONS)
+        engine.shutdown()
+    assert engine.is_healthy
+    engine.shutdown()
 
 
 def test_a_text_that_takes_long_to_tokenise_does_not_keep_a_process_from_ending() -> None:
