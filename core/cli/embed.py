@@ -23,7 +23,7 @@ from cenote.cli.engine_options import engine_flags
 from cenote.cli.forms import split_forms, write_forms
 from cenote.cli.terminal import wants_bar
 from cenote.cli.texts import TextCommand, named_text, read_texts
-from cenote.cli.vectors import Format, write_vectors
+from cenote.cli.vectors import Format, choose_form, write_vectors
 from cenote.errors import InvalidRequest
 from cenote.outputs import OutputDtype
 from cenote.tasks import form_tasks
@@ -77,9 +77,9 @@ def embed(
     """
     if as_json and output not in (None, Format.json):
         raise InvalidRequest(f"--json contradicts --format {output.value}; give one of them.", param="format")
-    output = Format.json if as_json else output
     names = split_forms(forms)
     tasks = form_tasks(names, param="output")
+    output = choose_form(Format.json if as_json else output, save, is_matrix=tasks == ("embed",))
     with loaded_model(ctx, words, model, options, lambda given: (read_texts(given, file), bool(given))) as (llm, read):
         from cenote import PoolingParams
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cenote.cli.show import print_table
-from cenote.cli.vectors import Format, form_of, write_records
-from cenote.errors import InvalidRequest
+from cenote.cli.vectors import Format, choose_form, write_records
 
 if TYPE_CHECKING:
     from cenote.outputs import Forms, FormsRequestOutput
@@ -38,11 +37,9 @@ def write_forms(
     Raises:
         InvalidRequest: the form is unclear or holds one vector per text only, or the file cannot be written.
     """
-    form = form or form_of(path)
-    if form is Format.npy:
-        raise InvalidRequest("npy holds dense vectors only; use json or jsonl.", param="format")
+    form = choose_form(form, path, is_matrix=False)
     pairs = list(zip(texts, results, strict=True))
-    if path is not None or form is not Format.table:
+    if form is not Format.table:
         write_records([_record(index, text, result) for index, (text, result) in enumerate(pairs)], form, path)
         return
     shown = [_cells(result.outputs) for result in results]

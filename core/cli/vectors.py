@@ -16,7 +16,7 @@ from cenote.errors import InvalidRequest
 if TYPE_CHECKING:
     from cenote.outputs import EmbeddingRequestOutput, OutputDtype
 
-__all__ = ["Format", "form_of", "write_content", "write_records", "write_vectors"]
+__all__ = ["Format", "choose_form", "write_content", "write_records", "write_vectors"]
 
 
 class Format(StrEnum):
@@ -48,13 +48,11 @@ def write_vectors(
         InvalidRequest: the form is unclear or does not fit where it goes, or the file cannot be written.
     """
     pairs = list(zip(texts, results, strict=True))
-    form = form or form_of(path)
-    if path is None and form is Format.table:
+    form = choose_form(form, path)
+    if form is Format.table:
         columns = ["text", "tokens", "size", "norm", "first components"]
         print_table(columns, ["text"], (_cells(text, result, dtype) for text, result in pairs))
     elif form is Format.npy:
-        if path is None and sys.stdout.isatty():
-            raise InvalidRequest("npy is binary: redirect it, or name a file with --save.", param="format")
         write_content(_npy([result.outputs.embedding for result in results], dtype), path)
     else:
         write_records([_record(index, text, result) for index, (text, result) in enumerate(pairs)], form, path)
@@ -71,7 +69,7 @@ def write_records(records: Sequence[Any], form: Format, path: Path | None) -> No
     elif form is Format.json:
         text = f"{json.dumps(records, ensure_ascii=False)}\n"
     else:
-        raise InvalidRequest("A table is for the terminal; save json, jsonl or npy.", param="format")
+        raise InvalidRequest(f"Records are written as json or jsonl, not as {form.value}.", param="format")
     write_content(text.encode(), path)
 
 
@@ -90,7 +88,30 @@ def write_content(content: bytes, path: Path | None) -> None:
         raise InvalidRequest(f"Cannot write {str(path)!r}: {exc.strerror}.", param="save") from exc
 
 
-def form_of(path: Path | None) -> Format:
+def choose_form(form: Format | None, path: Path | None, *, is_matrix: bool = True) -> Format:
+    """Return the form of the result; it needs no result, so that nothing is computed that cannot be written.
+
+    Args:
+        form: as asked for; None takes it from the end of the file's name, or is a table where there is no file.
+        path: file to write; None is standard output.
+        is_matrix: a result is one dense vector per text.
+
+    Raises:
+        InvalidRequest: the form is unclear or does not fit the result or where it goes, or the file has no folder.
+    """
+    form = form or _form_of(path)
+    if form is Format.npy and not is_matrix:
+        raise InvalidRequest("npy holds dense vectors only; use json or jsonl.", param="format")
+    if form is Format.npy and path is None and sys.stdout.isatty():
+        raise InvalidRequest("npy is binary: redirect it, or name a file with --save.", param="format")
+    if form is Format.table and path is not None:
+        raise InvalidRequest("A table is for the terminal; save json, jsonl or npy.", param="format")
+    if path is not None and not path.parent.is_dir():
+        raise InvalidRequest(f"Cannot write {str(path)!r}: No such file or directory.", param="save")
+    return form
+
+
+def _form_of(path: Path | None) -> Format:
     """Return the form that a file's name tells; a table where there is no file.
 
     Raises:

@@ -90,3 +90,22 @@ def test_a_precision_reaches_every_form(run: Run, tmp_path: Path, dtype: Any, st
 def test_what_cannot_be_given_is_refused(run: Run, arguments: list[str], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         run("a text", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "sparse", "--format", "npy"], "npy holds dense vectors only"),
+        (["--output", "sparse", "--save", "terms.npy"], "npy holds dense vectors only"),
+        (["--save", "rows.txt"], "does not say the form"),
+        (["--save", "rows.json", "--format", "table"], "for the terminal"),
+        (["--save", "absent/rows.json"], "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_model_is_loaded(
+    run: Run, arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Loading this folder would be another error.
+    with pytest.raises(InvalidRequest, match=message):
+        run("--model", str(tmp_path), "a text", *arguments)
