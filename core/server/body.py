@@ -12,7 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.fields import CommonFields
 from cenote.server.openapi import json_body_schema
+from cenote.server.request_ids import claim_request_id
 from cenote.server.state import state_of
 from cenote.server.switches import Switches
 from cenote.server.text import shorten, show
@@ -27,6 +29,8 @@ _MAX_ENTRY = 1000
 _LARGE = 1 << 20
 #: Elements of lists from which on a body is validated in a thread.
 _MANY = 1 << 13
+#: Fields of native bodies that hold a list of items.
+_LISTS = ("input", "texts", "queries", "documents", "items", "data_1", "data_2", "text_1", "text_2")
 
 
 async def read_body(request: Request, model: type[M]) -> M:
@@ -50,6 +54,8 @@ async def read_json(request: Request) -> dict[str, Any]:
     data = await asyncio.to_thread(_parse, raw) if len(raw) > _LARGE else _parse(raw)
     if not isinstance(data, dict):
         raise ApiError(400, "Bad Request", f"The body must be a JSON object, not {show(data)}.", param="body")
+    given = data.get("request_id")
+    claim_request_id(request, given if isinstance(given, str) else None)  # refusals of the body carry it, too
     return data
 
 
@@ -65,6 +71,8 @@ async def validate(data: Mapping[str, Any], model: type[M], request: Request | N
         InvalidRequest: a field has a value that is refused for a reason of its own.
         ApiError: 400 where it does not fit the model.
     """
+    if request is not None and issubclass(model, CommonFields):
+        _check_counts(data, state_of(request).config.max_items_per_request)
     switches = Switches() if request is None else Switches.of(state_of(request).config)
     lists = [value for value in data.values() if isinstance(value, list)]
     if sum(len(part) for value in lists for part in (value, *value) if isinstance(part, list)) > _MANY:
@@ -74,6 +82,15 @@ async def validate(data: Mapping[str, Any], model: type[M], request: Request | N
     if request is not None:
         request.state.deprecated = switches.deprecated
     return body
+
+
+def _check_counts(data: Mapping[str, Any], most: int) -> None:
+    """Refuse too many items before each of them is looked at; a list of numbers is one item, whatever its length."""
+    for name in _LISTS:
+        value = data.get(name)
+        if isinstance(value, list) and len(value) > most and type(value[0]) is not int:
+            text = f"{name} has {len(value)} elements; at most {most} are allowed."
+            raise InvalidRequest(text, param=name)
 
 
 def _validate(data: Mapping[str, Any], model: type[M], switches: Switches) -> M:

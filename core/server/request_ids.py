@@ -28,7 +28,7 @@ class RequestIds:
             return
         state = scope.setdefault("state", {})
         given = clean_id(Headers(scope=scope).get(_HEADER))
-        state["request_id_given"] = bool(given)
+        state["request_id_given"] = given is not None
         state["request_id"] = given or uuid.uuid4().hex
 
         async def add_header(message: Message) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -126,12 +127,27 @@ def test_the_request_id_is_the_headers_else_the_bodys_else_random(client: httpx.
 
     assert ids("from-body", "from-header") == ("embd-from-header", "from-header")
     assert ids("from-body", None) == ("embd-from-body", "from-body")
-    assert ids("evil\r\nSet-Cookie: a=b", None) == ("embd-evilSet-Cookie:ab", "evilSet-Cookie:ab")
-    assert ids("x" * 5000, None)[1] == "x" * 128
-    assert ids("from-body", "/\\") == ("embd-from-body", "from-body")
+    for kept in ("Root=1-678-abc", "a:b/c", "a+b==", "a,b", "{x}", '"', "<b>", "%s", "\\", "!~", "x" * 128):
+        assert ids("from-body", kept) == (f"embd-{kept}", kept)
+        assert ids(kept, None) == (f"embd-{kept}", kept)
+    for replaced in ("evil\r\nSet-Cookie: a=b", "a b", " ab", "x" * 129, "\u00e9", "\u202eab", "a\x00", "a\n", ""):
+        random, echoed = ids(replaced, None)
+        assert random == f"embd-{echoed}"
+        assert re.fullmatch("[0-9a-f]{32}", echoed)
+    for header in ("a b", "x" * 129):
+        assert ids("from-body", header) == ("embd-from-body", "from-body")
+        assert re.fullmatch(
+            "[0-9a-f]{32}", client.get("/health", headers={"X-Request-Id": header}).headers["x-request-id"]
+        )
     random, echoed = ids("  ", None)
     assert random == f"embd-{echoed}"
     assert len(echoed) == 32
+
+
+def test_a_body_that_is_refused_has_its_own_id_in_the_header(client: httpx.Client) -> None:
+    for path, body in ((URL, {"input": 5}), ("/embed", {"inputs": 5}), ("/v1/embed", {}), ("/score", {})):
+        assert client.post(path, json={**body, "request_id": "mine"}).headers["x-request-id"] == "mine"
+    assert client.post(URL, json={"input": 5, "request_id": 5}).headers["x-request-id"] != "5"
 
 
 def test_errors_carry_the_request_id_as_well(client: httpx.Client) -> None:
