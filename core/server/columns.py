@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cenote.outputs import PoolingRequestOutput
 
-__all__ = ["Column", "Words", "check_columns", "form_columns", "member", "result_of"]
+__all__ = ["Column", "Words", "check_columns", "form_columns", "header_full", "member", "result_of"]
 
 #: From ids to their texts in the vocabulary.
 Words: TypeAlias = Callable[[list[int]], list[str]]
@@ -23,6 +23,8 @@ Words: TypeAlias = Callable[[list[int]], list[str]]
 #: Key of each form of an embedding, where an answer has several or another than the dense one.
 _KEYS = {"dense": "embedding", "sparse": "sparse", "multi": "multi"}
 _VECTORS = ("embed", "token_embed")
+#: Results whose places a header tells: at most 120 bytes each, 60 KB in all. http.client and httpx stop at 64 KiB.
+_MOST_IN_HEADER = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,17 @@ def form_columns(forms: Sequence[str], vectors: VectorFormat, words: Words | Non
     return [Column(_KEYS[form], FORMS[form], vectors, words=words) for form in forms]
 
 
-def check_columns(columns: Sequence[Column], *, on_error: str) -> None:
+def check_columns(columns: Sequence[Column], *, on_error: str, count: int) -> None:
     """Refuse formats that cannot carry what is asked for.
 
+    Args:
+        columns: what each entry of the answer holds.
+        on_error: what becomes of an input that fails.
+        count: number of inputs.
+
     Raises:
-        InvalidRequest: raw bytes for something else than one array, or a precision of what is no embedding.
+        InvalidRequest: raw bytes for something else than one array or for too many, or a precision of what is no
+            embedding.
     """
     vectors = columns[0].format
     if vectors.precision != "float32" and not any(column.task in _VECTORS for column in columns):
@@ -93,6 +101,17 @@ def check_columns(columns: Sequence[Column], *, on_error: str) -> None:
     if len(columns) > 1 or columns[0].task == "sparse_embed" or columns[0].variants is not None:
         text = "Raw bytes carry one array per input; ask for encoding_format float or base64 instead."
         raise InvalidRequest(text, param="encoding_format")
+    if vectors.encoding == "bytes" and count > _MOST_IN_HEADER:
+        raise header_full(count)
     if on_error == "item" and vectors.encoding == "bytes_only":
         text = "bytes_only cannot say which input failed; ask for encoding_format bytes, or leave on_error out."
         raise InvalidRequest(text, param="on_error")
+
+
+def header_full(count: int) -> InvalidRequest:
+    """Return the refusal of raw bytes whose places do not fit into the header `metadata`."""
+    text = (
+        f"With encoding_format bytes, a header says where each of the {count} results lies, and clients read headers up "
+        f"to 64 KiB: {_MOST_IN_HEADER} results without errors. Send fewer inputs, or ask for bytes_only or base64."
+    )
+    return InvalidRequest(text, param="encoding_format")

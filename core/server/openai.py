@@ -89,7 +89,7 @@ async def _answer(request: Request, body: EmbeddingRequest, model: ServedModel, 
     _check_offered(model, tasks, body)
     check_count(request, body.given())
     columns = _columns(body, model)
-    check_columns(columns, on_error=body.on_error)
+    check_columns(columns, on_error=body.on_error, count=len(body.given()))
     call = _to_call(body, model, response_id, tasks)
     work = infer_chunks(request, call, len(body.given())) if body.late_chunking else infer(request, call)
     return await list_response(await work, ListReply(response_id, model.name, "embedding", columns, body.on_error))

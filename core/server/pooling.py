@@ -110,7 +110,7 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
         columns = [Column("data", tasks[0], body.vectors(), words=words)]
     else:
         columns = form_columns(body.outputs or (), body.vectors(), words)
-    check_columns(columns, on_error=body.on_error)
+    check_columns(columns, on_error=body.on_error, count=len(body.prompts()))
     outputs = await infer(request, _to_call(body, model, response_id, tasks))
     return await list_response(outputs, ListReply(response_id, model.name, "pooling", columns, body.on_error))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from cenote.server.columns import Column, member, result_of
+from cenote.server.columns import Column, header_full, member, result_of
 from cenote.server.encoding import is_large, join_objects
 from cenote.server.item_errors import item_error, write_items
 from cenote.server.usage import Usage
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cenote.outputs import PoolingRequestOutput
 
 __all__ = ["ListReply", "list_response"]
+
+#: Bytes of a header's value that every client reads: http.client takes lines of 64 KiB, its name and end included.
+_MOST_METADATA = 65_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +99,8 @@ def _binary_response(
         start += len(raw)
     del head["object"]
     # Headers carry ASCII safely; the standard library escapes everything else, orjson cannot.
-    response.headers["metadata"] = json.dumps({**head, "data": entries}, separators=(",", ":"))
+    metadata = json.dumps({**head, "data": entries}, separators=(",", ":"))
+    if len(metadata) > _MOST_METADATA:
+        raise header_full(len(outputs))
+    response.headers["metadata"] = metadata
     return response

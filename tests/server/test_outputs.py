@@ -203,6 +203,22 @@ def test_in_raw_bytes_a_failed_input_is_an_empty_stretch_with_its_error(client: 
     assert len(answer.content) == 4 * 384
 
 
+def test_places_that_fit_into_no_header_are_refused(client: httpx.Client) -> None:
+    body = {"input": [[101]] * 500, "encoding_format": "bytes"}
+    for url in ROUTES:
+        answer = client.post(url, json=body, headers={"X-Request-Id": "x" * 128})
+        assert answer.status_code == 200
+        assert len(answer.headers["metadata"]) < 65_000
+        error = _refusal(client, url, **{**body, "input": [[101]] * 501})
+        assert error["param"] == "encoding_format"
+        assert "bytes_only" in error["message"]
+        for other in ("bytes_only", "base64"):
+            many = client.post(url, json={"input": [[101]] * 501, "encoding_format": other})
+            assert many.status_code == 200
+    errors = {"input": [[10**8]] * 500, "encoding_format": "bytes", "on_error": "item"}
+    assert _refusal(client, **errors)["param"] == "encoding_format"
+
+
 def test_numbers_that_are_not_finite_are_never_written() -> None:
     vectors = [torch.ones(4), torch.tensor([0.0, float("nan"), 0.0, 0.0])]
     for written in (VectorFormat(), VectorFormat("base64"), VectorFormat("base64", "float16")):
