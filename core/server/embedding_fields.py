@@ -12,7 +12,7 @@ from cenote.server.api_error import ApiError
 from cenote.server.chat_fields import ChatOptionFields, Conversations
 from cenote.server.embedding_input import EmbeddingInput
 from cenote.server.jina import JinaFields
-from cenote.server.jina_task import task_fields
+from cenote.server.jina_task import check_task_role, task_fields
 from cenote.server.late_chunks import join_chunks
 from cenote.server.models import ServedModel
 from cenote.server.pooling_fields import Form, PoolingFields
@@ -72,9 +72,10 @@ class EmbeddingRequest(PoolingFields, ChatOptionFields, VoyageFields, JinaFields
         """Return what the fields of the dialects say to this model in native fields.
 
         Raises:
-            InvalidRequest: the model has no such task.
+            InvalidRequest: the model has no such task, or it is for other inputs than `input_type` says.
         """
         task = task_fields(self.task, model) if self.task is not None else {}
+        check_task_role(self.task or model.lora, self.role(), has_task=self.task is not None)
         return [*self.voyage(), *self.jina(), *(("task", name, value) for name, value in task.items())]
 
     def chat(self) -> ChatOptions | None:

@@ -67,7 +67,7 @@ def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) 
         error = to_api_error(exc)
         if isinstance(exc, HTTPException) and not isinstance(exc, ApiError):
             error = _unrouted(request, error, guard)
-        if error.status_code >= 500:
+        if error.status_code >= 500 and error.status_code != 501:  # the model that a client chose is no fault of ours
             # Only the unexpected needs a stack; the others say all that there is to say.
             hidden = error.detail == HIDDEN
             text, cause = (exc, exc) if hidden else (error.detail, None)

@@ -15,6 +15,7 @@ from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.guard import run_guarded
 from cenote.server.models import ServedModel
 from cenote.server.request_log import log_inference
+from cenote.server.roles import check_role
 from cenote.server.stages import Stages
 from cenote.server.state import ServerState, state_of
 from cenote.server.usage import prompts_read
@@ -121,6 +122,7 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
     params = _with_adapter(call.params, call.model.lora)
     others = [get_task(name, engine.supported_tasks) for name in call.also]
     check_params(task, params, engine.limits, call.asked_name or call.model.name, also=others)
+    check_role(engine, call.role, call.prompts, params)
     stages = Stages(call.model.name, call.task)
     work = engine.run(
         call.prompts,

@@ -8,8 +8,9 @@ from typing import Any
 from cenote.errors import InvalidRequest
 from cenote.server.models import ServedModel
 from cenote.server.text import show
+from cenote.types import Role
 
-__all__ = ["task_fields"]
+__all__ = ["check_task_role", "task_fields"]
 
 #: What this route does anyway, as `/pooling` calls it.
 _NATIVE = "embed"
@@ -39,3 +40,24 @@ def task_fields(task: str, model: ServedModel) -> dict[str, Any]:
         "names that end in .query or .passage. Tasks such as classify are on /pooling.",
         param="task",
     )
+
+
+def check_task_role(name: str | None, role: Role | None, *, has_task: bool) -> None:
+    """Refuse an `input_type` that a task, or an adapter named as the model, contradicts: it would have no effect.
+
+    Args:
+        name: of the task or the adapter, or None.
+        role: what `input_type` says.
+        has_task: it is a task, which always says what inputs are for; the names of adapters may say nothing of it.
+
+    Raises:
+        InvalidRequest: as said.
+    """
+    if name is None or role is None:
+        return
+    said = _ROLES.get(name.rpartition(".")[2])
+    if said == role or (said is None and not has_task) or name == _NATIVE:
+        return
+    what = "task" if has_task else "model"
+    text = f"{what} is {show(name)} and input_type is {role}, which contradict each other; send one of them."
+    raise InvalidRequest(text, param="input_type")

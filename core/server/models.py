@@ -147,8 +147,11 @@ def models_router() -> APIRouter:
 def model_cards(table: ModelTable) -> list[tuple[ServedModel, dict[str, Any]]]:
     """Return an entry of `/v1/models` for each name, then for each low-rank adapter, with the model behind it."""
     cards = [(model, _card(alias, model, table.created, None)) for model in table for alias in model.aliases]
-    adapters = ((model, name) for model in table for name in model.engine.lora_names)
-    return cards + [(model, _card(name, model, table.created, model.name)) for model, name in adapters]
+    adapters: dict[str, ServedModel] = {}
+    for model in table:
+        for name in model.engine.lora_names:
+            adapters.setdefault(name, model)  # of several with one name, the one that requests get
+    return cards + [(model, _card(name, model, table.created, model.name)) for name, model in adapters.items()]
 
 
 def _card(alias: str, model: ServedModel, created: int, parent: str | None) -> dict[str, Any]:
