@@ -197,3 +197,19 @@ def test_two_clients_that_wait_together_share_a_forward(
     after = engine.stats()
     assert after.forwards - before.forwards == 1
     assert after.tokens - before.tokens == sum(answer.result()["usage"]["prompt_tokens"] for answer in answers)
+
+
+def test_too_many_items_are_refused_before_any_is_looked_at(start_server: Any) -> None:
+    many = ["a"] * 10 + [5.5]
+    with start_server(max_items_per_request=10) as running, httpx.Client(base_url=running.url) as small:
+        for path, body, name in (
+            ("/v1/embeddings", {"input": many}, "input"),
+            ("/pooling", {"input": many}, "input"),
+            ("/score", {"queries": "a", "documents": many}, "documents"),
+            ("/rerank", {"query": "a", "documents": many}, "documents"),
+            ("/v2/embed", {"texts": many}, "texts"),
+        ):
+            error = small.post(path, json=body).json()["error"]
+            assert (error["param"], error["code"]) == (name, 400)
+            assert error["message"] == f"{name} has 11 elements; at most 10 are allowed."
+        assert small.post("/v1/embeddings", json={"input": [5] * 11}).status_code == 200  # ids of one prompt
