@@ -13,6 +13,7 @@ from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.head import EmbeddingPooler, build_pooler
 from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.prompts import StoredPrompts
+from cenote.adapters.reading import TextReader
 from cenote.adapters.static_text import TextRules, model2vec_rules, static_limit
 from cenote.checkpoints import Checkpoint, SentenceTransformersFiles
 from cenote.checkpoints.modules import NormalizeModule, StaticEmbeddingModule
@@ -25,14 +26,14 @@ from cenote.checkpoints.static import (
 )
 from cenote.config import Resolved
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
-from cenote.inputs import Located, TextEncoder
+from cenote.inputs import TextEncoder
 from cenote.tasks import check_dimensions
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 
 __all__ = ["StaticAdapter", "StaticEmbeddingModel"]
 
 
-class StaticEmbeddingModel:
+class StaticEmbeddingModel(TextReader):
     """A table, a tokenizer and a pooler."""
 
     def __init__(
@@ -106,31 +107,11 @@ class StaticEmbeddingModel:
         shorter = self._rules.shorten(prompt, tokenization, self.limits.max_tokens)
         return self._rules.keep_known(self._encoder.encode(shorter, tokenization, prefix=prefix))
 
-    def locate(
-        self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True
-    ) -> Located:
-        """Tokenise a whole text, and say which characters each token stands for; no token is left out.
-
-        Raises:
-            InvalidRequest: the text is not valid Unicode, or the stored prompt asked for is unknown.
-        """
-        prefix = self._prompts.prefix(Prompt(text=text), role, params)
-        return self._encoder.locate(text, add_special_tokens=add_special_tokens, prefix=prefix)
-
     def forward(self, batch: PackedBatch) -> Tensor:
         """Look the tokens up: [T, d]."""
         table, ids = self._table, batch.input_ids
         found = table.rows[ids if table.mapping is None else table.mapping[ids]]
         return found if table.weights is None else found * table.weights[ids][:, None]
-
-    @property
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return the names of the prompts that are stored with the model."""
-        return self._prompts.names
-
-    def report(self) -> dict[str, str]:
-        """Say what was resolved, and from where."""
-        return dict(self._facts)
 
 
 class StaticAdapter:

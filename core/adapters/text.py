@@ -11,10 +11,11 @@ from torch import Tensor
 from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.pairs import PairReading
 from cenote.adapters.prompts import choose_prompts
+from cenote.adapters.reading import TextReader
 from cenote.adapters.stack import TextStack
 from cenote.checkpoints import Checkpoint
 from cenote.errors import InvalidRequest
-from cenote.inputs import ChatPairTemplate, Located, TextEncoder
+from cenote.inputs import ChatPairTemplate, TextEncoder
 from cenote.poolers import Pooler
 from cenote.types import (
     ChatOptions,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["TextPoolingModel"]
 
 
-class TextPoolingModel:
+class TextPoolingModel(TextReader):
     """A text backbone with a pooler."""
 
     def __init__(
@@ -111,17 +112,6 @@ class TextPoolingModel:
             return self._encode_pair(prompt.text or "", prompt.text_pair, tokenization, prefix)
         return self._encoder.encode(prompt, self._with_template(tokenization), prefix=prefix, role=role)
 
-    def locate(
-        self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True
-    ) -> Located:
-        """Tokenise a whole text as `prepare` does, and say which characters each token stands for.
-
-        Raises:
-            InvalidRequest: the text is not valid Unicode, or the stored prompt asked for is unknown.
-        """
-        prefix = self._prompts.prefix(Prompt(text=text), role, params)
-        return self._encoder.locate(text, add_special_tokens=add_special_tokens, prefix=prefix)
-
     def _encode_pair(self, first: str, second: str, options: TokenizationOptions, prefix: str) -> PreparedInput:
         """Tokenise two texts; what is put in front of a text becomes the instruction of a template.
 
@@ -160,12 +150,3 @@ class TextPoolingModel:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Return transformers' tokenizer, as the checkpoint has it."""
         return self._stack.tokenizer
-
-    @property
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return the names of the prompts that are stored with the model."""
-        return self._prompts.names
-
-    def report(self) -> dict[str, str]:
-        """Say what was resolved, and from where."""
-        return dict(self._facts)
