@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from cenote.engine.observer import CallClock
 from cenote.engine.request import RequestOptions
@@ -33,6 +33,10 @@ class Caller:
     request_id: str
     on_error: OnError
     clock: CallClock | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_error not in get_args(OnError):
+            raise InvalidRequest(f"on_error must be 'raise' or 'item', not {self.on_error!r:.80}.", param="on_error")
 
     @property
     def keeps_errors(self) -> bool:

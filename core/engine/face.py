@@ -182,8 +182,10 @@ class EngineFace(LoraFace):
             raise InvalidRequest(f"role must be 'query' or 'document', not {role!r}.", param="role")
         params = params or PoolingParams()
         checked = get_task(task, self.supported_tasks)
-        others = [get_task(name, self.supported_tasks) for name in also]
+        others = [get_task(name, self.supported_tasks) for name in dict.fromkeys(also) if name != checked.name]
         check_params(checked, params, self.limits, self.model, also=others)
+        if (refuse := getattr(self._loaded.model, "check_tasks", None)) is not None:
+            refuse([checked.name, *(other.name for other in others)], role)
         if params.lora is not None and params.lora not in self.lora_names:
             raise self._unknown_lora(params.lora)
         return RequestOptions(
@@ -205,7 +207,7 @@ def to_output(
     if isinstance(result, Exception):
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
-        outputs, error = PoolingOutput(result[task], result if len(result) > 1 else {}), None
+        outputs, error = PoolingOutput(result[task], result), None
     return PoolingRequestOutput(
         request_id=request_id,
         outputs=outputs,

@@ -86,6 +86,6 @@ def with_precision(outputs: Sequence[PoolingRequestOutput], task: str, dtype: Ou
     """
     for output in outputs:
         if dtype is not None and output.error is None:
-            found = output.outputs.by_task or {task: output.outputs.data}
-            given = {name: quantize(rows, dtype) if name in _VECTORS else rows for name, rows in found.items()}
+            found = output.outputs.by_task.items()
+            given = {name: quantize(rows, dtype) if name in _VECTORS else rows for name, rows in found}
             output.outputs = PoolingOutput(given[task], given)

@@ -43,7 +43,7 @@ class PoolingOutput:
         data: float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim], `classify` [labels],
             `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, `sparse_embed` a
             sparse row [vocabulary size]; empty after an error.
-        by_task: every result of the pass by task, `data` among them, where several were asked for.
+        by_task: every result of the pass by task, `data` among them; empty after an error.
     """
 
     data: Tensor = field(repr=False)

@@ -71,6 +71,19 @@ def test_an_invalid_prompt_runs_nothing(llm: AsyncLLM) -> None:
     assert llm.stats().requests == before
 
 
+def test_a_task_named_twice_is_answered_once_and_every_result_is_there_by_task(llm: AsyncLLM) -> None:
+    (one,) = asyncio.run(llm.run(_prompts("a"), task="embed"))
+    (same,) = asyncio.run(llm.run(_prompts("a"), task="embed", also=("embed", "token_embed", "token_embed")))
+    assert list(one.outputs.by_task) == ["embed"]
+    assert list(same.outputs.by_task) == ["embed", "token_embed"]
+    torch.testing.assert_close(one.outputs.by_task["embed"], same.outputs.data, atol=1e-6, rtol=0)
+
+
+def test_an_unknown_way_with_errors_is_refused(llm: AsyncLLM) -> None:
+    with pytest.raises(InvalidRequest, match="on_error must be 'raise' or 'item', not 'items'"):
+        asyncio.run(llm.run(_prompts("a"), task="embed", on_error="items"))  # type: ignore[arg-type]
+
+
 def test_cancelling_a_call_takes_its_prompts_out_of_the_queue(llm: AsyncLLM) -> None:
     async def give_up() -> None:
         llm.pause()
