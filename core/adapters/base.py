@@ -52,7 +52,11 @@ class LoadOptions:
 
 
 class PoolingModel(Protocol):
-    """A loaded model. `prepare` is called from many threads, `forward` and `pooler` from one."""
+    """A loaded model. `prepare` is called from many threads, `forward` and `pooler` from one.
+
+    A model that does not answer every task for every role has `check_tasks(tasks, role)`, which raises
+    `InvalidRequest`; it is called before anything of a request is queued.
+    """
 
     #: Hidden states to results; the supported tasks come from here.
     pooler: Pooler

@@ -16,9 +16,11 @@ from sentence_transformers import SparseEncoder
 
 from cenote import LLM
 from cenote.engine import AsyncLLM
+from cenote.engine.token_view import view_tokens
 from cenote.errors import CheckpointError, InvalidRequest
 from cenote.inputs import parse_prompts
 from cenote.testing.compare import assert_all_close
+from cenote.types import Prompt
 
 _CUT = {"truncate_prompt_tokens": -1}
 _TOLERANCE = 2e-5
@@ -102,6 +104,30 @@ def test_tokens_of_queries_have_no_vectors(routed: LLM) -> None:
         routed.encode(["x"], pooling_task="token_embed", role="query")
 
 
+def test_vectors_of_query_tokens_are_refused_before_they_share_a_batch(published: Path) -> None:
+    async def mixed() -> tuple[list[Any], int]:
+        engine = AsyncLLM(str(published))
+        engine.pause()
+        try:
+            good = [engine.run(parse_prompts([text]), task="sparse_embed", role="document") for text in ("a", "b", "c")]
+            wrong = engine.run(parse_prompts(["x"]), task="embed", also=("token_embed",), role="query")
+            calls = [asyncio.ensure_future(call) for call in (*good, wrong)]
+            (refused,), _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+            assert refused is calls[-1]  # while the engine runs nothing
+            while engine.stats().waiting < len(good):
+                await asyncio.sleep(0.01)
+            engine.resume()
+            return await asyncio.gather(*calls, return_exceptions=True), engine.stats().forwards
+        finally:
+            await engine.shutdown()
+
+    (*results, error), forwards = asyncio.run(mixed())
+    assert all(result[0].outputs.data.values().numel() for result in results)
+    assert isinstance(error, InvalidRequest)
+    assert error.param == "task"
+    assert forwards == 1
+
+
 def test_queries_are_single_texts(routed: LLM) -> None:
     with pytest.raises(InvalidRequest, match="single texts"):
         routed.encode([{"text": "a", "text_pair": "b"}], pooling_task="embed", role="query")
@@ -152,3 +178,17 @@ def test_weights_that_do_not_fit_the_vocabulary_are_refused(
     save_file(tensors, folder / "query_0_SparseStaticEmbedding" / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"one tensor 'weight' \[625\]"):
         LLM(str(folder))
+
+
+def test_the_tokens_of_a_query_are_shown_with_their_places(published: Path) -> None:
+    with LLM(str(published)) as llm:
+        view = view_tokens(llm, Prompt(text="deep water"), role="query")
+        document = view_tokens(llm, Prompt(text="deep water"), role="document")
+        empty = view_tokens(llm, Prompt(text=""), role="query")
+        (read,) = llm.encode(["deep water"], pooling_task="sparse_embed", role="query")
+    assert list(view.ids) == read.prompt_token_ids
+    assert view.located is not None
+    assert "".join("deep water"[start:end] for start, end in view.located.spans) == "deepwater"
+    assert view.located.ids == view.ids
+    assert len(document.ids) == len(view.ids) + 2
+    assert empty.ids == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from cenote.adapters.backbone import select
 from cenote.adapters.text import TextPoolingModel
 from cenote.errors import InvalidRequest
+from cenote.inputs import Located
 from cenote.types import PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 from cenote_splade.routes import StoredTerms
 from cenote_splade.settings import SparseSettings
@@ -46,6 +47,16 @@ class SpladeModel(TextPoolingModel):
         limits = replace(self.limits, is_matryoshka=False, matryoshka_dimensions=())
         self.limits = replace(limits, score_type=score_type)
 
+    def check_tasks(self, tasks: Sequence[str], role: Role | None) -> None:
+        """Refuse what the side of a role does not give.
+
+        Raises:
+            InvalidRequest: vectors of tokens that no network reads.
+        """
+        if "token_embed" in tasks and self._settings.route(role) in self._stored:
+            text = "Queries of this model are not read by its network, so that their tokens have no vectors."
+            raise InvalidRequest(text, param="task")
+
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
     ) -> PreparedInput:
@@ -62,6 +73,20 @@ class SpladeModel(TextPoolingModel):
             self.loras.check(params.lora)
             return self._stored[route].prepare(prompt, tokenization, self._prompts.prefix(prompt, role, params))
         return super().prepare(prompt, role, params, tokenization)
+
+    def locate(
+        self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True
+    ) -> Located:
+        """Tokenise a whole text as its side does, and say which characters each token stands for.
+
+        Raises:
+            InvalidRequest: the text is not valid Unicode, or the stored prompt asked for is unknown.
+        """
+        stored = self._stored.get(self._settings.route(role) or "")
+        if stored is None:
+            return super().locate(text, role, params, add_special_tokens=add_special_tokens)
+        prefix = self._prompts.prefix(Prompt(text=text), role, params)
+        return stored.encoder.locate(text, add_special_tokens=False, prefix=prefix)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the backbone over what it must read: [T, hidden_size], zeros for texts with stored weights."""

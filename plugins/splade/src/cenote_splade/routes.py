@@ -90,16 +90,9 @@ class StoredPooler(VocabularyPooler):
     normalize: bool = False
 
     def weights(self, hidden: Tensor, batch: PoolingBatch) -> Iterator[Tensor]:
-        """Yield the weights of each prompt or span; hidden states have no say.
-
-        Raises:
-            InvalidRequest: vectors of tokens were asked for.
-        """
+        """Yield the weights of each prompt or span; hidden states have no say."""
         stored = self.terms.weights
         for row in batch.rows:
-            if "token_embed" in row.tasks:
-                text = "Queries of this model are not read by its network, so that their tokens have no vectors."
-                raise InvalidRequest(text, param="task")
             for start, end in row.spans or ((0, row.length),):
                 ids = torch.tensor(row.token_ids[start:end], dtype=torch.int64)
                 vector = torch.zeros_like(stored)
@@ -112,7 +105,7 @@ class RoutedPooler:
     """One pooler per route.
 
     Attributes:
-        poolers: by the name of the route; all answer the same tasks, or refuse them by themselves.
+        poolers: by the name of the route; a task that one lacks is refused before (`SpladeModel.check_tasks`).
         route: from a role to the name.
         tasks: of all together.
     """
