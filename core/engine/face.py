@@ -186,8 +186,6 @@ class EngineFace(LoraFace):
         check_params(checked, params, self.limits, self.model, also=others)
         if (refuse := getattr(self._loaded.model, "check_tasks", None)) is not None:
             refuse([checked.name, *(other.name for other in others)], role)
-        if (refuse := getattr(self._loaded.model, "check_tasks", None)) is not None:
-            refuse([checked.name, *(other.name for other in others)], role)
         if params.lora is not None and params.lora not in self.lora_names:
             raise self._unknown_lora(params.lora)
         return RequestOptions(
