@@ -111,7 +111,7 @@ def check_columns(columns: Sequence[Column], *, on_error: str, count: int) -> No
 def header_full(count: int) -> InvalidRequest:
     """Return the refusal of raw bytes whose places do not fit into the header `metadata`."""
     text = (
-        f"With encoding_format bytes, a header says where each of the {count} results lies, and clients read headers of "
-        f"at most 64 KiB: {_MOST_IN_HEADER} results without errors. Send fewer, or ask for bytes_only or base64."
+        f"With encoding_format bytes, a header says where each of the {count} results lies, and clients read 64 KiB of "
+        f"it: {_MOST_IN_HEADER} results without errors. Send fewer, or ask for bytes_only or base64."
     )
     return InvalidRequest(text, param="encoding_format")
