@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import TypeAlias
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,9 +21,21 @@ from cenote.engine.worker import Outcome, settle
 from cenote.inputs.chunks import cut_tokens, cut_windows
 from cenote.types import ModelLimits
 
-__all__ = ["longest_prompt", "mean_of_chunks", "run_in_parts"]
+__all__ = ["PartsHost", "longest_prompt", "mean_of_chunks", "run_in_parts"]
 
-Cancel: TypeAlias = Callable[[Sequence[EngineRequest]], None]
+
+class PartsHost(Protocol):
+    """Who runs the parts."""
+
+    def cancel(self, requests: Sequence[EngineRequest]) -> None:
+        """Take requests out of the queue."""
+
+    def run_again(self, request: EngineRequest) -> None:
+        """Queue a request that was run already, once more."""
+
+    def lora_version(self, name: str | None) -> int:
+        """Return how often an adapter was changed."""
+
 
 #: How far from 1 the norm of a chunk's vector may be for the mean to be normalised again.
 _UNIT = 1e-2
@@ -56,31 +68,33 @@ def mean_of_chunks(vectors: Sequence[Tensor], lengths: Sequence[int], use_activa
     return torch.nn.functional.normalize(mean, dim=0) if unit and use_activation is not False else mean
 
 
-def run_in_parts(request: EngineRequest, size: int, cancel: Cancel) -> list[EngineRequest]:
+def run_in_parts(request: EngineRequest, size: int, host: PartsHost) -> list[EngineRequest]:
     """Return the requests to queue in place of one whose prompt is longer than the model's limit.
 
     The request's own future is settled by the part that ends last, or by the first that fails. A part that then
-    still waits is cancelled, as are all where the request is.
+    still waits is cancelled, as are all where the request is. Where the adapter was changed between two parts, all
+    run again, since their mean would be nobody's vector.
 
     Args:
         request: has a prompt with spans (late chunking), or is for `embed` (chunked processing).
         size: the model's limit.
-        cancel: takes requests out of the queue.
+        host: runs the parts.
     """
     prompt, options = request.prompt, request.options
     cut = cut_windows(prompt, size, options.overlap_tokens) if prompt.spans else cut_tokens(prompt, size)
     parts = [EngineRequest(part, options, clock=request.clock) for part in cut]
-    _Joint(request, parts, cancel)
+    _Joint(request, parts, host)
     return parts
 
 
 class _Joint:
     """Waits for the parts of a request. Kept alive by the callbacks of their futures."""
 
-    def __init__(self, whole: EngineRequest, parts: Sequence[EngineRequest], cancel: Cancel) -> None:
+    def __init__(self, whole: EngineRequest, parts: Sequence[EngineRequest], host: PartsHost) -> None:
         self._whole = whole
         self._parts = parts
-        self._cancel = cancel
+        self._host = host
+        self._versions: set[int] = set()
         self._left = len(parts)
         self._ended = False
         self._lock = threading.Lock()
@@ -90,16 +104,20 @@ class _Joint:
 
     def _stop(self, whole: Future[dict[str, Tensor]]) -> None:
         if whole.cancelled() or whole.exception() is not None:
-            self._cancel(self._parts)
+            self._host.cancel(self._parts)
 
     def _collect(self, part: Future[dict[str, Tensor]]) -> None:
         error = None if part.cancelled() else part.exception()
         with self._lock:
             self._left -= 1
+            # Parts end in the computing thread, where no adapter can be changed meanwhile.
+            self._versions.add(self._host.lora_version(self._whole.lora))
             if self._ended or (self._left > 0 and error is None):
                 return
             self._ended = True
-        if self._whole.future.set_running_or_notify_cancel():
+        if error is None and not part.cancelled() and len(self._versions) > 1:
+            self._host.run_again(self._whole)
+        elif self._whole.future.set_running_or_notify_cancel():
             settle(self._whole, error if isinstance(error, Exception) else self._combined())
 
     def _combined(self) -> Outcome:

@@ -53,7 +53,7 @@ class LoraFace:
         if not self.config.enable_lora and not self.config.lora_modules:
             text = "Adapters are loaded on request only where that is allowed: enable_lora=True (--enable-lora)."
             raise InvalidRequest(text, param="lora_request")
-        with self.engine.exclusive():
+        with self.engine.exclusive(name):
             store.load(name, folder, replace=replace)
         self._lora_folders[name] = Path(folder).resolve()
 
@@ -67,7 +67,7 @@ class LoraFace:
         if name not in self.lora_names:
             raise self._unknown_lora(name)
         self._check_loaded_from_folder(name)
-        with self.engine.exclusive():
+        with self.engine.exclusive(name):
             self._loaded.model.loras.unload(name)  # type: ignore[attr-defined]
         self._lora_folders.pop(name, None)
 

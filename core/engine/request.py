@@ -59,6 +59,11 @@ class EngineRequest:
         """Return the length in tokens."""
         return len(self.prompt)
 
+    @property
+    def lora(self) -> str | None:
+        """Return the name of the low-rank adapter that it runs with."""
+        return self.prompt.lora or self.options.params.lora
+
     def row(self) -> PoolingRow:
         """Return what the pooler must know."""
         return PoolingRow(

@@ -30,7 +30,7 @@ def compute(model: PoolingModel, requests: Sequence[EngineRequest], device: str)
         [request.prompt.token_ids for request in requests],
         device=device,
         token_type_ids=[request.prompt.token_type_ids for request in requests],
-        loras=[request.prompt.lora or request.options.params.lora for request in requests],
+        loras=[request.lora for request in requests],
         roles=[request.options.role for request in requests],
     )
     with torch.inference_mode():

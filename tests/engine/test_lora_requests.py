@@ -12,9 +12,11 @@ import torch
 
 from cenote import LLM, AsyncLLM, LoRARequest, PoolingParams
 from cenote.adapters.lora import LowRank
+from cenote.engine.request import RequestOptions
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.loras import build_lora
+from cenote.types import PreparedInput
 
 TEXT = "low-rank adapters change a model a little"
 
@@ -134,3 +136,23 @@ def test_the_awaiting_face_takes_the_same_requests(bert: Path, adapters: list[Pa
     found = asyncio.run(run())
     with LLM(str(bert), lora_modules=(f"one={adapters[0]}",)) as llm:
         np.testing.assert_allclose(found, _vector(llm, lora="one"), atol=1e-6)
+
+
+def test_an_adapter_that_is_replaced_between_two_parts_of_a_prompt_is_not_mixed_with_the_new_one(
+    bert: Path, adapters: list[Path]
+) -> None:
+    chunked: dict[str, Any] = {"enable_lora": True, "pooler_config": {"enable_chunked_processing": True}}
+    prompt = PreparedInput(token_ids=tuple(range(5, 85)) * 20)
+    wanted = RequestOptions(task="embed", params=PoolingParams(lora="one"))
+    vectors = []
+    for first, second in (adapters, adapters[1:] * 2):
+        with LLM(str(bert), max_num_batched_tokens=1, **chunked) as llm:
+            llm.load_lora("one", str(first))
+            (request,) = llm.engine.submit([prompt], wanted)
+            assert llm.engine.step()
+            assert not request.future.done()
+            llm.load_lora("one", str(second), replace=True)
+            while llm.engine.step():
+                pass
+            vectors.append(request.future.result(timeout=0)["embed"].numpy())
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
