@@ -75,7 +75,7 @@ def pack(
     ends = torch.tensor((0, *lengths)).cumsum(0)
     positions = torch.arange(int(ends[-1])) - torch.repeat_interleave(ends[:-1], torch.tensor(lengths))
     return PackedBatch(
-        input_ids=torch.tensor([token for ids in sequences for token in ids], device=device),
+        input_ids=torch.tensor([token for ids in sequences for token in ids], dtype=torch.int64, device=device),
         position_ids=positions.to(device),
         cu_seq_lens_q=ends.to(device=device, dtype=torch.int32),
         lengths=lengths,

@@ -23,12 +23,14 @@ class TokenBudget:
         max_token_id: largest id that the embedding table and the tokenizer know.
         ids_may_exceed: the tokenizer has ids beyond that.
         own_side: where the tokenizer truncates by itself.
+        may_be_empty: a prompt without tokens has a result.
     """
 
     max_tokens: int
     max_token_id: int
     ids_may_exceed: bool
     own_side: Side
+    may_be_empty: bool = False
 
     def most(self, options: TokenizationOptions) -> int:
         """Return the longest prompt: the options' where they say, else the model's."""
@@ -67,12 +69,16 @@ class TokenBudget:
         return value or None
 
     def check(self, ids: tuple[int, ...], *, trusted: bool) -> None:
-        """Refuse an empty prompt and ids that the model lacks; ids of the tokenizer itself are `trusted`.
+        """Refuse ids that the model lacks, and an empty prompt unless it has a result.
+
+        Ids of the tokenizer itself are `trusted`.
 
         Raises:
             InvalidRequest: as said.
         """
         if not ids:
+            if self.may_be_empty:
+                return
             raise InvalidRequest("The prompt is empty: it has no tokens.", param="input")
         if trusted and not self.ids_may_exceed:
             return

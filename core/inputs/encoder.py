@@ -43,6 +43,7 @@ class TextEncoder:
         type_vocab_size: int | None = None,
         lower_case: bool = False,
         include_prompt: bool = True,
+        may_be_empty: bool = False,
     ) -> None:
         """Prepare a private copy of the tokenizer.
 
@@ -54,6 +55,7 @@ class TextEncoder:
                 tokenizer.
             lower_case: lower-case the text first (`do_lower_case` of the Sentence-Transformers files).
             include_prompt: False reports how many leading tokens a prefix takes, so that pooling can skip them.
+            may_be_empty: a prompt without tokens has a result.
         """
         self._content = ContentTokenizer(tokenizer.backend_tokenizer, lower_case=lower_case)
         largest = max(self._content.rust.get_vocab(with_added_tokens=True).values(), default=0)
@@ -63,6 +65,7 @@ class TextEncoder:
             max_token_id=most,
             ids_may_exceed=largest > most,
             own_side="left" if tokenizer.truncation_side == "left" else "right",
+            may_be_empty=may_be_empty,
         )
         self.max_tokens = max_tokens
         self.max_token_id = most
@@ -94,8 +97,8 @@ class TextEncoder:
         Raises:
             PromptTooLong: more than `max_tokens` tokens (the options' where they say), and no truncation asked for. A
                 text with `chunk_ends` has no limit here: the engine runs it in parts.
-            InvalidRequest: no tokens are left, an id is out of vocabulary, the text is not valid Unicode, the chat
-                template cannot be filled, or the truncation asked for is not possible.
+            InvalidRequest: no tokens are left where some are needed, an id is out of vocabulary, the text is not valid
+                Unicode, the chat template cannot be filled, or the truncation asked for is not possible.
             CheckpointError: the tokenizer makes of pairs what cenote cannot.
         """
         if prompt.token_ids is not None:

@@ -128,6 +128,20 @@ def test_vectors_of_query_tokens_are_refused_before_they_share_a_batch(published
     assert forwards == 1
 
 
+def test_a_query_without_tokens_has_no_terms(routed: LLM, published: Path, encoder_of: Callable[[Path], Any]) -> None:
+    blank = ["", "  \n"]
+    reference = encoder_of(published).encode_query(blank, convert_to_sparse_tensor=False)
+    for text, expected in zip(blank, reference, strict=True):
+        assert not expected.any()
+        (alone,) = routed.encode([text], pooling_task="sparse_embed", role="query")
+        assert alone.prompt_token_ids == []
+        assert alone.outputs.data.shape == expected.shape
+        assert alone.outputs.data.values().numel() == 0
+    among = [text for word in ("deep", "water") for text in (word, *blank)]
+    assert [bool(row.any()) for row in _rows(routed, among, "query", "embed")] == [True, False, False] * 2
+    assert [item.outputs.score for item in routed.score(blank, ["deep", "water"])] == [0.0, 0.0]
+
+
 def test_queries_are_single_texts(routed: LLM) -> None:
     with pytest.raises(InvalidRequest, match="single texts"):
         routed.encode([{"text": "a", "text_pair": "b"}], pooling_task="embed", role="query")

@@ -72,7 +72,9 @@ def load_stored(checkpoint: Checkpoint, path: str, size: int) -> StoredTerms:
         )
     tokenizer = load_tokenizer(checkpoint, str(folder))
     limit = min(tokenizer.model_max_length, _NO_LIMIT)
-    return StoredTerms(weights=weights.float(), encoder=TextEncoder(tokenizer, max_tokens=limit, vocab_size=size))
+    # No network needs a token: a query without any has no term, as in sentence-transformers.
+    encoder = TextEncoder(tokenizer, max_tokens=limit, vocab_size=size, may_be_empty=True)
+    return StoredTerms(weights=weights.float(), encoder=encoder)
 
 
 @dataclass(frozen=True)
