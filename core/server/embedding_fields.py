@@ -75,7 +75,7 @@ class EmbeddingRequest(PoolingFields, ChatOptionFields, VoyageFields, JinaFields
             InvalidRequest: the model has no such task, or it is for other inputs than `input_type` says.
         """
         task = task_fields(self.task, model) if self.task is not None else {}
-        check_task_role(self.task or model.lora, self.role(), has_task=self.task is not None)
+        check_task_role(self.task, self.role())
         return [*self.voyage(), *self.jina(), *(("task", name, value) for name, value in task.items())]
 
     def chat(self) -> ChatOptions | None:

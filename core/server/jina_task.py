@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from cenote.errors import InvalidRequest
 from cenote.server.models import ServedModel
+from cenote.server.roles import named_role
 from cenote.server.text import show
 from cenote.types import Role
 
@@ -14,7 +14,6 @@ __all__ = ["check_task_role", "task_fields"]
 
 #: What this route does anyway, as `/pooling` calls it.
 _NATIVE = "embed"
-_ROLES: Mapping[str, str] = {"query": "query", "passage": "document", "document": "document"}
 
 
 def task_fields(task: str, model: ServedModel) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def task_fields(task: str, model: ServedModel) -> dict[str, Any]:
         return {"lora": task}
     if task in model.engine.prompt_names:
         return {"prompt_name": task}
-    role = _ROLES.get(task.rpartition(".")[2])
+    role = named_role(task)
     if role is not None:
         return {"input_type": role}
     if task == _NATIVE:
@@ -42,22 +41,16 @@ def task_fields(task: str, model: ServedModel) -> dict[str, Any]:
     )
 
 
-def check_task_role(name: str | None, role: Role | None, *, has_task: bool) -> None:
-    """Refuse an `input_type` that a task, or an adapter named as the model, contradicts: it would have no effect.
+def check_task_role(task: str | None, role: Role | None) -> None:
+    """Refuse an `input_type` beside a task that is not for such inputs: it would have no effect.
 
     Args:
-        name: of the task or the adapter, or None.
+        task: of the body, or None.
         role: what `input_type` says.
-        has_task: it is a task, which always says what inputs are for; the names of adapters may say nothing of it.
 
     Raises:
         InvalidRequest: as said.
     """
-    if name is None or role is None:
-        return
-    said = _ROLES.get(name.rpartition(".")[2])
-    if said == role or (said is None and not has_task) or name == _NATIVE:
-        return
-    what = "task" if has_task else "model"
-    text = f"{what} is {show(name)} and input_type is {role}, which contradict each other; send one of them."
-    raise InvalidRequest(text, param="input_type")
+    if task not in (None, _NATIVE) and role not in (None, named_role(task)):
+        text = f"task is {show(task)} and input_type is {role}, which contradict each other; send one of them."
+        raise InvalidRequest(text, param="input_type")

@@ -70,6 +70,17 @@ def test_a_task_and_an_input_type_must_not_contradict(
         assert answer.json()["error"]["param"] == "input_type"
 
 
+def test_an_adapter_and_an_input_type_must_not_contradict_on_any_route(prompted: httpx.Client) -> None:
+    for path, body in (
+        ("/pooling", {"input": "a", "model": "retrieval.query"}),
+        ("/pooling", {"input": "a", "model": "jina", "lora": "retrieval.query"}),
+        ("/v2/embed", {"texts": ["a"], "model": "retrieval.query", "embedding_types": ["float"]}),
+        ("/embed", {"inputs": "a", "model": "retrieval.query"}),
+    ):
+        for word, good in (("query", (200,)), ("document", (400, 422))):
+            assert prompted.post(path, json={**body, "input_type": word}).status_code in good, (path, word)
+
+
 def test_an_adapter_that_two_models_have_is_listed_once_and_reached_through_either(prompted: httpx.Client) -> None:
     names = [card["id"] for card in prompted.get("/v1/models").json()["data"]]
     assert "retrieval.query" in names
