@@ -163,6 +163,7 @@ class ModelLimits:
         token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
         pad_token_id: stands between the two sides of a scored pair in results.
         score_type: the way of scoring that the model was made for, where that is not the one of its default task.
+        similarity: how two sparse vectors are compared, by sentence-transformers' names; None is the dot product.
     """
 
     max_tokens: int
@@ -176,6 +177,7 @@ class ModelLimits:
     token_pooling: str = "ALL"
     pad_token_id: int = 0
     score_type: str | None = None
+    similarity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

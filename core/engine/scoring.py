@@ -141,7 +141,8 @@ def plan_scores(
     """
     queries, documents = score_texts(data_1, names[0]), score_texts(data_2, names[1])
     pairs = pair_up(len(queries), len(documents), names)
-    scorer = choose_scorer(score_type, face.supported_tasks, face.default_task, own=face.limits.score_type)
+    own, similarity = face.limits.score_type, face.limits.similarity
+    scorer = choose_scorer(score_type, face.supported_tasks, face.default_task, own=own, similarity=similarity)
     inputs = scorer.inputs(queries, documents, pairs)
     joint = inputs[0].side == "pair"
     if use_prompts and joint:

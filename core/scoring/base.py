@@ -36,7 +36,10 @@ class ScoreInput:
 
 
 class Scorer(Protocol):
-    """A way of scoring; an entry point of the group `cenote.scorers` names an object of this form."""
+    """A way of scoring; an entry point of the group `cenote.scorers` names an object of this form.
+
+    One that depends on the similarity which a model's files name has `by_similarity(name) -> Scorer`.
+    """
 
     #: Task that a model must support.
     task: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import cast
 
 from cenote.errors import UnsupportedTask
 from cenote.registry import Registry, default_registry
@@ -22,6 +23,7 @@ def choose_scorer(
     registry: Registry | None = None,
     *,
     own: str | None = None,
+    similarity: str | None = None,
 ) -> Scorer:
     """Return the way of scoring asked for, or the model's own.
 
@@ -34,9 +36,10 @@ def choose_scorer(
         default_task: its task where a request names none.
         registry: where to look; None is the registry of this process.
         own: the way that a model was made for whose default task is `embed` (sparse encoders).
+        similarity: that the model's files name, for ways of scoring that have several (`by_similarity`).
 
     Raises:
-        UnsupportedTask: the model cannot score, or not this way.
+        UnsupportedTask: the model cannot score, or not this way, or the similarity is unknown.
         UnknownPlugin: nothing offers a way of this name.
     """
     by_task = own if own is not None and default_task == "embed" else _BY_TASK.get(default_task)
@@ -52,4 +55,5 @@ def choose_scorer(
             f"score_type {name!r} needs the task {scorer.task!r}, which this model does not have. It can do: {offered}."
         )
         raise UnsupportedTask(text, param="score_type")
-    return scorer
+    by_similarity = None if similarity is None else getattr(scorer, "by_similarity", None)
+    return scorer if by_similarity is None else cast("Scorer", by_similarity(similarity))

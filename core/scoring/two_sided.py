@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cenote.errors import UnsupportedTask
 from cenote.kernels import get_kernel
 from cenote.scoring.base import Pair, ScoreInput
+from cenote.scoring.similarity import SIMILARITIES
 from cenote.types import Prompt
 
 __all__ = ["COLBERT", "DENSE", "SPARSE", "Dense", "LateInteraction", "Sparse"]
@@ -52,7 +54,7 @@ class Dense(_TwoSided):
 
 
 class Sparse(_TwoSided):
-    """Dot product of two sparse vectors: the weights of the terms that both have, multiplied and summed.
+    """The similarity of two sparse vectors; by default their dot product.
 
     Source: `SparseEncoder.similarity` of sentence-transformers 6.2, whose similarity is the dot product where the
     model's files name none. A model may read queries otherwise than documents, so the sides have their roles.
@@ -61,18 +63,28 @@ class Sparse(_TwoSided):
     task = "sparse_embed"
     by_role = True
 
+    def __init__(self, similarity: str = "dot") -> None:
+        """Score by `dot`, `cosine`, or the negative `euclidean` or `manhattan` distance."""
+        self._similarity = SIMILARITIES[similarity]
+
+    def by_similarity(self, name: str) -> Sparse:
+        """Return the way of scoring of a model whose files name a similarity.
+
+        Raises:
+            UnsupportedTask: the name is unknown.
+        """
+        if name not in SIMILARITIES:
+            raise UnsupportedTask(
+                f"The files of this model name the similarity {name!r:.80}, which sparse vectors do not have; known: "
+                f"{', '.join(SIMILARITIES)}. Correct similarity_fn_name in config_sentence_transformers.json.",
+                param="score_type",
+            )
+        return Sparse(name)
+
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
-        """Return the dot product of each pair, in float32."""
-        scores = torch.zeros(len(pairs))
-        for place, (query, document) in enumerate(pairs):
-            left, right = results[query], results[queries + document]
-            terms, weights = right.indices()[0], right.values().float()
-            if not len(terms):
-                continue
-            at = torch.searchsorted(terms, left.indices()[0]).clamp_max(len(terms) - 1)
-            shared = terms[at] == left.indices()[0]
-            scores[place] = (weights[at] * left.values().float())[shared].sum()
-        return scores
+        """Return the similarity of each pair, in float32."""
+        found = [self._similarity(results[query], results[queries + document]) for query, document in pairs]
+        return torch.stack(found)
 
 
 class LateInteraction(_TwoSided):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from sentence_transformers import SparseEncoder
 
 from cenote import LLM
 from cenote.errors import UnsupportedTask
@@ -32,6 +35,33 @@ def test_scores_are_the_dot_products_of_the_reference(
     assert_close(found, encoder.similarity_pairwise(queries, documents), tolerance=2e-5)
     found = torch.tensor([output.outputs.score for output in many])
     assert_close(found, encoder.similarity(queries, documents)[0], tolerance=2e-5)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean", "manhattan", None])
+def test_scores_are_of_the_similarity_that_the_files_name(similarity: str | None, splade: Path, tmp_path: Path) -> None:
+    folder = _with_similarity(similarity, splade, tmp_path)
+    encoder = SparseEncoder(str(folder), device="cpu")
+    left, right = (encoder.encode(texts, convert_to_sparse_tensor=False) for texts in (_QUERIES, _DOCUMENTS))
+    with LLM(str(folder)) as llm:
+        outputs = llm.score(_QUERIES, _DOCUMENTS)
+        assert llm.report()["similarity"] == (similarity or "dot")
+    found = torch.tensor([output.outputs.score for output in outputs])
+    assert_close(found, encoder.similarity_pairwise(left, right), tolerance=2e-5)
+
+
+def test_an_unknown_similarity_is_refused_when_texts_are_scored(splade: Path, tmp_path: Path) -> None:
+    with LLM(str(_with_similarity("maxsim", splade, tmp_path))) as llm:
+        with pytest.raises(UnsupportedTask, match=r"similarity 'maxsim'.*known: dot, cosine, euclidean, manhattan"):
+            llm.score("a", "b")
+        assert llm.score("a", "a", score_type="dense")[0].outputs.score == pytest.approx(1.0, abs=1e-5)
+
+
+def _with_similarity(name: str | None, source: Path, root: Path) -> Path:
+    folder = root / "model"
+    shutil.copytree(source, folder)
+    file = folder / "config_sentence_transformers.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"similarity_fn_name": name}))
+    return folder
 
 
 def test_the_dense_forms_are_scored_when_asked_and_as_in_vllm(folder_of: Callable[[str], Path]) -> None:

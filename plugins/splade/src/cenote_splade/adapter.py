@@ -47,6 +47,8 @@ class SpladeAdapter:
         }
         most_terms = next((way.most_terms for way in ways.values() if isinstance(way, SpladeSettings)), None)
         normalize = first_set(user=options.pooler_config.use_activation, default=False)
+        files = checkpoint.sentence_transformers
+        similarity = files.similarity_fn_name if files else None
         ends, rows = _ends(model, options), choose_steps(options.pooler_config)
         tokens = TokenPooler(EmbeddingHead(normalize=options.pooler_config.use_activation is not False), steps=rows)
         poolers: dict[str, Pooler] = {}
@@ -63,6 +65,7 @@ class SpladeAdapter:
             settings=settings,
             stored=stored,
             score_type=None if options.compat == "vllm" else "sparse",
+            similarity=similarity,
             pooler=RoutedPooler(poolers, settings.route, frozenset({"embed", "sparse_embed", "token_embed"})),
             embedding_size=size,
             token_pooling="ALL" if rows is None else "STEP",
@@ -70,6 +73,7 @@ class SpladeAdapter:
                 "terms": f"{settings}{'' if ends == Ends() else ', [CLS] and [SEP] left out'}",
                 "head": type(model.stack.whole).__name__,
                 "normalize": str(normalize),
+                "similarity": similarity or "dot",
                 "embedding size": str(size),
             },
         )

@@ -29,6 +29,7 @@ class SpladeModel(TextPoolingModel):
         settings: SparseSettings,
         stored: Mapping[str, StoredTerms],
         score_type: str | None,
+        similarity: str | None,
         **options: Any,
     ) -> None:
         """Put a loaded backbone and a pooler together.
@@ -38,6 +39,7 @@ class SpladeModel(TextPoolingModel):
             settings: the routes.
             stored: those of them that no network runs for.
             score_type: how texts are scored where nobody says; None is the cosine of their dense forms.
+            similarity: of two sparse vectors, by sentence-transformers' name; None is the dot product.
             **options: as `TextPoolingModel` takes them.
         """
         super().__init__(*arguments, **options)
@@ -45,7 +47,7 @@ class SpladeModel(TextPoolingModel):
         self._stored = dict(stored)
         # A part of the vocabulary is no smaller embedding, whatever a config says.
         limits = replace(self.limits, is_matryoshka=False, matryoshka_dimensions=())
-        self.limits = replace(limits, score_type=score_type)
+        self.limits = replace(limits, score_type=score_type, similarity=similarity)
 
     def check_tasks(self, tasks: Sequence[str], role: Role | None) -> None:
         """Refuse what the side of a role does not give.
