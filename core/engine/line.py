@@ -149,13 +149,17 @@ class WaitingLine:
             share += claimed
             if self._may_enter(claimed):
                 waiting += claimed
-        excess = (waiting + more).excess(self._limit)
-        if excess is None and of_large and share.requests and not (share + more).fits(self._share):
-            waiting, excess = share, (share + more).excess(self._share)
-        if excess is not None:
+        if excess := (waiting + more).excess(self._limit):
             what, count, most = excess
-            added = more.requests if what == "prompts" else more.tokens
-            raise QueueFull(f"{count - (added or 0)} {what} wait and {added} more were sent; at most {most} may wait.")
+            added = _amount(more, what)
+            raise QueueFull(f"{count - added} {what} wait and {added} more were sent; at most {most} may wait.")
+        if of_large and share.requests and (excess := (share + more).excess(self._share)):
+            what, count, _ = excess
+            most, held = _amount(self._limit, what), count - _amount(more, what)
+            raise QueueFull(
+                f"{held} {what} of calls beyond the limit of {most} wait, as this one is; such calls share half of the "
+                "queue. Send it later, or in smaller calls."
+            )
 
     def _may_enter(self, load: Load) -> bool:
         """Tell whether the share of large calls has room for a prompt of one of them."""
@@ -195,3 +199,7 @@ class WaitingLine:
             self._beyond -= load
             self._queue.add(unit, call=unit[0].call)
             self._large += load
+
+
+def _amount(load: Load, what: str) -> int:
+    return (load.requests if what == "prompts" else load.tokens) or 0

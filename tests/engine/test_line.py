@@ -72,7 +72,7 @@ def test_a_second_large_call_is_refused_while_the_first_fills_its_half() -> None
     line = _line(requests=8)
     line.add(_units(12), bounded=True)
     # Those are the ones in the queue, and the next one of the first call.
-    with pytest.raises(QueueFull, match="5 prompts wait and 4 more were sent; at most 4 may wait"):
+    with pytest.raises(QueueFull, match="5 prompts of calls beyond the limit of 8 wait, as this one is"):
         line.add(_units(9), bounded=True)
     _drained(line, 100)
     line.add(_units(9), bounded=True)
