@@ -46,7 +46,9 @@ def test_rounding_beyond_one_is_forgiven() -> None:
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 def test_components_beyond_one_are_refused(dtype: OutputDtype) -> None:
-    with pytest.raises(InvalidRequest, match=r"up to 1; one of this embedding is 2\.5\. Normalise") as caught:
+    with pytest.raises(
+        InvalidRequest, match=r"one of this embedding is 2\.5\. These vectors are not normalised"
+    ) as caught:
         quantize(torch.tensor([0.5, -2.5]), dtype)
     assert caught.value.param == "output_dtype"
 
