@@ -19,7 +19,7 @@ from cenote.server.state import state_of
 from cenote.server.switches import Switches
 from cenote.server.text import shorten, show
 
-__all__ = ["json_body_schema", "read_body", "read_json", "validate"]
+__all__ = ["TooManyItems", "json_body_schema", "read_body", "read_json", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -30,7 +30,11 @@ _LARGE = 1 << 20
 #: Elements of lists from which on a body is validated in a thread.
 _MANY = 1 << 13
 #: Fields of native bodies that hold a list of items.
-_LISTS = ("input", "texts", "queries", "documents", "items", "data_1", "data_2", "text_1", "text_2")
+_LISTS = ("input", "inputs", "texts", "queries", "documents", "items", "data_1", "data_2", "text_1", "text_2")
+
+
+class TooManyItems(InvalidRequest):
+    """A body has more items than the operator allows, whatever they are."""
 
 
 async def read_body(request: Request, model: type[M]) -> M:
@@ -68,11 +72,13 @@ async def validate(data: Mapping[str, Any], model: type[M], request: Request | N
         request: whose body it is, so that what the operator allows counts; without it nothing extra is allowed.
 
     Raises:
+        TooManyItems: a list has more items than the operator allows.
         InvalidRequest: a field has a value that is refused for a reason of its own.
         ApiError: 400 where it does not fit the model.
     """
     if request is not None and issubclass(model, CommonFields):
-        _check_counts(data, state_of(request).config.max_items_per_request)
+        given = {name: data.get(name) for name in _LISTS if name in model.model_fields}
+        _check_counts(given, state_of(request).config.max_items_per_request)
     switches = Switches() if request is None else Switches.of(state_of(request).config)
     lists = [value for value in data.values() if isinstance(value, list)]
     if sum(len(part) for value in lists for part in (value, *value) if isinstance(part, list)) > _MANY:
@@ -85,12 +91,16 @@ async def validate(data: Mapping[str, Any], model: type[M], request: Request | N
 
 
 def _check_counts(data: Mapping[str, Any], most: int) -> None:
-    """Refuse too many items before each of them is looked at; a list of numbers is one item, whatever its length."""
-    for name in _LISTS:
-        value = data.get(name)
-        if isinstance(value, list) and len(value) > most and type(value[0]) is not int:
-            text = f"{name} has {len(value)} elements; at most {most} are allowed."
-            raise InvalidRequest(text, param=name)
+    """Refuse too many items before each of them is looked at, which would take seconds for millions."""
+    for name, value in data.items():
+        if isinstance(value, list) and len(value) > most and not _is_one_item(value):
+            raise TooManyItems(f"{name} has {len(value)} elements; at most {most} are allowed.", param=name)
+
+
+def _is_one_item(value: list[Any]) -> bool:
+    """Tell whether a list is one text, as token ids, or one conversation, by its ends."""
+    ends = (value[0], value[-1])
+    return type(ends[0]) is int or all(isinstance(end, dict) and "role" in end for end in ends)
 
 
 def _validate(data: Mapping[str, Any], model: type[M], switches: Switches) -> M:

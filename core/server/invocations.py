@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from cenote.errors import InvalidRequest
 from cenote.server.api_error import ApiError
-from cenote.server.body import read_json, validate
+from cenote.server.body import TooManyItems, read_json, validate
 from cenote.server.classify import ClassificationRequest, ClassificationResponse, answer_classify
 from cenote.server.embedding_fields import EmbeddingRequest
 from cenote.server.embedding_reply import EmbeddingResponse, PoolingResponse
@@ -108,6 +108,8 @@ async def _answer(request: Request, data: dict[str, Any]) -> Response:
                 continue
             try:
                 await validate(data, form.body, request)
+            except TooManyItems:  # in every form
+                raise
             except (ApiError, InvalidRequest) as exc:
                 reasons.setdefault(form.name, shorten(str(exc.detail if isinstance(exc, ApiError) else exc)))
                 continue

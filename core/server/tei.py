@@ -22,7 +22,7 @@ from cenote.server.inference import InferenceCall, infer
 from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState
 from cenote.server.tei_fields import TeiEmbedFields
-from cenote.server.tei_models import check_prompts, is_offered, model_for_task
+from cenote.server.tei_models import check_given, check_prompts, is_offered, model_for_task
 from cenote.server.tei_replies import Cost, array_response, bare_response
 from cenote.types import PoolingParams, Prompt
 
@@ -92,6 +92,7 @@ def tei_embed_router(state: ServerState) -> APIRouter:
 
 async def tei_embed(request: Request, data: dict[str, Any]) -> Response:
     """Answer a body of `/embed`."""
+    check_given(request, data.get("inputs"), "inputs")
     body = await validate(data, TeiEmbedRequest, request)
     cost = Cost(count_characters(body.inputs))
     params = PoolingParams(prompt_name=body.prompt_name, use_activation=body.normalize, dimensions=body.dimensions)
@@ -99,7 +100,9 @@ async def tei_embed(request: Request, data: dict[str, Any]) -> Response:
 
 
 async def _embed_all(request: Request) -> Response:
-    body = await validate(await read_json(request), TeiAllRequest, request)
+    data = await read_json(request)
+    check_given(request, data.get("inputs"), "inputs")
+    body = await validate(data, TeiAllRequest, request)
     cost = Cost(count_characters(body.inputs))
     params = PoolingParams(prompt_name=body.prompt_name, use_activation=False)
     return await array_response(await run_embed(request, body, "token_embed", params), cost)
@@ -107,6 +110,7 @@ async def _embed_all(request: Request) -> Response:
 
 async def tei_embed_sparse(request: Request, data: dict[str, Any]) -> Response:
     """Answer a body of `/embed_sparse`."""
+    check_given(request, data.get("inputs"), "inputs")
     body = await validate(data, TeiSparseRequest, request)
     cost = Cost(count_characters(body.inputs))
     outputs = await run_embed(request, body, "sparse_embed", PoolingParams(prompt_name=body.prompt_name))

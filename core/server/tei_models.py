@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import Request
 
@@ -12,7 +13,7 @@ from cenote.server.tei_errors import tei_error
 from cenote.server.text import shorten
 from cenote.types import Prompt
 
-__all__ = ["check_prompts", "check_size", "is_offered", "model_for_task", "model_that"]
+__all__ = ["check_given", "check_prompts", "check_size", "is_offered", "model_for_task", "model_that"]
 
 
 def is_offered(state: ServerState, task: str) -> bool:
@@ -61,6 +62,21 @@ def check_size(request: Request, count: int, name: str) -> None:
     if count > most:
         text = f"{name} has {count} elements; at most {most} are allowed (max_client_batch_size of /info)."
         raise tei_error("Validation", text, status=413, param=name)
+
+
+def check_given(request: Request, given: Any, name: str) -> None:
+    """Refuse a batch that is too large before its items are looked at; a list of numbers is one item.
+
+    Args:
+        request: of the client.
+        given: the field as the body has it.
+        name: of the field.
+
+    Raises:
+        ApiError: 413.
+    """
+    if isinstance(given, list) and given and type(given[0]) is not int:
+        check_size(request, len(given), name)
 
 
 def check_prompts(request: Request, prompts: Sequence[Prompt], name: str = "inputs") -> None:

@@ -22,7 +22,7 @@ from cenote.server.request_ids import claim_request_id
 from cenote.server.state import ServerState
 from cenote.server.tei import count_characters
 from cenote.server.tei_fields import TeiFields, TeiPairs, TeiTruncation
-from cenote.server.tei_models import check_prompts, is_offered, model_for_task
+from cenote.server.tei_models import check_given, check_prompts, is_offered, model_for_task
 from cenote.server.tei_replies import Cost, bare_response
 from cenote.types import PoolingParams
 
@@ -80,6 +80,9 @@ def tei_predict_router(state: ServerState) -> APIRouter:
 
 async def tei_predict(request: Request, data: dict[str, Any]) -> Response:
     """Answer a body of `/predict`: labels by descending score."""
+    given = data.get("inputs")
+    if isinstance(given, list) and given and isinstance(given[0], list):  # texts in a flat list are one input
+        check_given(request, given, "inputs")
     body = await validate(data, TeiPredictRequest, request)
     model = model_for_task(request, body.model, _TASK)
     is_batch, prompts = body.inputs

@@ -25,7 +25,7 @@ from cenote.server.score_run import can_score, run_scores
 from cenote.server.state import state_of
 from cenote.server.tei_errors import tei_envelope, tei_error
 from cenote.server.tei_fields import TeiFields, TeiTruncation
-from cenote.server.tei_models import check_size, model_that
+from cenote.server.tei_models import check_given, check_size, model_that
 from cenote.server.tei_replies import Cost
 from cenote.types import TokenizationOptions
 
@@ -65,6 +65,7 @@ class _Scoring(ScoringFields):
 async def tei_rerank(request: Request, data: dict[str, Any]) -> Response:
     """Answer a body with `texts`: places and scores, best first; equal scores in the order of the texts."""
     request.state.envelope = tei_envelope
+    check_given(request, data.get("texts"), "texts")
     body = await validate(data, TeiRerankRequest, request)
     model = _choose(request, body.model)
     check_size(request, len(body.texts), "texts")

@@ -13,7 +13,7 @@ from cenote.server.encoding import VectorFormat
 from cenote.server.state import ServerState
 from cenote.server.tei import count_characters, run_embed
 from cenote.server.tei_fields import TeiEmbedFields, TeiFields, TeiTruncation
-from cenote.server.tei_models import check_size, is_offered
+from cenote.server.tei_models import check_given, check_size, is_offered
 from cenote.server.tei_replies import Cost
 from cenote.types import PoolingParams, Prompt
 
@@ -65,6 +65,8 @@ async def tei_similarity(request: Request, data: dict[str, Any]) -> Response:
     """Answer a body of `/similarity`."""
     import torch
 
+    given = data.get("inputs")
+    check_given(request, given.get("sentences") if isinstance(given, dict) else None, "sentences")
     body = await validate(data, TeiSimilarityRequest, request)
     check_size(request, len(body.inputs.sentences), "sentences")
     asked = body.parameters

@@ -18,12 +18,12 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from cenote.engine.token_view import TokenView
-from cenote.server.body import json_body_schema, read_body, validate
+from cenote.server.body import json_body_schema, read_json, validate
 from cenote.server.models import ServedModel
 from cenote.server.state import ServerState, state_of
 from cenote.server.tei_errors import tei_envelope
 from cenote.server.tei_fields import TeiFields
-from cenote.server.tei_models import check_prompts, check_size
+from cenote.server.tei_models import check_given, check_prompts, check_size
 from cenote.server.text import show
 from cenote.server.tokenize_run import check_characters, check_ids, tokenize_all, vocabulary_words
 from cenote.types import Prompt, TokenizationOptions
@@ -106,6 +106,7 @@ def tei_decode_router(state: ServerState) -> APIRouter:
 async def tei_tokenize(request: Request, data: dict[str, Any]) -> Response:
     """Answer a body with `inputs`: per text, its tokens with their places."""
     request.state.envelope = tei_envelope
+    check_given(request, data.get("inputs"), "inputs")
     body = await validate(data, TeiTokenizeRequest, request)
     prompts = tuple(Prompt(text=text) for text in body.inputs)
     check_prompts(request, prompts)
@@ -144,7 +145,9 @@ def _token(number: int, text: str, special: bool, start: int | None = None, stop
 
 
 async def _decode(request: Request) -> Response:
-    body = await read_body(request, TeiDecodeRequest)
+    data = await read_json(request)
+    check_given(request, data.get("ids"), "ids")
+    body = await validate(data, TeiDecodeRequest, request)
     check_size(request, len(body.ids), "ids")
     model = state_of(request).models.resolve(body.model)
     check_ids(model, body.ids, "ids")

@@ -208,8 +208,14 @@ def test_too_many_items_are_refused_before_any_is_looked_at(start_server: Any) -
             ("/score", {"queries": "a", "documents": many}, "documents"),
             ("/rerank", {"query": "a", "documents": many}, "documents"),
             ("/v2/embed", {"texts": many}, "texts"),
+            ("/v2/embed", {"inputs": many}, "inputs"),
+            ("/invocations", {"input": many}, "input"),
+            ("/v1/embeddings", {"input": [{"role": "user"}, *many]}, "input"),
         ):
             error = small.post(path, json=body).json()["error"]
             assert (error["param"], error["code"]) == (name, 400)
-            assert error["message"] == f"{name} has 11 elements; at most 10 are allowed."
+            assert error["message"] == f"{name} has {len(body[name])} elements; at most 10 are allowed."
         assert small.post("/v1/embeddings", json={"input": [5] * 11}).status_code == 200  # ids of one prompt
+        assert small.post("/v1/embeddings", json={"input": "a", "items": many}).status_code == 200  # no field here
+        chat = [{"role": "user", "content": "a"}] * 11
+        assert "elements" not in small.post("/v1/embeddings", json={"input": chat}).json()["error"]["message"]

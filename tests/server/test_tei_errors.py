@@ -158,6 +158,17 @@ def test_too_many_inputs_are_413_and_so_is_a_long_body(start_server: Any) -> Non
         _post(own, "/embed", 413, "Validation", inputs="a" * 2000)
 
 
+def test_too_many_inputs_are_413_before_any_is_looked_at(start_server: Any) -> None:
+    with start_server(max_items_per_request=2) as running, httpx.Client(base_url=running.url) as own:
+        for url in ("/embed", "/embed_all", "/embed_sparse", "/tokenize"):
+            _post(own, url, 413, "Validation", inputs=["a", "b", 5.5])
+        _post(own, "/predict", 413, "Validation", inputs=[["a"], ["b"], 5.5])
+        _post(own, "/decode", 413, "Validation", ids=[[1], [2], "a"])
+        _post(own, "/rerank", 413, "Validation", query="a", texts=["a", "b", 5])
+        _post(own, "/similarity", 413, "Validation", inputs={"source_sentence": "a", "sentences": ["b", "c", 5]})
+        assert own.post("/embed", json={"inputs": [101, 102, 103]}).status_code == 200
+
+
 def test_a_missing_key_is_401_in_this_dialect(start_server: Any) -> None:
     with start_server(api_keys=("right",)) as running, httpx.Client(base_url=running.url) as own:
         for url in ROUTES:
