@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -94,6 +95,7 @@ class ModelTable:
 
         Raises:
             ModelNotFound: nothing has this name.
+            InvalidRequest: low-rank adapters of several models have it.
         """
         found = (self._by_name.get(name) or self._with_lora(name)) if name else None
         if not name or (found is None and not self._strict):
@@ -108,8 +110,14 @@ class ModelTable:
         return found
 
     def _with_lora(self, name: str) -> ServedModel | None:
-        owner = next((model for model in self._models if name in model.engine.lora_names), None)
-        return None if owner is None else replace(owner, name=name, lora=name)
+        owners = [model for model in self._models if name in model.engine.lora_names]
+        if len(owners) > 1:
+            text = (
+                f"Low-rank adapters of several models are called {show(name)}. Name one of them as model "
+                f"({', '.join(owner.name for owner in owners)}), and the adapter as lora."
+            )
+            raise InvalidRequest(text, param="model")
+        return replace(owners[0], name=name, lora=name) if owners else None
 
 
 class ModelCard(TypedDict):
@@ -145,13 +153,15 @@ def models_router() -> APIRouter:
 
 
 def model_cards(table: ModelTable) -> list[tuple[ServedModel, dict[str, Any]]]:
-    """Return an entry of `/v1/models` for each name, then for each low-rank adapter, with the model behind it."""
+    """Return an entry of `/v1/models` for each name, then for each low-rank adapter, with the model behind it.
+
+    Adapters of several models that have one name are left out: it chooses none of them.
+    """
     cards = [(model, _card(alias, model, table.created, None)) for model in table for alias in model.aliases]
-    adapters: dict[str, ServedModel] = {}
-    for model in table:
-        for name in model.engine.lora_names:
-            adapters.setdefault(name, model)  # of several with one name, the one that requests get
-    return cards + [(model, _card(name, model, table.created, model.name)) for name, model in adapters.items()]
+    adapters = [(model, name) for model in table for name in model.engine.lora_names]
+    owners = Counter(name for _, name in adapters)
+    alone = [(model, name) for model, name in adapters if owners[name] == 1]
+    return cards + [(model, _card(name, model, table.created, model.name)) for model, name in alone]
 
 
 def _card(alias: str, model: ServedModel, created: int, parent: str | None) -> dict[str, Any]:

@@ -44,6 +44,28 @@ def test_adapters_are_listed_under_their_base_model(url: str) -> None:
     assert [(card["id"], card["parent"]) for card in cards] == [("base", None), ("legal", "base")]
 
 
+def test_an_adapters_name_that_two_models_have_chooses_neither(
+    tmp_path_factory: pytest.TempPathFactory, start_server: Any
+) -> None:
+    folder: Path = build_checkpoint("bert", tmp_path_factory.mktemp("twins"))
+    adapter = build_lora(folder, tmp_path_factory.mktemp("shared"), targets=["query", "value"])
+    given = {"a": (f"same={adapter}",), "b": (f"same={adapter}", f"own={adapter}")}
+    engines = {name: AsyncLLM(str(folder), served_model_name=name, lora_modules=loras) for name, loras in given.items()}
+    with start_server(engine=engines) as server:
+        for path in ("/v1/models", "/models"):
+            cards = httpx.get(f"{server.url}{path}").json()["data"]
+            assert [card["id"] for card in cards] == ["a", "b", "own"]
+        answer = httpx.post(f"{server.url}/v1/embeddings", json={"input": "a text", "model": "same"})
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert error["param"] == "model"
+        assert "(a, b), and the adapter as lora" in error["message"]
+        own = _embed(server.url, model="own")["data"]
+        assert [_embed(server.url, model=name, lora="same")["data"] for name in given] == [own, own]
+    for engine in engines.values():
+        asyncio.run(engine.shutdown())
+
+
 def test_two_adapters_for_one_request_are_refused(url: str) -> None:
     assert _embed(url, model="legal", lora="legal")["model"] == "legal"
     answer = httpx.post(f"{url}/v1/embeddings", json={"input": "a text", "model": "legal", "lora": "other"})
