@@ -92,13 +92,16 @@ class VectorFormat:
 
     def _flatten(self, arrays: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, ...]]]:
         """Lay all arrays end to end, quantised together, and return their shapes as the client gets them."""
+        import numpy as np
         import torch
 
         if not arrays:
             return torch.empty(0), []
         shapes = [tuple(array.shape) for array in arrays]
-        flat = torch.cat([array.float().reshape(-1) for array in arrays])
-        if not bool(torch.isfinite(flat).all()):
+        # By numpy, which needs no threads: where torch does this to a large answer, outside of the computing thread, it
+        # starts a second team of OpenMP threads, which slows down every short text from then on.
+        flat = torch.from_numpy(np.concatenate([array.float().reshape(-1).numpy() for array in arrays]))
+        if not bool(np.isfinite(flat.numpy()).all()):
             raise NonFiniteResult("The model computed NaN or infinity; the result is withheld. Try --dtype float32.")
         if self.precision == "float32":
             return flat, shapes
