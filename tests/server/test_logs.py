@@ -88,13 +88,6 @@ def test_nothing_that_a_client_sends_forges_a_line_or_steers_a_terminal(start_se
     assert not set("".join(log(""))) & {*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u2028"}
 
 
-def test_what_a_client_asks_of_a_model_that_cannot_is_no_error_of_the_server(scoring: Any, server_log: Any) -> None:
-    answer = scoring.client.post(URL, json={"input": "a", "model": "labels"})
-    assert answer.status_code == 501
-    assert [record for record in server_log.records if URL in record.getMessage()]
-    assert {record.levelname for record in server_log.records} == {"INFO"}
-
-
 def test_keys_are_never_logged(start_server: Any, log: Log) -> None:
     options = {"enable_log_requests": True, "uvicorn_log_level": "debug"}
     with start_server(**options, api_keys="right-key") as running:

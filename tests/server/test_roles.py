@@ -15,11 +15,11 @@ from cenote.testing.checkpoints import build_checkpoint
 
 @pytest.fixture(scope="module")
 def prompted(start_server: Any, tmp_path_factory: pytest.TempPathFactory, engine: AsyncLLM) -> Iterator[httpx.Client]:
-    """A model with a prompt for queries alone, one whose tasks are adapters, its twin, and one without prompts."""
+    """A model with a prompt for queries alone, one whose tasks are adapters, and one without prompts."""
     folder = tmp_path_factory.mktemp("roles")
     families = {"asking": "arctic", "jina": "jina_embeddings_v3"}
     folders = {name: str(build_checkpoint(kind, folder / name)) for name, kind in families.items()}
-    engines = {name: AsyncLLM(path) for name, path in {**folders, "twin": folders["jina"]}.items()}
+    engines = {name: AsyncLLM(path) for name, path in folders.items()}
     with start_server(engine={**engines, "plain": engine}) as running, httpx.Client(base_url=running.url) as client:
         yield client
     for each in engines.values():
@@ -79,16 +79,6 @@ def test_an_adapter_and_an_input_type_must_not_contradict_on_any_route(prompted:
     ):
         for word, good in (("query", (200,)), ("document", (400, 422))):
             assert prompted.post(path, json={**body, "input_type": word}).status_code in good, (path, word)
-
-
-def test_an_adapter_that_two_models_have_is_listed_once_and_reached_through_either(prompted: httpx.Client) -> None:
-    names = [card["id"] for card in prompted.get("/v1/models").json()["data"]]
-    assert "retrieval.query" in names
-    assert len(names) == len(set(names))
-    for asked, model in (({"model": "retrieval.query"}, "retrieval.query"), ({"model": "twin"}, "twin")):
-        body = {"input": "a", **asked, **({"lora": "retrieval.query"} if model == "twin" else {})}
-        answer = prompted.post("/v1/embeddings", json=body)
-        assert (answer.status_code, answer.json()["model"]) == (200, model)
 
 
 def test_a_model_that_cannot_answer_is_no_error_of_the_server_in_its_log(
