@@ -300,8 +300,8 @@ def test_the_content_type_comes_before_the_json_and_the_model_before_dimensions(
     assert servers.error(httpx.post(url, json=body))["param"] == "truncate_prompt_tokens"
 
 
-def test_the_model_name_comes_before_the_number_of_inputs_and_that_before_dimensions(servers: Servers) -> None:
+def test_the_number_of_inputs_comes_before_the_model_name_and_that_before_dimensions(servers: Servers) -> None:
     url = servers.open.url + EMBED
-    body = {"input": ["x"] * 8193, "dimensions": 5}
-    assert httpx.post(url, json={**body, "model": "none"}).status_code == 404
-    assert servers.error(httpx.post(url, json=body))["param"] == "input"
+    body = {"model": "none", "dimensions": 5}
+    assert servers.error(httpx.post(url, json={**body, "input": ["x"] * 8193}))["param"] == "input"
+    assert httpx.post(url, json={**body, "input": ["x"]}).status_code == 404
