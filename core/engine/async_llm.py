@@ -31,6 +31,8 @@ __all__ = ["AsyncLLM", "OnError"]
 _RAW_TASKS = ("token_embed", "token_classify", "plugin")
 #: Prompts tokenised by one job; a call that is cancelled stops at the end of its job.
 _CHUNK = 64
+#: Numbers from which scores are made without holding up the event loop, or starting threads in it.
+_FEW = 16_384
 
 
 class AsyncLLM(EngineFace):
@@ -186,7 +188,10 @@ class AsyncLLM(EngineFace):
             for start, end in plan.parts()
         ]
         answers = await self._run(parts, Caller(request_id, on_error, clock))
-        return await asyncio.to_thread(plan.outputs, answers, self.limits.pad_token_id)
+        if sum(answer.outputs.data.numel() for answer in answers) < _FEW:
+            return plan.outputs(answers, self.limits.pad_token_id)
+        # Not in any other thread: torch would start a further team of OpenMP threads there.
+        return await asyncio.wrap_future(self._loop.call(plan.outputs, answers, self.limits.pad_token_id))
 
     async def encode(
         self,

@@ -48,11 +48,11 @@ class ComputeLoop:
         """Call a function in the thread, between two batches.
 
         Raises:
-            EngineClosed: the loop was closed.
+            EngineClosed: the thread ended, or is about to.
         """
         future: Future[T] = Future()
         with self._shared.changed:
-            if self._shared.closed:
+            if self._shared.closed and not self._shared.engines and not self._shared.jobs:
                 raise EngineClosed("The computing thread was closed.")
             self._shared.jobs.append((future, function, arguments))
             self._shared.changed.notify()
@@ -64,6 +64,8 @@ class ComputeLoop:
         Raises:
             EngineClosed: the loop was closed.
         """
+        if self._shared.closed:
+            raise EngineClosed("The computing thread takes no further engines.")
         engine.when_changed(self._shared.wake)
         self.call(self._shared.add, engine)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from cenote.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    Numbers: TypeAlias = np.ndarray[Any, Any]
 
 __all__ = ["OutputDtype", "check_output_dtype", "quantize"]
 
@@ -54,33 +57,41 @@ def quantize(rows: Tensor, dtype: OutputDtype, param: str = "output_dtype") -> T
     Source: the layout of bits and the offset of `binary` are those of sentence-transformers 6.2,
     util/quantization.py, which differs in that 0 is no set bit there, and in scaling 8-bit integers by the data.
     """
+    import numpy as np
+    import torch
+
     dtype = check_output_dtype(dtype, param)
     if dtype == "float32":
         return rows
+    # By numpy, whose loops run in this thread alone: torch would start a team of OpenMP threads in whatever thread
+    # encodes a large answer, and each further team slows down the one that runs the models.
+    values = rows.numpy()
     if dtype == "float16":
-        _check_range(rows, dtype, _LARGEST_HALF, "Ask for float32.", param)
-        return rows.half()
+        _check_range(values, dtype, _LARGEST_HALF, "Ask for float32.", param)
+        return torch.from_numpy(values.astype(np.float16))
     if dtype in ("binary", "ubinary"):
-        return _bits(rows, dtype, param)
+        return torch.from_numpy(_bits(values, dtype, param))
     remedy = "These vectors are not normalised: ask for binary or for floats, or for normalised vectors."
-    _check_range(rows, dtype, 1 + _TOLERANCE, remedy, param)
-    rows = rows.clamp(-1, 1)
-    return (rows * 127).round().char() if dtype == "int8" else ((rows + 1) * 127.5).round().byte()
+    _check_range(values, dtype, 1 + _TOLERANCE, remedy, param)
+    values = values.clip(-1, 1)
+    scaled = values * 127 if dtype == "int8" else (values + 1) * 127.5
+    return torch.from_numpy(np.rint(scaled).astype(dtype))
 
 
-def _check_range(rows: Tensor, dtype: str, limit: float, remedy: str, param: str) -> None:
-    largest = rows.abs().max().item() if rows.numel() else 0.0
+def _check_range(values: Numbers, dtype: str, limit: float, remedy: str, param: str) -> None:
+    largest = float(abs(values).max()) if values.size else 0.0
     if not largest <= limit:
         text = f"{dtype} holds components up to {limit:.0f}; one of this embedding is {largest:g}. {remedy}"
         raise InvalidRequest(text, param=param)
 
 
-def _bits(rows: Tensor, dtype: str, param: str) -> Tensor:
+def _bits(values: Numbers, dtype: str, param: str) -> Numbers:
     """Pack the signs of [..., d] into [..., d / 8] bytes."""
-    width = rows.shape[-1]
+    import numpy as np
+
+    width = values.shape[-1]
     if width % 8:
         text = f"{dtype} packs eight components into a byte; this embedding has {width}, which is no multiple of 8."
         raise InvalidRequest(text, param=param)
-    places = rows.new_tensor([128, 64, 32, 16, 8, 4, 2, 1])
-    packed = ((rows >= 0).reshape(*rows.shape[:-1], width // 8, 8) * places).sum(-1)
-    return packed.byte() if dtype == "ubinary" else (packed - 128).char()
+    packed = np.packbits(values >= 0, axis=-1)
+    return packed if dtype == "ubinary" else (packed.astype(np.int16) - 128).astype(np.int8)

@@ -28,6 +28,8 @@ Endianness: TypeAlias = Literal["native", "big", "little"]
 _TORCH_NAMES = {"fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2"}
 #: Numbers in one answer from which on it is encoded in a thread: about a millisecond of work.
 _LARGE = 32_768
+#: Numbers that torch converts without further threads.
+_SERIAL = 16_384
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -73,22 +75,25 @@ class VectorFormat:
         if self.encoding != "float":
             return [b'"' + base64.b64encode(raw) + b'"' for raw, _ in self.all_to_bytes(arrays)]
         flat, shapes = self._flatten(arrays)
-        numbers: np.ndarray[Any, Any] = (flat.float() if flat.is_floating_point() else flat).numpy()
+        numbers: np.ndarray[Any, Any] = flat.numpy()
+        if flat.is_floating_point():
+            numbers = numbers.astype("f4", copy=False)
         return [orjson.dumps(part.reshape(shape), option=_NUMPY) for part, shape in _cut(numbers, shapes)]
 
     def all_to_bytes(self, arrays: Sequence[Tensor]) -> list[tuple[memoryview, tuple[int, ...]]]:
         """Return the raw numbers of each array, row by row, and its shape; errors as of `all_to_json`."""
+        import numpy as np
         import torch
 
         flat, shapes = self._flatten(arrays)
-        if self.precision == "float32":
-            flat = flat.to(getattr(torch, _TORCH_NAMES.get(self.dtype, self.dtype)))
+        kind = getattr(torch, _TORCH_NAMES.get(self.dtype, self.dtype)) if self.precision == "float32" else flat.dtype
         # numpy knows neither bfloat16 nor the 8-bit floats; the bits travel as integers of the same width.
-        integer = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[flat.element_size()]
-        bits = flat.view(integer).numpy()
+        integer = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[kind.itemsize]
+        pieces = [flat] if kind == flat.dtype else torch.split(flat, _SERIAL)
+        bits = np.concatenate([piece.to(kind).view(integer).numpy() for piece in pieces])
         if self.endianness not in ("native", sys.byteorder):
             bits = bits.byteswap()
-        return [(part.data, shape) for part, shape in _cut(bits.view("u1"), shapes, flat.element_size())]
+        return [(part.data, shape) for part, shape in _cut(bits.view("u1"), shapes, kind.itemsize)]
 
     def _flatten(self, arrays: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, ...]]]:
         """Lay all arrays end to end, quantised together, and return their shapes as the client gets them."""
