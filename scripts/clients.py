@@ -118,7 +118,7 @@ def run_all(clients: Sequence[Client]) -> Iterator[tuple[str, list[dict[str, Any
 def run(client: Client, plan: Path) -> list[dict[str, Any]]:
     """Return the report of a client's script: one line per call."""
     python = ENVIRONMENTS / client.name / "bin" / "python"
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONSAFEPATH": "1"}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(SCRIPTS), "PYTHONSAFEPATH": "1"}
     command = [str(python), str(SCRIPTS / client.script / "check.py"), str(plan)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     if done.returncode != 0:
