@@ -1,0 +1,1 @@
+"""What authors of plugins use: templates, checks and explanations."""

@@ -1,0 +1,1 @@
+"""Hooks: what many plugins may answer, called one by one, each guarded."""

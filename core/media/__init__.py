@@ -1,0 +1,1 @@
+"""Media: bytes behind an address, as far as the operator allows."""
