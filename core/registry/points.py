@@ -1,4 +1,4 @@
-"""The extension points: what each entry-point group is for, and the interface behind it. Data only, nothing imported."""
+"""The extension points: what each entry-point group is for, and the interface behind it. Data only."""
 
 from __future__ import annotations
 
