@@ -1,29 +1,54 @@
-"""`cenote plugins`: what is installed and whether it works."""
+"""`cenote plugins`: what is installed and whether it works, and the commands of authors of plugins."""
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from cenote.cli.group import COMMANDS
+from cenote.cli.lazy import LazyGroup
 from cenote.cli.table import BUILT_IN
-from cenote.registry import PluginRow, list_plugins
+from cenote.registry import list_plugins
 
-__all__ = ["plugins"]
+__all__ = ["app", "list_installed"]
 
-_HEADINGS = ("name", "kind", "distribution", "version", "tasks", "state")
-#: Columns of a terminal in which tasks fit beside the rest, and of output that goes to a file.
-_ROOM_FOR_TASKS, _WIDE = 130, 200
-_COLOURS = {"ok": "green", "disabled": "dim", "incompatible": "yellow", "error": "red"}
+_AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of a table.")]
 
 
-def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
-) -> None:
+class _PluginCommands(LazyGroup):
+    """The subcommands; each is imported when it is called."""
+
+    lines: ClassVar[Mapping[str, str]] = {
+        "list": "List every spec and other plugin with its state.",
+        "check": "Check an installed plugin: its metadata, its code and the conformance kit.",
+        "why": "Explain which plugin serves a name, an architecture or a model, and why.",
+        "new": "Write the files of a new plugin that installs and passes its own tests.",
+    }
+    targets: ClassVar[Mapping[str, str]] = {
+        "list": "cenote.cli.plugins:list_installed",
+        "check": "cenote.cli.plugin_check:check",
+        "why": "cenote.cli.plugin_why:why",
+        "new": "cenote.cli.plugin_new:new",
+    }
+
+
+app = typer.Typer(cls=_PluginCommands, add_completion=False, invoke_without_command=True)
+
+
+@app.callback()
+def plugins(context: typer.Context, as_json: _AsJson = False) -> None:
+    """Look at installed plugins, and write new ones. Without a command, list them."""
+    if context.invoked_subcommand is None:
+        list_installed(as_json)
+    elif as_json:
+        raise typer.BadParameter(f"write it behind the command: cenote plugins {context.invoked_subcommand} --json")
+
+
+def list_installed(as_json: _AsJson = False) -> None:
     """List every spec and other plugin: name, kind, distribution, version, tasks and state.
 
     Specs and convert rules are imported to be listed; the code of all other kinds is not.
@@ -31,32 +56,7 @@ def plugins(
     rows = list_plugins(reserved={COMMANDS: frozenset(BUILT_IN)})
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
-    else:
-        _print_table(rows)
+        return
+    from cenote.cli.plugin_table import print_plugins
 
-
-def _print_table(rows: list[PluginRow]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
-    # Names are what people copy from here: tasks go first where there is no room, and only very long names wrap.
-    long_names = any(len(row.name) > 40 for row in rows)
-    headings = [name for name in _HEADINGS if name != "tasks" or console.width >= _ROOM_FOR_TASKS]
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for heading in headings:
-        keep_whole = heading != "tasks" and not (long_names and heading == "name")
-        table.add_column(heading, overflow="fold", no_wrap=keep_whole)
-    for row in rows:
-        cells = {**asdict(row), "tasks": ", ".join(row.tasks)}
-        table.add_row(*(Text(cells[name], style=_COLOURS[row.state] if name == "state" else "") for name in headings))
-    console.print(table)
-    names = {name for row in rows if row.state == "ok" for name in row.architectures}
-    offers = sum(not name.startswith("convert:") for name in names)  # those stand for conversions, not for classes
-    console.print(Text(f"\n{len(rows)} plugins; {offers} architecture names have a spec.", style="dim"))
-    for row in rows:
-        if row.state != "ok":
-            source = f"{row.distribution} {row.version}".rstrip()
-            line = f"{row.state}: {row.name} ({row.kind}) of {source}: {row.detail}"
-            console.print(Text(line, style=_COLOURS[row.state]), soft_wrap=True)
+    print_plugins(rows)

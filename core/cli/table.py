@@ -12,7 +12,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "score": ("cenote.cli.score:app", "Score pairs of texts."),
     "classify": ("cenote.cli.classify:app", "Classify texts or pairs of texts."),
     "models": ("cenote.cli.models:app", "Show what a model is and does, and who decided it."),
-    "plugins": ("cenote.cli.plugins:plugins", "List what is installed and whether it works."),
+    "plugins": ("cenote.cli.plugins:app", "List what is installed and whether it works; write plugins."),
     "env": ("cenote.cli.env:env", "Show versions, machine and settings, for bug reports."),
     "bench": ("cenote.cli.bench:app", "Measure throughput."),
 }
