@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cenote.config.foreign import FOREIGN, check_foreign
 from cenote.config.lora_modules import spell_lora_modules
+from cenote.config.media_hosts import spell_domains
 from cenote.config.older_task import options_of_task, with_task
 from cenote.config.pooler import PoolerConfig
 from cenote.config.problems import near_names, refusal
@@ -50,6 +52,11 @@ class EngineConfig(BaseModel):
         enable_lora: accept low-rank adapters; on by itself where `lora_modules` names some.
         lora_modules: low-rank adapters to load, each as `name=folder`.
         max_lora_rank: highest rank of an adapter that is accepted; None is any.
+        allowed_media_domains: hosts that media may be fetched from, such as `example.org` or `*.example.org`, at public
+            addresses only, unless an address is listed itself; none by default.
+        allowed_local_media_path: folder below which `file:` addresses may be read; None is nowhere.
+        max_media_bytes: size of one medium, also as `64M`.
+        media_timeout: seconds that loading one medium may take.
         served_model_name: name in answers and messages, in place of the folder or id; several are aliases.
         trust_remote_code: allow a checkpoint's own code where no native class fits.
     """
@@ -81,6 +88,10 @@ class EngineConfig(BaseModel):
     lora_modules: tuple[str, ...] = ()
     max_lora_rank: int | None = Field(default=None, ge=1)
     trust_remote_code: bool = False
+    allowed_media_domains: tuple[str, ...] = ()
+    allowed_local_media_path: str | None = None
+    max_media_bytes: Size = Field(default=64 * 1024**2, ge=1)
+    media_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     served_model_name: str | list[str] | None = None
 
     @field_validator("pooler_config", mode="before")
@@ -100,6 +111,19 @@ class EngineConfig(BaseModel):
     @classmethod
     def _spell_lora_modules(cls, value: Any) -> Any:
         return spell_lora_modules(value)
+
+    @field_validator("allowed_media_domains", mode="before")
+    @classmethod
+    def _spell_domains(cls, value: Any) -> Any:
+        return spell_domains(value)
+
+    @field_validator("allowed_local_media_path", mode="after")
+    @classmethod
+    def _check_media_path(cls, value: str | None) -> str | None:
+        if value and not Path(value).is_dir():
+            text = f"allowed_local_media_path={value!r} is no folder. Name one, or leave it out."
+            raise InvalidRequest(text, param="allowed_local_media_path")
+        return value or None
 
     @model_validator(mode="after")
     def _check_lora(self) -> Self:

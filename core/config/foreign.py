@@ -67,8 +67,6 @@ FOREIGN: dict[str, Foreign] = {
     "mm_processor_kwargs": Foreign((None, {}), _TEXT_ONLY),
     "media_io_kwargs": Foreign((None, {}), _TEXT_ONLY),
     "mm_processor_cache_gb": Foreign(number=float),
-    "allowed_local_media_path": Foreign((None, ""), _TEXT_ONLY),
-    "allowed_media_domains": Foreign((None, []), _TEXT_ONLY),
 }
 
 
