@@ -8,13 +8,13 @@ from typing import Any
 
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.head import build_pooler
-from cenote.adapters.stack import TextStack, load_stack
+from cenote.adapters.stack import load_stack
 from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint
 from cenote.poolers.heads import Step
 from cenote.tasks import check_dimensions
 
-__all__ = ["EmbedderAdapter", "default_method"]
+__all__ = ["EmbedderAdapter"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class EmbedderAdapter:
         pooling = build_pooler(
             checkpoint,
             options.pooler_config,
-            default_method=default_method(stack, options),
+            default_method=cls.method_by_default(stack.attention, options),
             hidden_size=stack.hidden_size,
             device=options.device,
             before_cut=cls.before_cut(options),
@@ -67,6 +67,19 @@ class EmbedderAdapter:
         return model
 
     @classmethod
+    def method_by_default(cls, attention: str, options: LoadOptions) -> str:
+        """Return the pooling method of a model whose files name none.
+
+        Args:
+            attention: what tokens see: `causal` or `bidirectional`.
+            options: what the user asked of loading.
+
+        Source: sentence-transformers 6.2 takes the mean for any model without its files, which reads nothing sensible
+        from a causal one; vLLM 0.32 takes LAST for language models and CLS for others.
+        """
+        return _DEFAULTS[options.compat][attention]
+
+    @classmethod
     def before_cut(cls, options: LoadOptions) -> Step | None:
         """Return what the model does to a vector before it is cut to `dimensions`; mostly nothing."""
         del options
@@ -84,12 +97,3 @@ def _warn_of_plain_language_model(checkpoint: Checkpoint, options: LoadOptions) 
         "method), or an adapter such as --adapter qwen3-reranker.",
         checkpoint.name,
     )
-
-
-def default_method(stack: TextStack, options: LoadOptions) -> str:
-    """Return the pooling method of a model whose files name none.
-
-    Source: sentence-transformers 6.2 takes the mean for any model without its files, which reads nothing sensible from
-    a causal one; vLLM 0.32 takes LAST for language models and CLS for others.
-    """
-    return _DEFAULTS[options.compat][stack.attention]
