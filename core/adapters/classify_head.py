@@ -25,7 +25,7 @@ from cenote.adapters.classify_ways import (
     padded_tokens,
 )
 from cenote.poolers import Logits
-from cenote.poolers.sequence import Method
+from cenote.poolers.methods import PoolingMethod
 from cenote.types import PoolingBatch, PoolingParams, PoolingRow
 
 __all__ = [
@@ -127,7 +127,7 @@ def single_tokens(head: ReplayedHead, probes: Probes, width: int, device: str) -
     return logits
 
 
-def pooled_rows(head: ReplayedHead, method: Method) -> Logits:
+def pooled_rows(head: ReplayedHead, method: PoolingMethod) -> Logits:
     """Return a sequence head that gets one row per prompt from a pooling method that the user chose."""
 
     def logits(hidden: Tensor, batch: PoolingBatch) -> Tensor:

@@ -23,7 +23,7 @@ from cenote.checkpoints import Checkpoint, build_config, load_backbone
 from cenote.config import first_set
 from cenote.errors import CheckpointError
 from cenote.poolers import Logits, get_method
-from cenote.poolers.sequence import Method
+from cenote.poolers.methods import PoolingMethod
 from cenote.types import PoolingBatch
 
 __all__ = ["LmClassifierAdapter"]
@@ -149,7 +149,7 @@ def _rows(
     return small.requires_grad_(False)
 
 
-def _sequence_logits(head: ReplayedHead, method: Method, words: LmWords) -> Logits:
+def _sequence_logits(head: ReplayedHead, method: PoolingMethod, words: LmWords) -> Logits:
     def logits(hidden: Tensor, batch: PoolingBatch) -> Tensor:
         rows = method(hidden, batch.lengths, [row.pooling_skip for row in batch.rows])
         return _values(head, rows, words)

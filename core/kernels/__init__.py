@@ -3,6 +3,7 @@
 Importing this package loads no torch; `get_kernel` imports the one implementation that is asked for.
 """
 
+from cenote.kernels.base import Kernel
 from cenote.kernels.dispatch import OPERATORS, get_kernel
 
-__all__ = ["OPERATORS", "get_kernel"]
+__all__ = ["OPERATORS", "Kernel", "get_kernel"]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cenote.poolers.dispatch import TaskPooler
     from cenote.poolers.heads import Dense, EmbeddingHead, LayerNorm
     from cenote.poolers.identity import IdentityPooler
+    from cenote.poolers.methods import PoolingMethod
     from cenote.poolers.sequence import SequencePooler, get_method
     from cenote.poolers.step import StepRows, choose_steps
     from cenote.poolers.token import TokenPooler
@@ -23,6 +24,7 @@ _HOMES = {
     "LayerNorm": "heads",
     "Logits": "classification",
     "Pooler": "base",
+    "PoolingMethod": "methods",
     "SequenceClassifier": "classification",
     "SequencePooler": "sequence",
     "StepRows": "step",
@@ -41,6 +43,7 @@ __all__ = [
     "LayerNorm",
     "Logits",
     "Pooler",
+    "PoolingMethod",
     "SequenceClassifier",
     "SequencePooler",
     "StepRows",

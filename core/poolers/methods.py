@@ -1,22 +1,55 @@
 """Pooling methods: from the rows of each sequence to one row.
 
-Each function takes hidden states [T, h], the lengths of the sequences, and per sequence the number of leading
-rows to leave out, and returns [n, h] float32. Methods are entry points of the group `cenote.poolers`, so a
-plugin can add one.
+Methods are entry points of the group `cenote.poolers`, so a plugin can add one; `PoolingMethod` is what they are.
 
 Source of the formulas: sentence-transformers 6.2 `Pooling`; with no padding its masks become lengths.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from cenote.kernels import get_kernel
 
-__all__ = ["cls", "last", "maximum", "mean", "mean_sqrt_len", "weighted_mean"]
+__all__ = ["PoolingMethod", "check_method", "cls", "last", "maximum", "mean", "mean_sqrt_len", "weighted_mean"]
+
+
+class PoolingMethod(Protocol):
+    """Reduces the rows of each sequence to one row; what follows (projection, cut, length 1) is the head's."""
+
+    def __call__(self, hidden: Tensor, lengths: Sequence[int], skips: Sequence[int], /) -> Tensor:
+        """Pool all sequences of a batch at once.
+
+        Args:
+            hidden: [T, h] float, the rows of all sequences laid end to end. Must not be written to.
+            lengths: rows per sequence, each at least 1; sums to T.
+            skips: per sequence, leading rows that must take no part (a stored prompt that is left out of pooling); 0
+                almost always, and never negative.
+
+        Returns:
+            [n, d] float32 on the same device, finite also where all rows of a sequence are left out.
+        """
+        ...
+
+
+def check_method(value: Any) -> None:
+    """Refuse what cannot be called as a pooling method is.
+
+    Raises:
+        TypeError: it is no function of the three positional arguments.
+    """
+    wanted = "a pooling method is a function (hidden, lengths, skips)"
+    if not callable(value):
+        raise TypeError(f"{wanted}, not {type(value).__name__}")
+    try:
+        inspect.signature(value).bind(None, (), ())
+    except TypeError as exc:
+        raise TypeError(f"{wanted}; {getattr(value, '__name__', value)!s} cannot be called so: {exc}") from None
 
 
 def _offsets(lengths: Sequence[int], device: torch.device) -> Tensor:
@@ -75,6 +108,7 @@ def weighted_mean(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) 
 
     Source: Muennighoff 2022, SGPT, section 4 (arXiv:2202.08904).
     """
-    weights = torch.cat([torch.arange(1, length + 1) for length in lengths]).to(hidden.device)[:, None].float()
+    counts = [torch.arange(1, length + 1) for length in lengths] or [torch.arange(0)]
+    weights = torch.cat(counts).to(hidden.device)[:, None].float()
     total = _segments(hidden.float() * weights, lengths, skips, "sum")
     return total / _segments(weights, lengths, skips, "sum").clamp_min(1e-9)

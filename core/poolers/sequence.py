@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from cenote.errors import ShapeError
 from cenote.poolers.heads import EmbeddingHead
+from cenote.poolers.methods import PoolingMethod
 from cenote.registry import default_registry
 from cenote.types import PoolingBatch, PoolingParams
 
-__all__ = ["Method", "SequencePooler", "get_method"]
-
-#: From hidden states [T, h], lengths and leading rows to leave out, to [n, h] float32.
-Method: TypeAlias = Callable[[Tensor, Sequence[int], Sequence[int]], Tensor]
+__all__ = ["SequencePooler", "get_method"]
 
 
-def get_method(name: str) -> Method:
+def get_method(name: str) -> PoolingMethod:
     """Return a pooling method; `CLS+MEAN` concatenates the vectors of its parts.
 
     Raises:
         UnknownPlugin: nothing installed offers a part.
     """
-    parts: list[Method] = [default_registry().get("cenote.poolers", part) for part in name.split("+")]
+    parts: list[PoolingMethod] = [default_registry().get("cenote.poolers", part) for part in name.split("+")]
     if len(parts) == 1:
         return parts[0]
     return lambda hidden, lengths, skips: torch.cat([part(hidden, lengths, skips) for part in parts], dim=-1)
@@ -42,7 +38,7 @@ class SequencePooler:
         task: the task it answers.
     """
 
-    method: Method
+    method: PoolingMethod
     head: EmbeddingHead
     task: str = "embed"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cenote.errors import InvalidRequest
 from cenote.types import Prompt, Role
@@ -12,7 +12,7 @@ from cenote.types import Prompt, Role
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Pair", "ScoreInput", "Scorer", "pair_up"]
+__all__ = ["Pair", "ScoreInput", "Scorer", "check_scorer_type", "pair_up"]
 
 #: Places of a query and of a document in their lists.
 Pair = tuple[int, int]
@@ -59,6 +59,23 @@ class Scorer(Protocol):
             pairs: as given to `inputs`.
         """
         ...
+
+
+def check_scorer_type(value: Any) -> None:
+    """Refuse what is no way of scoring.
+
+    Raises:
+        TypeError: it is a class in place of an object, or lacks an attribute or a method of `Scorer`.
+    """
+    if isinstance(value, type):
+        raise TypeError(f"a scorer is an object; {value.__name__} is a class")
+    if not isinstance(getattr(value, "task", None), str):
+        raise TypeError(f"a scorer names its task as a string, which {type(value).__name__} does not")
+    if not isinstance(getattr(value, "by_role", None), bool):
+        raise TypeError(f"a scorer says by_role = True or False, which {type(value).__name__} does not")
+    for name in ("inputs", "scores"):
+        if not callable(getattr(value, name, None)):
+            raise TypeError(f"a scorer has a method {name}, which {type(value).__name__} has not")
 
 
 def pair_up(queries: int, documents: int, names: tuple[str, str] = ("data_1", "data_2")) -> list[Pair]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
-__all__ = ["Task"]
+__all__ = ["Task", "check_task"]
+
+_Grain = Literal["sequence", "token"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,23 @@ class Task:
     """
 
     name: str
-    grain: Literal["sequence", "token"]
+    grain: _Grain
     parameters: frozenset[str]
     priority: int
+
+
+def check_task(value: Any) -> None:
+    """Refuse what is no description of a task.
+
+    Raises:
+        TypeError: it is something else than a `Task`, or a field has a wrong type.
+        ValueError: the grain is unknown.
+    """
+    if not isinstance(value, Task):
+        raise TypeError(f"a task is a cenote.tasks.Task, not {type(value).__name__}")
+    if value.grain not in get_args(_Grain):
+        raise ValueError(f"the grain of a task is {' or '.join(get_args(_Grain))}, not {value.grain!r}")
+    if isinstance(value.parameters, str) or not all(isinstance(name, str) for name in value.parameters):
+        raise TypeError(f"the parameters of a task are a set of names, not {value.parameters!r}")
+    if not isinstance(value.priority, int):
+        raise TypeError(f"the priority of a task is an integer, not {value.priority!r}")
