@@ -17,6 +17,8 @@ __all__ = [
     "PluginConflict",
     "PluginError",
     "PluginIncompatible",
+    "ProcessorError",
+    "ProcessorRefusal",
     "PromptTooLong",
     "QueueFull",
     "RemoteCodeRefused",
@@ -111,6 +113,33 @@ class PluginIncompatible(PluginError):
 
 class UnknownPlugin(PluginError, LookupError):
     """A plugin name that nothing installed offers."""
+
+
+class ProcessorError(PluginError):
+    """An IO processor that failed with a request.
+
+    Attributes:
+        status: HTTP status that says the same: 500 where the processor is to blame, 501 where it does not do what was
+            asked, 400 where the data is to blame.
+        param: name of the request field to blame, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        plugin: str = "",
+        distribution: str = "",
+        status: int = 500,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, plugin=plugin, distribution=distribution)
+        self.status = status
+        self.param = param
+
+
+class ProcessorRefusal(ProcessorError, InvalidRequest):
+    """Data of a request that an IO processor does not accept."""
 
 
 class MissingDependency(CenoteError, ImportError):

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cenote.config.foreign import FOREIGN, check_foreign
+from cenote.config.io_processors import spell_io_processors
 from cenote.config.lora_modules import spell_lora_modules
 from cenote.config.media_hosts import spell_domains
 from cenote.config.older_task import options_of_task, with_task
@@ -57,6 +58,9 @@ class EngineConfig(BaseModel):
         allowed_local_media_path: folder below which `file:` addresses may be read; None is nowhere.
         max_media_bytes: size of one medium, also as `64M`.
         media_timeout: seconds that loading one medium may take.
+        io_processor_plugin: IO processors to load, by name; requests that name none get the first.
+        io_processor_from_config: let the checkpoint's config.json choose among the installed ones where none is named.
+        io_processor_settings: settings of IO processors, as `{"name": {"setting": value}}`.
         served_model_name: name in answers and messages, in place of the folder or id; several are aliases.
         trust_remote_code: allow a checkpoint's own code where no native class fits.
     """
@@ -88,6 +92,9 @@ class EngineConfig(BaseModel):
     lora_modules: tuple[str, ...] = ()
     max_lora_rank: int | None = Field(default=None, ge=1)
     trust_remote_code: bool = False
+    io_processor_plugin: tuple[str, ...] | None = None
+    io_processor_from_config: bool = False
+    io_processor_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     allowed_media_domains: tuple[str, ...] = ()
     allowed_local_media_path: str | None = None
     max_media_bytes: Size = Field(default=64 * 1024**2, ge=1)
@@ -124,6 +131,11 @@ class EngineConfig(BaseModel):
             text = f"allowed_local_media_path={value!r} is no folder. Name one, or leave it out."
             raise InvalidRequest(text, param="allowed_local_media_path")
         return value or None
+
+    @field_validator("io_processor_plugin", mode="before")
+    @classmethod
+    def _spell_io_processors(cls, value: Any) -> Any:
+        return spell_io_processors(value)
 
     @model_validator(mode="after")
     def _check_lora(self) -> Self:

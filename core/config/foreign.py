@@ -59,7 +59,6 @@ FOREIGN: dict[str, Foreign] = {
     "quantization": Foreign((None,), "Choose a number format with dtype."),
     "quantization_config": Foreign((None,), "Choose a number format with dtype."),
     "model_class_overrides": Foreign((None, {}), "Choose an adapter with adapter, or install a plugin."),
-    "io_processor_plugin": Foreign((None,), "IO processors are not offered in this version."),
     "override_pooler_config": Foreign((None,), "It is called pooler_config."),
     "enable_prompt_embeds": Foreign((False,), "Prompts are texts, pairs, conversations or token ids.", is_switch=True),
     "enable_mm_embeds": Foreign((False,), _TEXT_ONLY, is_switch=True),

@@ -10,7 +10,7 @@ from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.chunks import longest_prompt
 from cenote.engine.request import RequestOptions
-from cenote.engine.threads import DaemonThreads
+from cenote.threads import DaemonThreads
 from cenote.errors import EngineClosed, InvalidRequest
 from cenote.inputs.padding import pad_to
 from cenote.types import PreparedInput, Prompt

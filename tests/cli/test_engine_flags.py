@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cenote.cli.engine_extras import SpreadCommand
 from cenote.cli.engine_options import engine_flags, engine_options
+from cenote.config import EngineConfig
 from cenote.errors import InvalidRequest
 
 
@@ -67,7 +68,7 @@ def test_a_pooling_setting_given_twice_is_refused():
     assert text == "task is given in --pooler-config and as --pooler-config.task; give it once."
 
 
-@pytest.mark.parametrize("flag", ["--pooler-config", "--hf-overrides"])
+@pytest.mark.parametrize("flag", ["--pooler-config", "--hf-overrides", "--io-processor-settings"])
 def test_json_that_is_none_or_no_object_is_refused(flag):
     assert refusal(flag, "{CLS}").startswith(f"{flag} is not valid JSON")
     assert refusal(flag, "[1]") == f"{flag} must be a JSON object, not '[1]'."
@@ -77,6 +78,15 @@ def test_entries_of_the_config_are_overridden_by_json():
     overrides = '{"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": true}'
     expected = {"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": True}
     assert parse("--hf-overrides", overrides)[0] == {"hf_overrides": expected}
+
+
+def test_io_processors_are_named_and_set_up():
+    words = ("--io-processor-plugin", "a,b", "--io-processor-plugin", "c", "--io-processor-settings", '{"a": {"x": 1}}')
+    options = parse(*words, "--io-processor-from-config")[0]
+    config = EngineConfig.from_options(**options)
+    assert config.io_processor_plugin == ("a", "b", "c")
+    assert config.io_processor_settings == {"a": {"x": 1}}
+    assert config.io_processor_from_config
 
 
 def test_the_older_task_is_translated_with_a_warning():

@@ -93,7 +93,6 @@ def test_a_word_that_an_option_does_not_know_is_answered_with_those_it_does(
         ("hf_config_path", "x", "hf_overrides"),
         ("quantization", "awq", "dtype"),
         ("quantization_config", {"bits": 4}, "dtype"),
-        ("io_processor_plugin", "x", "not offered in this version"),
         ("override_pooler_config", {"pooling_type": "CLS"}, "It is called pooler_config"),
         ("enable_prompt_embeds", True, "token ids"),
         ("limit_mm_per_prompt", {"image": 1}, "text only"),
@@ -209,3 +208,20 @@ def test_the_strongest_source_decides_and_is_remembered() -> None:
 def test_options_without_effect_have_the_right_type_all_the_same(option: str, value: object) -> None:
     with pytest.raises(InvalidRequest, match=f"{option} must be of type int"):
         EngineConfig.from_options(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [(None, None), ("", ()), ([], ()), ("a", ("a",)), (" a, b ,", ("a", "b")), (["a", "b,c"], ("a", "b", "c"))],
+)
+def test_io_processors_are_named_in_a_text_or_a_list(given: object, names: object) -> None:
+    assert EngineConfig.from_options(io_processor_plugin=given).io_processor_plugin == names
+
+
+def test_io_processors_that_are_named_twice_or_not_by_text_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="io_processor_plugin names a processor twice: a, b, a"):
+        EngineConfig.from_options(io_processor_plugin="a,b,a")
+    with pytest.raises(InvalidRequest, match="io_processor_plugin"):
+        EngineConfig.from_options(io_processor_plugin=[1])
+    with pytest.raises(InvalidRequest, match="io_processor_settings"):
+        EngineConfig.from_options(io_processor_settings={"a": 1})

@@ -238,7 +238,7 @@ def test_a_process_that_was_forked_off_is_told_to_load_the_model_itself(
 def test_a_text_that_takes_long_to_tokenise_does_not_keep_a_process_from_ending() -> None:
     code = """
 import threading, time
-from cenote.engine.threads import DaemonThreads
+from cenote.threads import DaemonThreads
 started = threading.Event()
 DaemonThreads(1, "slow").submit(lambda: (started.set(), time.sleep(600)))
 assert started.wait(30)

@@ -1,0 +1,83 @@
+"""Threads that run jobs. Unlike those of `concurrent.futures`, they never keep a process from ending."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+__all__ = ["DaemonThreads"]
+
+T = TypeVar("T")
+
+#: A job: its future, and what to call; None ends a thread.
+_Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class DaemonThreads:
+    """A pool of daemon threads. The standard pool joins its threads at exit, however long a job takes them.
+
+    Args:
+        count: most threads; each begins when a job comes and not all of them have begun.
+        name: in front of the threads' numbers.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._count = count
+        self._name = name
+        self._begun = 0
+        self._lock = threading.RLock()  # shutdown may be called by the garbage collector, within submit
+        self._closed: Callable[[], Exception] | None = None
+
+    def submit(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Call in one of the threads, with the context variables of now."""
+        future: Future[T] = Future()
+        context = contextvars.copy_context()
+        with self._lock:
+            if self._closed is not None:
+                future.set_exception(self._closed())
+                return future
+            self._jobs.put((future, lambda: context.run(call, *arguments)))
+            if self._begun < self._count:
+                thread = threading.Thread(
+                    target=_work, args=(self._jobs,), name=f"{self._name}-{self._begun}", daemon=True
+                )
+                self._begun += 1
+                thread.start()
+        return future
+
+    def shutdown(self, error: Callable[[], Exception]) -> None:
+        """Let the threads end after what they do; what is queued or comes later fails with an error made for it."""
+        with self._lock:
+            self._closed = error
+        for future, _ in self._drain():
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error())
+        for _ in range(self._begun):
+            self._jobs.put(None)
+
+    def _drain(self) -> Iterator[_Job]:
+        """Take the jobs that no thread has begun."""
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                yield job
+
+
+def _work(jobs: SimpleQueue[_Job | None]) -> None:
+    while (job := jobs.get()) is not None:
+        future, call = job
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(call())
+        except BaseException as exc:
+            future.set_exception(exc)
+        del job, future, call  # an idle thread must not keep the last job's texts, or its engine, alive
