@@ -12,18 +12,21 @@ from pathlib import Path
 
 __all__ = ["serving"]
 
-_COMMAND = (sys.executable, "-c", "from cenote.cli import main; main()", "serve")
+_PROGRAM = "from cenote.cli import main; main()"
 _LAST_LINE = "stop      Ctrl+C"
 
 
 @contextlib.contextmanager
-def serving(log: Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+def serving(
+    log: Path, *arguments: str, environment: dict[str, str] | None = None, python: str = sys.executable
+) -> Iterator[str]:
     """Run `cenote serve` on a free port of this machine, and end it afterwards.
 
     Args:
         log: file that receives what the server writes to its error stream.
         arguments: models and options of `cenote serve`; the address is given already.
         environment: variables beside those of this process. No model hub is asked.
+        python: the interpreter of the environment that the server runs in.
 
     Yields:
         Its address, as in `http://127.0.0.1:43210`, once it is ready.
@@ -32,7 +35,7 @@ def serving(log: Path, *arguments: str, environment: dict[str, str] | None = Non
         RuntimeError: it ended before it was ready; the text is its log.
     """
     variables = {**os.environ, "HF_HUB_OFFLINE": "1", **(environment or {})}
-    command = [*_COMMAND, "--host", "127.0.0.1", "--port", "0", *arguments]
+    command = [python, "-P", "-c", _PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0", *arguments]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=variables)
     try:
