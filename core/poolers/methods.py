@@ -76,8 +76,8 @@ def _segments(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int], redu
 def cls(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor:
     """Take the first row of each sequence that is not left out."""
     ends = _offsets(lengths, hidden.device)
-    counts = torch.tensor(lengths, device=hidden.device)
-    first = torch.minimum(torch.tensor(skips, device=hidden.device), counts - 1)
+    counts, left_out = (torch.tensor(part, dtype=torch.int64, device=hidden.device) for part in (lengths, skips))
+    first = torch.minimum(left_out, counts - 1)
     return hidden[ends - counts + first].float()
 
 
