@@ -2,6 +2,8 @@
 
 PORT ?= 8000
 ARGS ?=
+# Processes of tests. Each computes with one thread: two with two threads each would starve one another on two cores.
+JOBS ?= 2
 # The first interpreter that is new enough. Continuous integration runs 3.11.
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -28,8 +30,8 @@ serve: setup ## serve the real all-MiniLM-L6-v2 on port 8000 (PORT=...) and prin
 demo: setup ## start a server, embed, rerank and list plugins through it, stop it
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: setup ## run all tests, without a network
-	@HF_HUB_OFFLINE=1 $(BIN)/pytest $(ARGS)
+test: setup ## run all tests, two files at a time (JOBS=...), without a network
+	@HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-clients: setup ## run client packages, each in an environment of its own, against a server; write docs/clients.md
 	@$(BIN)/python scripts/clients.py $(ARGS)
