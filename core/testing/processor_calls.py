@@ -1,0 +1,61 @@
+"""Requests to an IO processor as its users send them: on an event loop, many at once, and over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from cenote.engine import AsyncLLM
+from cenote.io_processors import Encoding
+from cenote.server import build_app
+from cenote.testing.answers import as_json
+from cenote.types import PoolingParams, TokenizationOptions
+
+__all__ = ["ask", "ask_together", "post"]
+
+
+async def ask(engine: AsyncLLM, processor: str, requests: Sequence[Any]) -> list[Any]:
+    """Return the answers to some values of `data`, asked one after the other, as JSON."""
+    return [await _one(engine, processor, data, index) for index, data in enumerate(requests)]
+
+
+async def ask_together(engine: AsyncLLM, processor: str, requests: Sequence[Any]) -> list[Any]:
+    """Return the same for requests at one time: none is answered before the prompts of all are waiting."""
+    engine.pause()
+    tasks = [asyncio.create_task(_one(engine, processor, data, index)) for index, data in enumerate(requests)]
+    try:
+        await asyncio.wait(tasks, timeout=0.05)
+        seen = -1
+        while (waiting := engine.stats().waiting) != seen:
+            seen = waiting
+            await asyncio.wait(tasks, timeout=0.05)
+    finally:
+        engine.resume()
+    return list(await asyncio.gather(*tasks))
+
+
+async def post(engine: AsyncLLM, processor: str, requests: Sequence[Any]) -> list[httpx.Response]:
+    """Return what a server answers to some values of `data`."""
+    transport = httpx.ASGITransport(build_app(engine), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kit") as client:
+        return [await client.post("/pooling", json={"data": data, "io_processor": processor}) for data in requests]
+
+
+async def _one(engine: AsyncLLM, processor: str, data: Any, index: int) -> Any:
+    answer = await engine.process(
+        data,
+        processor=processor,
+        params=PoolingParams(),
+        tokenization=TokenizationOptions(),
+        role=None,
+        encoding=Encoding(),
+        request_id=f"kit-{index}",
+        priority=0,
+        deadline=None,
+        clock=None,
+        observe=lambda stage, seconds, failed: None,
+    )
+    return as_json(answer)
