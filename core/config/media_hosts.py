@@ -73,20 +73,18 @@ def parse_allowed(text: str) -> AllowedHost:
     Raises:
         ValueError: it is none of these.
     """
-    try:
-        return AllowedHost(str(ipaddress.ip_address(text)))  # IPv6 without brackets among them
-    except ValueError:
-        pass
+    if text.count(":") > 1 and not text.startswith("["):
+        return AllowedHost(spell_host(text))  # IPv6 without brackets
     found = _ENTRY.fullmatch(text)
     if found is None:
-        raise ValueError("is neither a host nor a host with a port")
+        raise ValueError("it is neither a host nor a host with a port")
     name, port = found[1] or found[2], None if found[3] is None else int(found[3])
     if port is not None and not 0 < port < 65536:
-        raise ValueError("has a port that does not exist")
+        raise ValueError("it has a port that does not exist")
     subdomains = name.startswith("*.")
     host = spell_host(name.removeprefix("*."))
-    if ":" in host and found[1] is None:
-        raise ValueError("is an IPv6 address without brackets")
+    if found[1] is not None and ":" not in host:
+        raise ValueError("brackets are for IPv6 addresses")
     return AllowedHost(host, port, subdomains)
 
 
@@ -109,7 +107,6 @@ def _spelled(word: str) -> str:
     try:
         return str(parse_allowed(word))
     except ValueError as exc:
-        text = (
-            f"allowed_media_domains: {word!r} {exc}. Give hosts, such as example.org, *.example.org or 10.0.0.7:8080."
-        )
+        advice = "Give hosts, such as example.org, *.example.org or 10.0.0.7:8080."
+        text = f"allowed_media_domains: {word!r} is not accepted: {exc}. {advice}"
         raise InvalidRequest(text, param="allowed_media_domains") from exc
