@@ -20,13 +20,15 @@ from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.chunks import run_in_parts
 from cenote.engine.line import Load, WaitingLine
-from cenote.engine.observer import BatchReport, CallClock, EngineObserver
+from cenote.engine.observer import CallClock
 from cenote.engine.rendering import Renderer
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.engine.tally import Tally
 from cenote.engine.worker import Outcome, answer, settle
 from cenote.errors import EngineClosed, InvalidRequest
+from cenote.hooks import BatchDone
+from cenote.hooks.caller import HookCaller
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
@@ -39,8 +41,27 @@ _DEFAULT_BUDGET = {"cpu": 2048, "cuda": 16384}
 class Engine:
     """Answers tokenised prompts, in batches that it forms itself. Thread safe."""
 
-    def __init__(self, model: PoolingModel, config: EngineConfig, device: str) -> None:
+    def __init__(
+        self,
+        model: PoolingModel,
+        config: EngineConfig,
+        device: str,
+        *,
+        name: str = "",
+        hooks: HookCaller | None = None,
+    ) -> None:
+        """Make an engine; nothing runs yet.
+
+        Args:
+            model: what runs.
+            config: options.
+            device: torch device string.
+            name: of the model, for those who hear of batches.
+            hooks: who hears of them.
+        """
         self.model = model
+        self.hooks = hooks or HookCaller()
+        self._name = name
         self._device = device
         self._budget = config.max_num_batched_tokens or _DEFAULT_BUDGET.get(device.split(":")[0], 2048)
         self._config = config
@@ -205,7 +226,11 @@ class Engine:
             for clock in clocks:
                 clock.note_end(end)
             tokens = sum(request.tokens for request in batch)
-            self._tally.add(BatchReport(len(batch), tokens, self._budget, end - begin), forwards)
+            done = BatchDone(
+                model=self._name, requests=len(batch), tokens=tokens, budget=self._budget, seconds=end - begin
+            )
+            self._tally.add(done, forwards)
+            self.hooks.tell("cenote_batch_done", done)
         finally:
             # Also after Ctrl-C in the computing thread, where nobody may wait for this batch for ever. Settled last:
             # whoever sees a result also sees it in the counters.
@@ -214,10 +239,6 @@ class Engine:
                 self._changed.notify_all()
             for request, outcome in zip(batch, outcomes, strict=True):
                 settle(request, outcome)
-
-    def observe(self, observer: EngineObserver) -> None:
-        """Tell an observer of every batch, as long as somebody else holds it."""
-        self._tally.observe(observer)
 
     @contextmanager
     def exclusive(self, lora: str) -> Iterator[None]:

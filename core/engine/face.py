@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from cenote.config import EngineConfig
+from cenote.config import EngineConfig, Fact
 from cenote.engine.core import Engine
 from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.loras import LoraFace
+from cenote.engine.plugin_options import configured
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.errors import CenoteError, InvalidRequest, UnsupportedTask
+from cenote.hooks.caller import HookCaller
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
 from cenote.tasks import check_params, default_task, get_task
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Role, TokenizationOptions
@@ -32,6 +35,7 @@ class EngineFace(LoraFace):
     Attributes:
         model: name of the model, as served and in messages.
         engine: the engine; counters are in `engine.stats()`.
+        hooks: who hears of what happens here.
     """
 
     def __init__(
@@ -52,20 +56,22 @@ class EngineFace(LoraFace):
             InvalidRequest: an option is unknown or has a wrong value.
             CheckpointError: the checkpoint cannot be loaded.
         """
-        self.config = EngineConfig.from_options(
-            model=os.fspath(model) if isinstance(model, os.PathLike) else model, **options
-        )
+        options["model"] = os.fspath(model) if isinstance(model, os.PathLike) else model
+        self.hooks = HookCaller.load()
+        self.config, self._option_sources = configured(self.hooks, options)
+        begin = time.perf_counter()
         self._loaded = loader(self.config)
         self.model = self._loaded.name
         supported = self._loaded.model.pooler.supported_tasks()
         adapter = self._loaded.adapter
         names = (adapter.architecture,) if adapter else ()  # a loader of one's own may have none
         self.default_task = default_task(supported, self.config.pooler_config.task, architectures=names)
-        self.engine = Engine(self._loaded.model, self.config, self._loaded.device)
+        self.engine = Engine(self._loaded.model, self.config, self._loaded.device, name=self.model, hooks=self.hooks)
         self._note_lora_modules()
         # Threads keep the engine alive, not this object: when nobody holds it any more, stop them.
         # None may wait for the batch under way: they may be dropped in an event loop.
         weakref.finalize(self, self.engine.abandon)
+        self.hooks.tell("cenote_model_loaded", self._loaded.event(time.perf_counter() - begin))
 
     @classmethod
     def from_engine_args(cls, args: EngineConfig) -> Self:
@@ -149,7 +155,8 @@ class EngineFace(LoraFace):
 
     def report(self) -> dict[str, str]:
         """Say what was resolved at load, and from where."""
-        return self._loaded.report()
+        given = {f"option {name}": Fact(getattr(self.config, name), by) for name, by in self._option_sources.items()}
+        return {**self._loaded.report(), **given}
 
     def stats(self) -> EngineStats:
         """Return a snapshot of the engine's counters."""

@@ -13,6 +13,7 @@ from cenote.checkpoints import find_default_model, open_checkpoint
 from cenote.config import EngineConfig
 from cenote.engine.facts import model_facts
 from cenote.errors import InvalidRequest
+from cenote.hooks import ModelLoaded
 from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
 
 __all__ = ["LoadedModel", "choose_device", "load_model"]
@@ -43,6 +44,19 @@ class LoadedModel:
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
         return {"model": self.name, **self.facts}
+
+    def event(self, seconds: float) -> ModelLoaded:
+        """Return what plugins are told once the model was loaded in so many seconds."""
+        adapter = self.adapter  # a loader of one's own may have none
+        return ModelLoaded(
+            model=self.name,
+            architecture=adapter.architecture if adapter else "",
+            adapter=adapter.spec.name if adapter else "",
+            distribution=f"{adapter.distribution} {adapter.version}".rstrip() if adapter else "",
+            tasks=tuple(sorted(self.model.pooler.supported_tasks())),
+            device=self.device,
+            seconds=seconds,
+        )
 
 
 def choose_device(wanted: str) -> str:

@@ -1,36 +1,11 @@
-"""What the engine tells of its work: how long each stage of a call took, and how full each batch was."""
+"""How long each stage of a call to the engine took."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
 
-__all__ = ["BatchReport", "CallClock", "EngineObserver"]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """One batch that ran.
-
-    Attributes:
-        requests: prompts in it, a part of a long one counting as one.
-        tokens: their tokens.
-        budget: tokens that it might have had.
-        seconds: time of the forward and of pooling.
-    """
-
-    requests: int
-    tokens: int
-    budget: int
-    seconds: float
-
-
-class EngineObserver(Protocol):
-    """Hears of every batch, in the computing thread: it must be quick. What it raises is logged."""
-
-    def batch_done(self, report: BatchReport) -> None:
-        """Take note of a batch."""
+__all__ = ["CallClock"]
 
 
 @dataclass(slots=True)

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from cenote.hooks import BatchDone, hookimpl
+
 if TYPE_CHECKING:
-    from cenote.engine.observer import BatchReport
     from cenote.server.models import ModelTable
 
 __all__ = ["BatchMetrics", "EngineCollector"]
@@ -65,17 +66,18 @@ class BatchMetrics:
             registry=registry,
         )
         tokens = Histogram("cenote:iteration_tokens", "Tokens of a batch.", labels, buckets=_TOKENS, registry=registry)
-        # Kept here: engines hold their observers weakly, so that an app that is gone hears no more.
-        self._observers = [_Observer(fill.labels(model.name), tokens.labels(model.name)) for model in models]
-        for model, observer in zip(models, self._observers, strict=True):
-            model.engine.engine.observe(observer)
+        # Kept here: engines hold their listeners weakly, so that an app that is gone hears no more.
+        self._listeners = [_OneModel(fill.labels(model.name), tokens.labels(model.name)) for model in models]
+        for model, listener in zip(models, self._listeners, strict=True):
+            model.engine.hooks.register(listener, "batch metrics")
 
 
-class _Observer:
+class _OneModel:
     def __init__(self, fill: Histogram, tokens: Histogram) -> None:
         self._fill = fill
         self._tokens = tokens
 
-    def batch_done(self, report: BatchReport) -> None:
-        self._fill.observe(report.tokens / report.budget)
-        self._tokens.observe(report.tokens)
+    @hookimpl
+    def cenote_batch_done(self, event: BatchDone) -> None:
+        self._fill.observe(event.tokens / event.budget)
+        self._tokens.observe(event.tokens)

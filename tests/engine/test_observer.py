@@ -9,31 +9,33 @@ import pytest
 
 from cenote.config import EngineConfig
 from cenote.engine import Engine
-from cenote.engine.observer import BatchReport, CallClock
+from cenote.engine.observer import CallClock
 from cenote.engine.request import RequestOptions
+from cenote.hooks import BatchDone, hookimpl
 from cenote.types import PreparedInput
 
 OPTIONS = RequestOptions(task="embed")
 
 
 class Notes:
-    """An observer that keeps all reports."""
+    """A listener that keeps all reports."""
 
     def __init__(self) -> None:
-        self.reports: list[BatchReport] = []
+        self.reports: list[BatchDone] = []
 
-    def batch_done(self, report: BatchReport) -> None:
-        self.reports.append(report)
+    @hookimpl
+    def cenote_batch_done(self, event: BatchDone) -> None:
+        self.reports.append(event)
 
 
-def test_observers_hear_of_every_batch_as_long_as_somebody_holds_them(model: Any) -> None:
-    engine = Engine(model, EngineConfig(max_num_batched_tokens=4), "cpu")
+def test_listeners_hear_of_every_batch_as_long_as_somebody_holds_them(model: Any) -> None:
+    engine = Engine(model, EngineConfig(max_num_batched_tokens=4), "cpu", name="m")
     notes, seen = Notes(), []
-    engine.observe(notes)
+    engine.hooks.register(notes, "notes")
     engine.submit([PreparedInput(token_ids=(1, 2)), PreparedInput(token_ids=(3,))], OPTIONS)
     assert engine.step()
     (report,) = notes.reports
-    assert (report.requests, report.tokens, report.budget) == (2, 3, 4)
+    assert (report.model, report.requests, report.tokens, report.budget) == ("m", 2, 3, 4)
     assert report.seconds > 0
     assert engine.stats().busy_seconds == report.seconds
     seen = notes.reports
@@ -45,17 +47,18 @@ def test_observers_hear_of_every_batch_as_long_as_somebody_holds_them(model: Any
     engine.shutdown()
 
 
-def test_an_observer_that_raises_is_logged_and_costs_no_result(model: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listener_that_raises_is_logged_and_costs_no_result(model: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
-        def batch_done(self, report: BatchReport) -> None:
-            raise RuntimeError("broken observer")
+        @hookimpl
+        def cenote_batch_done(self, event: BatchDone) -> None:
+            raise RuntimeError("broken listener")
 
     engine, broken = Engine(model, EngineConfig(), "cpu"), Broken()
-    engine.observe(broken)
+    engine.hooks.register(broken, "broken")
     (request,) = engine.submit([PreparedInput(token_ids=(7,))], OPTIONS)
     assert engine.step()
     assert request.future.result(timeout=0)["embed"][0].item() == 7
-    assert "broken observer" in caplog.text
+    assert "broken listener" in caplog.text
     engine.shutdown()
 
 
