@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cenote_acme.lookalike import write_checkpoint
 
 from cenote.testing.adapter import AdapterConformance
-from cenote_acme.lookalike import write_checkpoint
 
 
 class TestAcme(AdapterConformance):

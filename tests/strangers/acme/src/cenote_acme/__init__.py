@@ -10,7 +10,7 @@ SPEC = ArchitectureSpec(
     name="acme",
     architectures=("AcmeModel",),
     adapter="cenote_acme.adapter:AcmeAdapter",
-    tasks=("embed", "token_embed"),
+    tasks=("acme_strength", "embed", "token_embed"),
     summary="Acme's text model: every token with the one before it",
     lookalike="cenote_acme.lookalike:write_checkpoint",
 )

@@ -11,6 +11,7 @@ from cenote.errors import CheckpointError
 from cenote.inputs import TextEncoder
 from cenote.poolers import EmbeddingHead, SequencePooler, TaskPooler, TokenPooler, get_method
 from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
+from cenote_acme.task import StrengthPooler
 
 __all__ = ["AcmeAdapter", "AcmePoolingModel"]
 
@@ -28,9 +29,14 @@ class AcmePoolingModel:
         longest = options.max_model_len or int(checkpoint.config["max_tokens"])
         self._encoder = TextEncoder(self.tokenizer, max_tokens=longest, vocab_size=len(self._table))
         self._method = options.pooler_config.seq_pooling_type or "ACME_PEAK"
+        method = get_method(self._method)
         head = EmbeddingHead(normalize=options.pooler_config.use_activation is not False)
         self.pooler = TaskPooler(
-            {"embed": SequencePooler(get_method(self._method), head), "token_embed": TokenPooler(head)}
+            {
+                "acme_strength": StrengthPooler(method),
+                "embed": SequencePooler(method, head),
+                "token_embed": TokenPooler(head),
+            }
         )
         size = self._table.shape[1]
         self.limits = ModelLimits(

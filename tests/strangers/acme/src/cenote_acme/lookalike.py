@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 __all__ = ["write_checkpoint"]
 
@@ -24,7 +23,9 @@ def write_checkpoint(folder: Path) -> Path:
     vocabulary = {"[PAD]": 0, **{letter: index + 1 for index, letter in enumerate(_BYTES)}}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     chance = torch.Generator().manual_seed(7)
     table = torch.randn(len(vocabulary), _SIZE, generator=chance)
     save_file({"table": table, "mix": torch.randn(_SIZE, _SIZE, generator=chance)}, folder / "model.safetensors")

@@ -22,7 +22,7 @@ def peak(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> Tensor
         [n, h] float32.
     """
     pooled = []
-    for rows, skip in zip(hidden.float().split(list(lengths)), skips, strict=True):
+    for rows, skip in zip(hidden.float().split_with_sizes(list(lengths)), skips, strict=True):
         kept = rows[skip:] if skip < len(rows) else rows[-1:]
         pooled.append(kept.gather(0, kept.abs().argmax(dim=0, keepdim=True))[0])
-    return torch.stack(pooled)
+    return torch.stack(pooled) if pooled else hidden.new_zeros((0, hidden.shape[1]), dtype=torch.float32)
