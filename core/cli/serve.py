@@ -65,7 +65,7 @@ def serve(
     choices = choose_models(words if named is None else [named], options.get("served_model_name") or [])
     config = ServerConfig.from_options(**given_options(ServerConfig, options))
     wanted = engine_options(options)
-    if config.enable_runtime_lora_updating:
+    if "lora-admin" in config.route_sets:
         wanted.setdefault("enable_lora", True)
     if len(choices) > 1 and wanted.get("lora_modules"):
         text = (

@@ -70,6 +70,8 @@ class ServerConfig(BaseSettings):
         metrics_vllm_names: give metrics that vLLM has too also under its names, `vllm:...`.
         otlp_traces_endpoint: address of an OpenTelemetry collector (OTLP over HTTP), as `http://host:4318`; unset sends
             no traces. Needs the extra `otel`.
+        routes: names of sets of routes that plugins offer (group `cenote.routes`), and of cenote's own `lora-admin` and
+            `tokenizer-info`; what is not named is not loaded, installed or not.
         middleware: dotted paths of further ASGI middleware classes, or of coroutine functions (request, call_next).
     """
 
@@ -132,6 +134,7 @@ class ServerConfig(BaseSettings):
     max_log_len: Size = Field(default=200, ge=0)
     metrics_vllm_names: bool = False
     otlp_traces_endpoint: str | None = None
+    routes: Annotated[tuple[str, ...], NoDecode] = ()
     middleware: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("api_keys", mode="before")
@@ -147,6 +150,7 @@ class ServerConfig(BaseSettings):
         "allowed_headers",
         "allowed_lora_paths",
         "disable_access_log_for_endpoints",
+        "routes",
         "middleware",
         mode="before",
     )
@@ -164,6 +168,12 @@ class ServerConfig(BaseSettings):
     def _slashes(cls, value: str) -> str:
         stripped = value.strip("/")
         return f"/{stripped}" if stripped else ""
+
+    @property
+    def route_sets(self) -> tuple[str, ...]:
+        """Return the names of all sets of routes that are asked for, by `routes` or by an option of their own."""
+        asked = {"tokenizer-info": self.enable_tokenizer_info_endpoint, "lora-admin": self.enable_runtime_lora_updating}
+        return tuple(dict.fromkeys((*self.routes, *(name for name, is_on in asked.items() if is_on))))
 
     @classmethod
     def from_options(cls, **options: Any) -> Self:

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import cenote
 from cenote.config.server import ServerConfig
-from cenote.server.auth import RequireApiKey
+from cenote.server.auth import KeyBeforeBody, RequireApiKey
 from cenote.server.classify import classify_router
 from cenote.server.cohere import cohere_router
 from cenote.server.cohere_reply import cohere_envelope
@@ -24,7 +24,6 @@ from cenote.server.health import health_router
 from cenote.server.infinity import infinity_router
 from cenote.server.invocations import invocations_router
 from cenote.server.limits import LimitBody, LimitHead
-from cenote.server.lora_admin import lora_admin_router
 from cenote.server.metrics import MeasureRequests, Metrics, metrics_router
 from cenote.server.middleware import extra_middleware
 from cenote.server.models import ModelTable, ServedModel, models_router
@@ -34,6 +33,8 @@ from cenote.server.plugins import plugins_router
 from cenote.server.pooling import pooling_router
 from cenote.server.request_ids import RequestIds
 from cenote.server.rerank import rerank_router
+from cenote.server.route_checks import add_route_sets
+from cenote.server.route_sets import RouteSet, make_route_sets
 from cenote.server.score import score_router
 from cenote.server.state import ServerState
 from cenote.server.targets import OriginForm
@@ -55,7 +56,6 @@ _DIALECTS = (
     score_router,
     rerank_router,
     cohere_router,
-    lora_admin_router,
     tokenize_router,
     tei_router,
     infinity_router,
@@ -87,6 +87,7 @@ def build_app(
 
     Raises:
         InvalidRequest: no model, or one name for two models.
+        PluginError: routes that the operator named are not there, broken, or do not fit.
     """
     config = config or ServerConfig()
     served, strict = _served_models(models, served_names), not config.skip_model_name_validation
@@ -95,7 +96,7 @@ def build_app(
     if config.otlp_traces_endpoint is not None:
         state.tracer = start_tracing(config.otlp_traces_endpoint)
     errors = ErrorWriter(config, _ENVELOPES)
-    guard = RequireApiKey(config)
+    guard, sets = RequireApiKey(config), make_route_sets(state)
     app = FastAPI(
         title="cenote",
         version=cenote.__version__,
@@ -103,7 +104,7 @@ def build_app(
         openapi_url=None,  # the framework's own pages need a network, and would have no guard
         dependencies=[Depends(guard)],
         redirect_slashes=False,
-        middleware=_middleware(state, errors),
+        middleware=[*_middleware(state, errors), _early_key(sets, guard, errors)],
     )
     app.state.cenote = state
     add_error_handlers(app, errors, guard)
@@ -112,7 +113,13 @@ def build_app(
         app.include_router(router)
     if not config.disable_fastapi_docs:
         app.include_router(docs_router(app, config, errors))
+    add_route_sets(app, sets)
     return app
+
+
+def _early_key(sets: Sequence[RouteSet], guard: RequireApiKey, errors: ErrorWriter) -> Middleware:
+    patterns = [route.path_regex for each in sets for route in each.routes]
+    return Middleware(KeyBeforeBody, guard=guard, errors=errors, patterns=patterns)
 
 
 def _served_models(models: AsyncLLM | Mapping[str, AsyncLLM], names: Sequence[str]) -> list[ServedModel]:

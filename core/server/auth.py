@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cenote.config.server import ServerConfig
 from cenote.server.api_error import ApiError
 from cenote.server.paths import route_path
 
-__all__ = ["GUARDED", "RequireApiKey", "is_open", "open_to_all"]
+if TYPE_CHECKING:
+    from cenote.server.envelopes import ErrorWriter
+
+__all__ = ["GUARDED", "KeyBeforeBody", "RequireApiKey", "is_open", "open_to_all"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,3 +90,29 @@ class RequireApiKey:
         # Every key is compared, each in constant time, so that timing tells neither which nor how much matched.
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         return scheme.lower() == b"bearer" and any(matches)
+
+
+class KeyBeforeBody:
+    """Ask for the key on the paths of plugins before their body is read.
+
+    The routes of plugins let the framework read their bodies, which it does before it calls `RequireApiKey`. This only
+    refuses earlier what that refuses anyway.
+    """
+
+    def __init__(
+        self, app: ASGIApp, guard: RequireApiKey, errors: ErrorWriter, patterns: Sequence[re.Pattern[str]]
+    ) -> None:
+        self._app = app
+        self._guard = guard
+        self._errors = errors
+        self._patterns = patterns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and any(pattern.match(route_path(scope)) for pattern in self._patterns):
+            try:
+                self._guard.check_unrouted(scope)
+            except ApiError as refusal:
+                await self._errors.response(refusal, scope)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -84,7 +84,7 @@ def _unrouted(request: Request, error: ApiError, guard: RequireApiKey) -> ApiErr
         guard.check_unrouted(request.scope)
     except ApiError as refusal:
         return refusal
-    if error.status_code != 404:
+    if error.status_code != 404 or "endpoint" in request.scope:  # a route was found, and itself says 404
         return error
     path = shorten(request.scope["path"])  # not request.url, which is made from the Host header
     return ApiError(404, "Not Found", f"There is no route {shorten(request.method, 20)} {path}.")

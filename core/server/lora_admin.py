@@ -1,6 +1,7 @@
 """`/v1/load_lora_adapter` and `/v1/unload_lora_adapter`: change the low-rank adapters of a running server.
 
-Both are off unless the operator sets `enable_runtime_lora_updating`: a client can then make the server read folders.
+Both are off unless the operator sets `enable_runtime_lora_updating`, or names the routes `lora-admin`: a client can
+then make the server read folders.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from cenote.server.api_error import ApiError
 from cenote.server.body import read_json, validate
 from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema
+from cenote.server.route_context import RouteContext
 from cenote.server.state import ServerState, state_of
 from cenote.server.text import show
 
-__all__ = ["LoadLora", "UnloadLora", "lora_admin_router"]
+__all__ = ["LoadLora", "UnloadLora", "lora_admin_routes"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,12 +54,10 @@ class UnloadLora(BaseModel):
     lora_int_id: int | None = Field(default=None, description="Accepted for compatibility, unused.")
 
 
-def lora_admin_router(state: ServerState) -> APIRouter:
-    """Return the routes, if the operator enabled them."""
+def lora_admin_routes(context: RouteContext) -> APIRouter:
+    """Return the routes, for servers whose operator offers them; the set of routes `lora-admin`."""
+    del context
     router = APIRouter(tags=["lora"])
-    if not state.config.enable_runtime_lora_updating:
-        return router
-
     example = {"lora_name": "law", "lora_path": "adapters/law"}
     extra = json_body_schema(LoadLora, example=example, media=["text/plain"])
 

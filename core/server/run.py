@@ -18,6 +18,7 @@ from cenote.config.server import ServerConfig
 from cenote.server.log import log_config
 from cenote.server.middleware import extra_middleware
 from cenote.server.protocol import make_protocol
+from cenote.server.route_sets import check_route_sets
 from cenote.server.sockets import address_refused
 from cenote.server.state import ServerState
 from cenote.server.tls import ServerTls, tls_of
@@ -32,14 +33,16 @@ _TICKS_PER_SECOND = 10
 
 
 def check_options(config: ServerConfig) -> None:
-    """Complain about files, middleware and packages that options need, before anything slow is done.
+    """Complain about files, middleware, plugins and packages that options need, before anything slow is done.
 
     Raises:
         InvalidRequest: as `tls_of`, `extra_middleware` and `check_tracing` do.
+        PluginError: as `check_route_sets` does.
         MissingDependency: traces are asked for, and the extra `otel` is not installed.
     """
     tls_of(config)
     extra_middleware(config)
+    check_route_sets(config)
     if config.otlp_traces_endpoint is not None:
         check_tracing(config.otlp_traces_endpoint)
 

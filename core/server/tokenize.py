@@ -25,7 +25,6 @@ from cenote.server.tokenize_fields import (
     TokenizeTextRequest,
 )
 from cenote.server.tokenize_run import check_ids, named_model, tokenize_all, vocabulary_words
-from cenote.server.tokenizer_info import tokenizer_info_router
 
 __all__ = ["tokenize_router"]
 
@@ -38,8 +37,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 def tokenize_router(state: ServerState) -> APIRouter:
     """Return the routes, which every model can answer."""
     router = APIRouter(tags=["tokenize"])
-    if state.config.enable_tokenizer_info_endpoint:
-        router.include_router(tokenizer_info_router())
+    del state
     extra = json_body_schema(
         TokenizeTextRequest | TokenizeChatRequest | TeiTokenizeRequest,
         examples=_EXAMPLES,

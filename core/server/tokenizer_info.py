@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from cenote.engine.loader import read_template
 from cenote.server.openapi import reply_schema
+from cenote.server.route_context import RouteContext
 from cenote.server.tokenize_run import named_model
 
 if TYPE_CHECKING:
     from cenote.engine import AsyncLLM
 
-__all__ = ["tokenizer_info_router"]
+__all__ = ["tokenizer_info_routes"]
 
 #: Where the files lie and how they were fetched, not what they say.
 _PLACES = frozenset(
@@ -26,9 +27,10 @@ _PLACES = frozenset(
 _DEEPEST = 8
 
 
-def tokenizer_info_router() -> APIRouter:
-    """Return the route, for servers whose operator offers it."""
-    router = APIRouter()
+def tokenizer_info_routes(context: RouteContext) -> APIRouter:
+    """Return the route, for servers whose operator offers it; the set of routes `tokenizer-info`."""
+    del context
+    router = APIRouter(tags=["tokenize"])
 
     @router.get("/tokenizer_info", summary="Settings of a tokenizer", openapi_extra=reply_schema(dict[str, Any]))
     async def tokenizer_info(request: Request, model: str | None = None) -> Response:
