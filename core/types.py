@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CausalKind",
     "ChatOptions",
+    "MediaItem",
+    "MediaPrompt",
     "Message",
     "MessagesPrompt",
     "ModelLimits",
@@ -67,15 +69,35 @@ class MessagesPrompt(TypedDict):
     messages: list[Mapping[str, Any]]
 
 
+class MediaPrompt(TypedDict, total=False):
+    """Images of Pillow, `{"image": image}` or `{"image": [image, ...]}`, with or without text, for models that see."""
+
+    multi_modal_data: Mapping[str, Any]
+    prompt: str
+
+
 #: One message of a conversation: `{"role": ..., "content": ...}`.
 Message: TypeAlias = Mapping[str, Any]
 #: Every form in which a caller may give one prompt.
-PromptType: TypeAlias = str | list[int] | TextPrompt | TokensPrompt | TextPairPrompt | MessagesPrompt
+PromptType: TypeAlias = str | list[int] | TextPrompt | TokensPrompt | TextPairPrompt | MessagesPrompt | MediaPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class MediaItem:
+    """One medium of a prompt.
+
+    Attributes:
+        kind: `image`.
+        value: for an image, a `PIL.Image.Image` of any size and mode, which nobody may change.
+    """
+
+    kind: str
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One parsed prompt: exactly one of `text`, `token_ids` and `messages` is set.
+    """One parsed prompt: one of `text`, `token_ids` and `messages` is set; with `media`, `text` may be left out.
 
     Attributes:
         text: a text, or the first of a pair.
@@ -85,6 +107,7 @@ class Prompt:
         messages: a conversation.
         chunk_ends: characters of `text` after which its chunks end, ascending up to the text's length, where each
             chunk gets a result of its own (late chunking); empty: one result for all.
+        media: images, in the caller's order; only models whose `modalities` name their kind are given such prompts.
     """
 
     text: str | None = None
@@ -93,6 +116,7 @@ class Prompt:
     text_pair: str | None = None
     messages: tuple[Message, ...] | None = None
     chunk_ends: tuple[int, ...] = ()
+    media: tuple[MediaItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +215,8 @@ class PreparedInput:
         truncated_tokens: tokens that truncation removed; a lower bound where the rest was never tokenised.
         spans: [start, end) of the stretches of tokens that are pooled one by one (late chunking); empty: all as one.
         lora: name of the low-rank adapter that the model chose, by the role for example; None: the one of the request.
+        media: what the model made of the prompt's media, for its own `forward`; None where there are none. Tokens
+            stand for it in `token_ids`, so that batches are measured rightly.
     """
 
     token_ids: tuple[int, ...]
@@ -199,6 +225,7 @@ class PreparedInput:
     truncated_tokens: int = 0
     spans: tuple[tuple[int, int], ...] = ()
     lora: str | None = None
+    media: Any = None
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -218,6 +245,7 @@ class PackedBatch:
         token_type_ids: [T] int64, or None for all zero.
         loras: per sequence, the name of its low-rank adapter or None; empty where no sequence has one.
         roles: per sequence, what it is for; empty where no sequence says.
+        media: per sequence, the `media` of its `PreparedInput`; empty where no sequence has any.
     """
 
     input_ids: Tensor
@@ -228,6 +256,7 @@ class PackedBatch:
     token_type_ids: Tensor | None = None
     loras: tuple[str | None, ...] = ()
     roles: tuple[Role | None, ...] = ()
+    media: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ def pack(
     token_type_ids: list[tuple[int, ...] | None] | None = None,
     loras: list[str | None] | None = None,
     roles: list[Role | None] | None = None,
+    media: list[Any] | None = None,
 ) -> PackedBatch:
     """Lay sequences end to end.
 
@@ -62,6 +63,7 @@ def pack(
         token_type_ids: segment ids of each prompt; None counts as all zero.
         loras: name of each prompt's low-rank adapter, or None.
         roles: what each prompt is for, or None.
+        media: what the model made of each prompt's media, or None.
     """
     lengths = tuple(len(ids) for ids in sequences)
     types: Tensor | None = None
@@ -83,6 +85,7 @@ def pack(
         token_type_ids=types,
         loras=tuple(loras) if loras is not None and any(loras) else (),
         roles=tuple(roles) if roles is not None and any(roles) else (),
+        media=tuple(media) if media is not None and any(item is not None for item in media) else (),
     )
 
 
@@ -104,6 +107,7 @@ def select(batch: PackedBatch, indices: list[int]) -> PackedBatch:
         token_type_ids=None if batch.token_type_ids is None else rows(batch.token_type_ids),
         loras=tuple(batch.loras[index] for index in indices) if batch.loras else (),
         roles=tuple(batch.roles[index] for index in indices) if batch.roles else (),
+        media=tuple(batch.media[index] for index in indices) if batch.media else (),
     )
 
 

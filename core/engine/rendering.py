@@ -10,9 +10,10 @@ from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.chunks import longest_prompt
 from cenote.engine.request import RequestOptions
-from cenote.threads import DaemonThreads
 from cenote.errors import EngineClosed, InvalidRequest
+from cenote.inputs.media import check_modalities
 from cenote.inputs.padding import pad_to
+from cenote.threads import DaemonThreads
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Renderer"]
@@ -63,6 +64,7 @@ class Renderer:
             tokenization = replace(tokenization, max_tokens=longest)
         for index, prompt in enumerate(prompts):
             try:
+                check_modalities(prompt, limits.modalities)
                 prepared = self._model.prepare(prompt, options.role, options.params, tokenization)
                 yield (
                     pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared

@@ -32,6 +32,7 @@ def compute(model: PoolingModel, requests: Sequence[EngineRequest], device: str)
         token_type_ids=[request.prompt.token_type_ids for request in requests],
         loras=[request.lora for request in requests],
         roles=[request.options.role for request in requests],
+        media=[request.prompt.media for request in requests],
     )
     with torch.inference_mode():
         hidden = model.forward(batch)

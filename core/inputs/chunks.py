@@ -83,7 +83,15 @@ def cut_tokens(prompt: PreparedInput, size: int) -> list[PreparedInput]:
     """Cut a prompt after every `size` tokens: no overlap, and no special tokens but those that are there.
 
     Source: python-api.md section 17, as vLLM's chunked processing.
+
+    Raises:
+        PromptTooLong: it has media, whose tokens cannot be told apart.
     """
+    if prompt.media is not None:
+        text = (
+            f"The prompt has {len(prompt)} tokens with its media, more than the {size} of this model; only text is cut."
+        )
+        raise PromptTooLong(text, param="multi_modal_data")
     return [_part(prompt, start, min(start + size, len(prompt))) for start in range(0, len(prompt), size)]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
+from cenote.inputs.media import parse_media
 from cenote.inputs.messages import parse_messages
 from cenote.inputs.values import as_list, describe, is_number, parse_ids, parse_type_ids
 from cenote.types import Prompt
@@ -18,7 +20,7 @@ _FORMS = (
 )
 #: Accepted keys without effect on text models (python-api.md section 3).
 _IGNORED_KEYS = frozenset({"cache_salt", "multi_modal_uuids", "mm_processor_kwargs", "media_io_kwargs"})
-_FORM_KEYS = ("prompt", "prompt_token_ids", "token_type_ids", "text", "text_pair", "messages")
+_FORM_KEYS = ("prompt", "prompt_token_ids", "token_type_ids", "text", "text_pair", "messages", "multi_modal_data")
 _KEYS = frozenset(_FORM_KEYS) | _IGNORED_KEYS
 
 
@@ -27,7 +29,8 @@ def parse_prompts(prompts: Any) -> list[Prompt]:
 
     Args:
         prompts: a string, token ids (a list, tuple or integer array), a mapping, or a list of these. A mapping has
-            `prompt`; `prompt_token_ids` (and `token_type_ids`); `text` (and `text_pair`); or `messages`.
+            `prompt`; `prompt_token_ids` (and `token_type_ids`); `text` (and `text_pair`); or `messages`. For
+            models that read images it may have `multi_modal_data`, alone or with `prompt` or `prompt_token_ids`.
 
     Returns:
         At least one prompt, in order.
@@ -75,6 +78,8 @@ def _from_mapping(prompt: Mapping[str, Any]) -> Prompt:
     given = {key: prompt[key] for key in _FORM_KEYS if prompt.get(key) is not None}
     if "token_type_ids" in given and "prompt_token_ids" not in given:
         raise InvalidRequest("'token_type_ids' goes with 'prompt_token_ids' only.", param="token_type_ids")
+    if "multi_modal_data" in given:
+        return _media_prompt(given)
     if "prompt_token_ids" in given:
         return _token_prompt(given)
     if "text_pair" in given and "text" not in given:
@@ -104,6 +109,18 @@ def _token_prompt(given: Mapping[str, Any]) -> Prompt:
     return Prompt(token_ids=token_ids, token_type_ids=None if types is None else parse_type_ids(types, len(token_ids)))
 
 
+def _media_prompt(given: Mapping[str, Any]) -> Prompt:
+    """Parse a prompt with media; what its text or token ids mean beside them is the model's business."""
+    rest = {key: value for key, value in given.items() if key != "multi_modal_data"}
+    for key in ("text", "text_pair", "messages"):
+        if key in rest:
+            raise InvalidRequest(
+                f"'multi_modal_data' goes with 'prompt' or 'prompt_token_ids', not with {key!r}.", param=key
+            )
+    media = parse_media(given["multi_modal_data"])
+    return replace(_from_mapping(rest), media=media) if rest else Prompt(media=media)
+
+
 def _text(given: Mapping[str, Any], key: str) -> str:
     value = given[key]
     if not isinstance(value, str):
@@ -114,7 +131,7 @@ def _text(given: Mapping[str, Any], key: str) -> str:
 def _refuse_other_kinds(prompt: Mapping[str, Any]) -> None:
     if prompt.get("data") is not None:
         raise InvalidRequest("A prompt with 'data' goes with pooling_task=\"plugin\" only.", param="data")
-    for key in ("multi_modal_data", "prompt_embeds", "encoder_prompt", "decoder_prompt"):
+    for key in ("prompt_embeds", "encoder_prompt", "decoder_prompt"):
         if prompt.get(key) is not None:
             raise InvalidRequest(f"A prompt with {key!r} is not supported by this model; give text or ids.", param=key)
     known = _KEYS | ({"role", "content"} if "role" in prompt and "messages" not in prompt else set())

@@ -1,0 +1,68 @@
+"""Images beside prompts, or in place of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from cenote.errors import InvalidRequest, WrongType
+from cenote.inputs import parse_prompts
+from cenote.inputs.media import check_modalities
+from cenote.types import MediaItem, Prompt
+
+RED, BLUE = Image.new("RGB", (3, 2), "red"), Image.new("L", (1, 1))
+ITEM = MediaItem("image", RED)
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        ({"multi_modal_data": {"image": RED}}, Prompt(media=(ITEM,))),
+        ({"multi_modal_data": {"image": [RED, BLUE], "video": None}}, Prompt(media=(ITEM, MediaItem("image", BLUE)))),
+        ({"prompt": "a page", "multi_modal_data": {"image": RED}}, Prompt(text="a page", media=(ITEM,))),
+        (
+            {"prompt_token_ids": [1, 2], "prompt": "a", "multi_modal_data": {"image": (RED,)}},
+            Prompt(token_ids=(1, 2), media=(ITEM,)),
+        ),
+    ],
+    ids=["alone", "several", "with a text", "with token ids"],
+)
+def test_images_are_parsed(given: dict[str, Any], parsed: Prompt) -> None:
+    assert parse_prompts(given) == [parsed]
+    assert parse_prompts(["text", given]) == [Prompt(text="text"), parsed]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"multi_modal_data": RED}, WrongType, "must be {'image': image}"),
+        ({"multi_modal_data": {}}, InvalidRequest, "holds no image"),
+        ({"multi_modal_data": {"image": []}}, InvalidRequest, "holds no image"),
+        ({"multi_modal_data": {"image": b"png"}}, WrongType, "takes images of Pillow"),
+        ({"multi_modal_data": {"image": [RED, "a.png"]}}, WrongType, "takes images of Pillow"),
+        ({"multi_modal_data": {"audio": 1, "image": RED}}, InvalidRequest, "has 'audio'; what is known is 'image'"),
+    ],
+)
+def test_what_is_no_image_is_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as refused:
+        parse_prompts(given)
+    assert refused.value.param == "multi_modal_data"
+
+
+@pytest.mark.parametrize("other", [{"text": "a"}, {"text": "a", "text_pair": "b"}, {"messages": [{"role": "user"}]}])
+def test_images_go_with_a_prompt_only(other: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="goes with 'prompt' or 'prompt_token_ids'"):
+        parse_prompts({"multi_modal_data": {"image": RED}, **other})
+
+
+def test_a_model_is_given_only_what_it_reads() -> None:
+    check_modalities(Prompt(text="a"), ("text",))
+    check_modalities(Prompt(media=(ITEM,)), ("text", "image"))
+    with pytest.raises(InvalidRequest) as refused:
+        check_modalities(Prompt(text="a", media=(ITEM,)), ("text",))
+    assert str(refused.value) == (
+        "This model reads text only; 'multi_modal_data' with 'image' is for models that read it."
+    )
+    assert refused.value.param == "multi_modal_data"
