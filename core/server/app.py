@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import cenote
 from cenote.config.server import ServerConfig
+from cenote.hooks.caller import HookCaller
 from cenote.server.auth import KeyBeforeBody, RequireApiKey
 from cenote.server.classify import classify_router
 from cenote.server.cohere import cohere_router
@@ -92,9 +93,12 @@ def build_app(
     config = config or ServerConfig()
     served, strict = _served_models(models, served_names), not config.skip_model_name_validation
     table = ModelTable(served, unlisted=unlisted_names, strict=strict)
-    state = ServerState(config=config, models=table, metrics=Metrics(table, vllm_names=config.metrics_vllm_names))
+    hooks = HookCaller.load()
+    metrics = Metrics(table, hooks, vllm_names=config.metrics_vllm_names)
+    state = ServerState(config=config, models=table, metrics=metrics, hooks=hooks)
     if config.otlp_traces_endpoint is not None:
         state.tracer = start_tracing(config.otlp_traces_endpoint)
+        hooks.register(state.tracer, "tracing")
     errors = ErrorWriter(config, _ENVELOPES)
     guard, sets = RequireApiKey(config), make_route_sets(state)
     app = FastAPI(

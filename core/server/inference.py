@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fastapi import Request
 
 from cenote.errors import InvalidRequest, QueueFull
+from cenote.hooks import RequestDone
 from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.guard import run_guarded
 from cenote.server.models import ServedModel
 from cenote.server.request_log import log_inference
 from cenote.server.roles import check_role
 from cenote.server.stages import Stages
-from cenote.server.state import ServerState, state_of
+from cenote.server.state import state_of
 from cenote.server.usage import prompts_read
 from cenote.tasks import check_params, get_task
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
@@ -173,33 +175,58 @@ async def _measured(
     request: Request, work: Coroutine[Any, Any, list[R]], stages: Stages, prompts: Sequence[object]
 ) -> list[R]:
     """Await the engine's results for the client, and count and log them under the names of model and task."""
-    state, labels = state_of(request), (stages.model, stages.task)
     stages.keep(request.scope)
     outputs: list[R] = []
     try:
-        with _ending(state, labels):
-            outputs = await run_guarded(work, request.receive, state)
+        with _ending(request, stages):
+            outputs = await run_guarded(work, request.receive, state_of(request))
     finally:
-        log_inference(request, labels, prompts, outputs)
-    _count(state, stages, outputs)
+        log_inference(request, (stages.model, stages.task), prompts, outputs)
+    _tell_answer(request, stages, outputs)
     return outputs
 
 
 @contextmanager
-def _ending(state: ServerState, labels: tuple[str, str]) -> Iterator[None]:
-    """Count how the work in the block ends."""
-    reason = "error"
+def _ending(request: Request, stages: Stages) -> Iterator[None]:
+    """Tell how the work in the block ends, unless it ends well."""
+    outcome: Literal["abort", "refused", "error"] = "error"
     try:
         yield
-        reason = "stop"
-    except QueueFull:
-        state.metrics.rejections.labels(*labels).inc()
+    except BaseException as exc:
+        if isinstance(exc, QueueFull):
+            outcome = "refused"
+        elif isinstance(exc, ApiError | ClientGone | asyncio.CancelledError):
+            outcome = "abort"
+        event = RequestDone(
+            model=stages.model,
+            task=stages.task,
+            request_id=getattr(request.state, "request_id", ""),
+            outcome=outcome,
+            seconds=time.perf_counter() - stages.clock.begin,
+        )
+        state_of(request).hooks.tell("cenote_request_done", event)
         raise
-    except (ApiError, ClientGone, asyncio.CancelledError):
-        reason = "abort"
-        raise
-    finally:
-        state.metrics.finished.labels(*labels, reason).inc()
+
+
+def _tell_answer(request: Request, stages: Stages, outputs: Sequence[RequestOutput[Any]]) -> None:
+    """Tell of a request that the engine answered."""
+    read, clock = prompts_read(outputs), stages.clock
+    tokens = tuple(prompt.tokens for prompt in read)
+    stages.note_answer(len(outputs), sum(tokens))
+    event = RequestDone(
+        model=stages.model,
+        task=stages.task,
+        request_id=getattr(request.state, "request_id", ""),
+        outcome="stop",
+        seconds=stages.answered - clock.begin,
+        tokenizing=clock.tokenizing,
+        queueing=clock.queueing,
+        computing=clock.computing,
+        items=len(outputs),
+        prompt_tokens=tokens,
+        truncated_tokens=sum(prompt.truncated_tokens for prompt in read),
+    )
+    state_of(request).hooks.tell("cenote_request_done", event)
 
 
 def _with_adapter(params: PoolingParams, named: str | None) -> PoolingParams:
@@ -210,16 +237,3 @@ def _with_adapter(params: PoolingParams, named: str | None) -> PoolingParams:
         text = f"model names the low-rank adapter {named!r}, and lora {params.lora!r:.80}; send one of them."
         raise InvalidRequest(text, param="lora")
     return replace(params, lora=named)
-
-
-def _count(state: ServerState, stages: Stages, outputs: Sequence[RequestOutput[Any]]) -> None:
-    metrics, labels, read = state.metrics, (stages.model, stages.task), prompts_read(outputs)
-    stages.note_answer(len(outputs), sum(prompt.tokens for prompt in read))
-    metrics.latency.labels(*labels).observe(stages.answered - stages.clock.begin)
-    metrics.count_stages(stages)
-    metrics.items.labels(*labels).inc(stages.items)
-    metrics.prompt_tokens.labels(*labels).inc(stages.tokens)
-    metrics.truncated.labels(*labels).inc(sum(prompt.truncated_tokens for prompt in read))
-    histogram = metrics.item_tokens.labels(*labels)
-    for prompt in read:
-        histogram.observe(prompt.tokens)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cenote.hooks.caller import HookCaller
 from cenote.server.auth import open_to_all
 from cenote.server.metrics_engine import BatchMetrics, EngineCollector
+from cenote.server.metrics_plugins import HookFailures, PluginMetrics, families_text
+from cenote.server.metrics_requests import SECONDS, RequestMetrics
 from cenote.server.metrics_vllm import VllmNames
 from cenote.server.openapi import reply_schema
-from cenote.server.stages import Stages, stages_of
+from cenote.server.stages import stages_of
 
 if TYPE_CHECKING:
     from cenote.server.models import ModelTable
 
 __all__ = ["MeasureRequests", "Metrics", "metrics_router"]
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_TOKENS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 32768, 131072)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _EXTRA = reply_schema(media=("text/plain",), is_open=True)
 #: Status of a request whose client went away before the answer; never sent.
@@ -33,11 +35,12 @@ _CLIENT_CLOSED = "499"
 class Metrics:
     """The counters of one app."""
 
-    def __init__(self, models: ModelTable, *, vllm_names: bool = False) -> None:
+    def __init__(self, models: ModelTable, hooks: HookCaller, *, vllm_names: bool = False) -> None:
         """Make the counters.
 
         Args:
             models: what the app serves.
+            hooks: tells of requests, and asks plugins for their metrics.
             vllm_names: give what vLLM has too also under its names.
         """
         self.registry = CollectorRegistry()
@@ -47,7 +50,6 @@ class Metrics:
         self.registry.register(EngineCollector(models))
         self.batches = BatchMetrics(models, self.registry)
         per_route = ("handler", "method")
-        per_task = ("model_name", "task")
         self.http_requests = Counter(
             "cenote:http_requests", "HTTP requests answered.", (*per_route, "status"), registry=self.registry
         )
@@ -55,55 +57,27 @@ class Metrics:
             "cenote:http_request_duration_seconds",
             "Time from the request's headers to the answer's end.",
             per_route,
-            buckets=_SECONDS,
+            buckets=SECONDS,
             registry=self.registry,
         )
-        self.latency = self._seconds(
-            "e2e_request_latency", "Time that a request spent in the engine: tokenising, waiting and running."
+        self.encoding = Histogram(
+            "cenote:response_encode_time_seconds",
+            "Time from the engine's results to the beginning of the answer.",
+            ("model_name", "task"),
+            buckets=SECONDS,
+            registry=self.registry,
         )
-        self.tokenizing = self._seconds("request_tokenize_time", "Time until a request's prompts were tokenised.")
-        self.queueing = self._seconds("request_queue_time", "Time that a request then waited for its first batch.")
-        self.computing = self._seconds(
-            "request_inference_time", "Time from the first to the last batch that a request was part of."
-        )
-        self.encoding = self._seconds(
-            "response_encode_time", "Time from the engine's results to the beginning of the answer."
-        )
-        self.item_tokens = Histogram(
-            "cenote:request_prompt_tokens", "Tokens per input.", per_task, buckets=_TOKENS, registry=self.registry
-        )
-        self.prompt_tokens = Counter(
-            "cenote:prompt_tokens", "Tokens of answered inputs.", per_task, registry=self.registry
-        )
-        self.items = Counter("cenote:items", "Inputs answered.", per_task, registry=self.registry)
         self.pairs = Counter("cenote:pairs", "Pairs scored.", ("model_name",), registry=self.registry)
-        self.truncated = Counter(
-            "cenote:truncated_tokens", "Tokens that truncation removed.", per_task, registry=self.registry
-        )
-        self.finished = Counter(
-            "cenote:request_success",
-            "Engine requests by how they ended: stop, abort (client left, deadline, shutdown) or error.",
-            (*per_task, "finished_reason"),
-            registry=self.registry,
-        )
-        self.rejections = Counter(
-            "cenote:admission_rejections", "Requests refused because too many wait.", per_task, registry=self.registry
-        )
-
-    def _seconds(self, name: str, text: str) -> Histogram:
-        labels = ("model_name", "task")
-        return Histogram(f"cenote:{name}_seconds", text, labels, buckets=_SECONDS, registry=self.registry)
+        # Kept here: what hears of events is held weakly, so that an app that is gone hears no more.
+        self._requests = RequestMetrics(self.registry)
+        hooks.register(self._requests, "request metrics")
+        self.registry.register(HookFailures([hooks, *(model.engine.hooks for model in models)]))
+        self.plugins = PluginMetrics(hooks)
 
     def text(self) -> bytes:
-        """Return everything in Prometheus' text format."""
-        return generate_latest(self.registry) + generate_latest(self._also)
-
-    def count_stages(self, stages: Stages) -> None:
-        """Count the stages of a request that the engine answered."""
-        labels, clock = (stages.model, stages.task), stages.clock
-        self.tokenizing.labels(*labels).observe(clock.tokenizing)
-        self.queueing.labels(*labels).observe(clock.queueing)
-        self.computing.labels(*labels).observe(clock.computing)
+        """Return everything in Prometheus' text format; blocks for a second at most where plugins have metrics."""
+        own = [*self.registry.collect(), *self._also.collect()]
+        return families_text(own) + self.plugins.text(own)
 
 
 class MeasureRequests:
@@ -147,6 +121,7 @@ def metrics_router() -> APIRouter:
     @open_to_all
     async def show_metrics(request: Request) -> Response:
         metrics: Metrics = request.app.state.cenote.metrics
-        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        text = await asyncio.to_thread(metrics.text) if metrics.plugins else metrics.text()
+        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router

@@ -14,7 +14,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+import cenote
 from cenote.config.server import ServerConfig
+from cenote.hooks import ServerStarted, ServerStopping
+from cenote.server.banner import server_url
 from cenote.server.log import log_config
 from cenote.server.middleware import extra_middleware
 from cenote.server.protocol import make_protocol
@@ -29,6 +32,8 @@ __all__ = ["Server", "check_options", "run_server"]
 _log = logging.getLogger(__name__)
 #: Seconds for the last answers to leave, once no request may run on.
 _FLUSH_SECONDS = 2
+#: Seconds for plugins to hear of the end.
+_HOOK_SECONDS = 2.0
 _TICKS_PER_SECOND = 10
 
 
@@ -58,13 +63,34 @@ class Server(uvicorn.Server):
         self._state = state
         self._on_ready = on_ready
         self._signals = 0
+        self._began = 0.0
         self._deadline = float("inf")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, then say so."""
         await super().startup(sockets)
-        if self.started and self._on_ready is not None:
+        if not self.started:
+            return
+        self._began = time.monotonic()
+        url = server_url(self._state.config, sockets or [])
+        self._state.hooks.tell(
+            "cenote_server_started", ServerStarted(url=url, models=self._served(), version=cenote.__version__)
+        )
+        if self._on_ready is not None:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all connections, then say so, and give plugins a moment to hear it."""
+        await super().shutdown(sockets)
+        event = ServerStopping(models=self._served(), seconds=time.monotonic() - self._began)
+        await asyncio.to_thread(self._tell_stopping, event)
+
+    def _tell_stopping(self, event: ServerStopping) -> None:
+        self._state.hooks.tell("cenote_server_stopping", event)
+        self._state.hooks.flush(_HOOK_SECONDS)
+
+    def _served(self) -> tuple[str, ...]:
+        return tuple(name for model in self._state.models for name in model.aliases)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a signal; `on_tick` acts on it. Unlike the base class, it is not raised again at the end."""
@@ -120,8 +146,6 @@ async def _serve(server: Server, state: ServerState, sockets: list[socket.socket
     finally:
         for model in state.models:
             await model.engine.shutdown()
-        if state.tracer is not None:
-            await asyncio.to_thread(state.tracer.shutdown)
 
 
 def _uvicorn_config(app: FastAPI, config: ServerConfig, tls: ServerTls | None) -> uvicorn.Config:

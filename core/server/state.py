@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from cenote.config.server import ServerConfig
+from cenote.hooks.caller import HookCaller
 from cenote.server.metrics import Metrics
 from cenote.server.models import ModelTable
 from cenote.server.tracing import Tracer
@@ -23,6 +24,7 @@ class ServerState:
         config: its options.
         models: what it serves.
         metrics: its counters.
+        hooks: who hears of what happens here.
         tracer: makes traces of its requests, where that is asked for.
         in_flight: inference requests that are being answered.
         draining: no new inference request is accepted.
@@ -32,6 +34,7 @@ class ServerState:
     config: ServerConfig
     models: ModelTable
     metrics: Metrics
+    hooks: HookCaller
     tracer: Tracer | None = None
     in_flight: int = 0
     draining: bool = False

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cenote.errors import InvalidRequest, MissingDependency
+from cenote.hooks import hookimpl
 from cenote.server.stages import Stages, stages_of
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class Tracer:
             span.set_status(trace.StatusCode.ERROR)
         span.end(times.wall(times.end))
 
-    def shutdown(self) -> None:
+    @hookimpl
+    def cenote_server_stopping(self) -> None:
         """Send what has not been sent yet."""
         self._provider.shutdown()
 
