@@ -28,6 +28,8 @@ class ArchitectureSpec:
         summary: one line for listings.
         examples: hub ids that load with this adapter.
         config_repair: `package.module:function` from a raw config mapping to one that transformers understands.
+        lookalike: `package.module:function` that writes a tiny checkpoint of this architecture into the folder that it is
+            given and returns it; `cenote plugins check` runs the conformance tests on it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ArchitectureSpec:
     summary: str = ""
     examples: tuple[str, ...] = ()
     config_repair: str | None = None
+    lookalike: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
