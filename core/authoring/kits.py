@@ -1,0 +1,80 @@
+"""Which class of the conformance kit tests what a plugin offers, as the text of a test class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cenote.authoring.steps import Step
+from cenote.registry.entry import ARCHITECTURES
+
+__all__ = ["Kit", "kit_class"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """A test class, or why there is none.
+
+    Attributes:
+        code: its text; the class is called `Test`. Empty where there is none.
+        reason: why not, and what to do.
+    """
+
+    code: str = ""
+    reason: str = ""
+
+
+def kit_class(step: Step, target: Any) -> Kit:
+    """Choose for one target."""
+    choose = _KITS.get(step.group)
+    return Kit(reason="the conformance kit has no tests for this kind") if choose is None else choose(step, target)
+
+
+def _class(module: str, base: str, *lines: str) -> Kit:
+    body = "\n".join(f"    {line}" for line in lines)
+    return Kit(code=f"from cenote.testing.{module} import {base}\n\n\nclass Test({base}):\n{body}\n")
+
+
+def _adapter(step: Step, spec: Any) -> Kit:
+    if spec.lookalike is None:
+        text = "the spec has no lookalike: name a function that writes a tiny checkpoint, 'package.module:function'"
+        return Kit(reason=text)
+    return _class("adapter", "AdapterConformance", f"lookalike = {spec.lookalike!r}")
+
+
+def _pooler(step: Step, target: Any) -> Kit:
+    return _class("poolers", "PoolerConformance", f"method = {step.names[0]!r}")
+
+
+def _kernel(step: Step, target: Any) -> Kit:
+    from cenote.testing.kernel_cases import CASES
+
+    operator, _, backend = step.names[0].partition(":")
+    if operator not in CASES:
+        return Kit(reason=f"the operator {operator!r} has no cases in the kit; test it with cases of its own")
+    return _class("kernels", "KernelConformance", f"operator = {operator!r}", f"backend = {backend!r}")
+
+
+def _processor(step: Step, target: Any) -> Kit:
+    if not target.examples:
+        return Kit(reason=f"{target.__name__}.examples is empty; put values of data there that work")
+    return _class("processors", "IOProcessorConformance", f"processor = {step.names[0]!r}")
+
+
+def _codec(step: Step, target: Any) -> Kit:
+    return _class("codecs", "OutputCodecConformance", f"codec = {step.names[0]!r}")
+
+
+def _scorer(step: Step, target: Any) -> Kit:
+    return _class("scorers", "ScorerConformance", f"scorer = {step.names[0]!r}")
+
+
+_KITS: Mapping[str, Callable[[Step, Any], Kit]] = {
+    ARCHITECTURES: _adapter,
+    "cenote.poolers": _pooler,
+    "cenote.kernels": _kernel,
+    "cenote.io_processors": _processor,
+    "cenote.output_codecs": _codec,
+    "cenote.scorers": _scorer,
+}

@@ -1,0 +1,87 @@
+"""Importing the targets of a plugin and looking at them; runs in the process that `process.py` starts."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from cenote.authoring.kits import kit_class
+from cenote.authoring.probe_specs import look_at_spec, try_spec
+from cenote.authoring.steps import LIGHT, Report, Step
+from cenote.registry.entry import ARCHITECTURES
+from cenote.registry.loading import load_object
+from cenote.registry.points import point_of
+
+__all__ = ["HEAVY", "look_at", "try_code"]
+
+#: Modules that take long to import or much memory.
+HEAVY = frozenset(
+    "torch transformers tokenizers numpy scipy pandas sklearn sentence_transformers PIL fastapi triton tensorflow jax "
+    "onnxruntime".split()
+)
+
+#: Module of a light target: the heavy modules that came with it.
+_loaded: dict[str, list[str]] = {}
+
+
+def look_at(step: Step) -> Iterator[Report]:
+    """Import a target, see what came with it, and ask the group's own check."""
+    yield {"at": f"importing {step.module}"}
+    before = set(sys.modules)
+    target = _load(step)
+    yield _passed("import", step.value)
+    if step.group in LIGHT:
+        found = sorted(HEAVY & (set(sys.modules) - before))
+        yield _weight(step, _loaded.setdefault(step.module, found))
+    point = point_of(step.group)
+    if point is None:
+        return
+    problem = _refusal(point.check, target)
+    yield _passed("interface", f"it is {point.target}") if problem is None else _failed("interface", problem)
+    if problem is None and step.group == ARCHITECTURES:
+        yield from look_at_spec(step, target)
+
+
+def try_code(step: Step) -> Iterator[Report]:
+    """Import what a target names, and say which class of the conformance kit tests it."""
+    yield {"at": f"importing {step.module}"}
+    target = _load(step)
+    if step.group == ARCHITECTURES:
+        yield from try_spec(step, target)
+    yield {"at": f"choosing conformance tests for {step.subject}"}
+    kit = kit_class(step, target)
+    yield {"kit": kit.code} if kit.code else {"check": "conformance", "outcome": "not run", "text": kit.reason}
+
+
+def _load(step: Step) -> Any:
+    if ":" in step.value:
+        return load_object(step.value)
+    return importlib.import_module(step.value)  # hooks may be a whole module
+
+
+def _weight(step: Step, heavy: list[str]) -> Report:
+    if not heavy:
+        return _passed("light", "importing it loads nothing heavy")
+    text = f"importing {step.module} loads {', '.join(heavy)}, and {step.module} is imported to look at plugins. "
+    if step.group == ARCHITECTURES:
+        return _failed("light", text + "Import it in the adapter's module, which the spec names by a string")
+    return _failed("light", text + "Import it inside the functions that need it")
+
+
+def _refusal(check: str, target: Any) -> str | None:
+    function = load_object(check)
+    try:
+        function(target)
+    except (TypeError, ValueError) as exc:
+        return str(exc)
+    return None
+
+
+def _passed(check: str, text: str) -> Report:
+    return {"check": check, "outcome": "passed", "text": text}
+
+
+def _failed(check: str, text: str) -> Report:
+    return {"check": check, "outcome": "failed", "text": text}
