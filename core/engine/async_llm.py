@@ -3,144 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cenote.engine.async_calls import Caller, CallPart, OnError, all_or_none, settled
-from cenote.engine.face import EngineFace, to_output
-from cenote.engine.loader import load_model
-from cenote.engine.loop import ComputeLoop
+from cenote.engine.async_calls import Caller, CallPart, OnError
+from cenote.engine.async_face import AsyncFace
+from cenote.engine.async_processing import process
 from cenote.engine.observer import CallClock
 from cenote.engine.prompts import with_lora
 from cenote.engine.scoring import plan_scores
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import InvalidRequest, WrongType
+from cenote.errors import WrongType
 from cenote.inputs import parse_prompts
+from cenote.io_processors import Encoding
+from cenote.io_processors.runner import Observe, Work
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
 from cenote.scoring.texts import ScoreSide
-from cenote.types import PoolingParams, PreparedInput, PromptType, Role, TokenizationOptions
-from cenote.types import Prompt as ParsedPrompt
+from cenote.types import PoolingParams, PromptType, Role, TokenizationOptions
 
 __all__ = ["AsyncLLM", "OnError"]
 
 #: Tasks of `encode` where none is named. Source: vLLM 0.32, AsyncLLMEngine.encode.
 _RAW_TASKS = ("token_embed", "token_classify", "plugin")
-#: Prompts tokenised by one job; a call that is cancelled stops at the end of its job.
-_CHUNK = 64
 #: Numbers from which scores are made without holding up the event loop, or starting threads in it.
 _FEW = 16_384
 
 
-class AsyncLLM(EngineFace):
+class AsyncLLM(AsyncFace):
     """A pooling model for asynchronous use. All methods are safe to call from one event loop."""
-
-    def __init__(
-        self, model: str | os.PathLike[str] | None = None, *, loop: ComputeLoop | None = None, **options: Any
-    ) -> None:
-        """Load a model in the computing thread, which then runs it.
-
-        Args:
-            model: local folder or hub id; None is the demonstration model.
-            loop: the thread, shared with other models; None is one of its own.
-            **options: fields of `EngineConfig`.
-
-        Raises:
-            InvalidRequest: an option is unknown or has a wrong value.
-            CheckpointError: the checkpoint cannot be loaded.
-        """
-        self._loop = loop or ComputeLoop()
-        try:
-            super().__init__(model, loader=lambda config: self._loop.call(load_model, config).result(), **options)
-            self._loop.join(self.engine)
-        finally:
-            if loop is None:
-                self._loop.close()  # the thread ends with its one engine
-
-    @property
-    def is_healthy(self) -> bool:
-        """Tell whether requests are answered."""
-        return self.engine.is_healthy and self._loop.is_alive
-
-    async def run(
-        self,
-        prompts: Sequence[ParsedPrompt],
-        *,
-        task: str,
-        params: PoolingParams | None = None,
-        tokenization: TokenizationOptions | None = None,
-        role: Role | None = None,
-        request_id: str = "",
-        priority: int = 0,
-        also: Sequence[str] = (),
-        on_error: OnError = "raise",
-        clock: CallClock | None = None,
-    ) -> list[PoolingRequestOutput]:
-        """Return the results of some prompts, in order. Cancelling the call cancels what has not run yet.
-
-        Args:
-            prompts: parsed prompts, at least one.
-            task: the task.
-            also: further tasks that the same pass answers; their results are in `outputs.by_task`.
-            on_error: `raise`, or `item`: a prompt that is wrong or fails has an `error`, the others their results.
-            params: its parameters.
-            tokenization: how text becomes tokens.
-            role: what the inputs are for.
-            request_id: results are called `<request_id>-<index>`.
-            priority: lower runs sooner.
-            clock: takes note of the stages of the call.
-
-        Raises:
-            InvalidRequest: a prompt or parameter is wrong; nothing ran.
-            QueueFull: the operator's limits are reached; nothing ran.
-        """
-        options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority, also=also)
-        return await self._run([CallPart(prompts, options)], Caller(request_id, on_error, clock))
-
-    async def _run(self, parts: Sequence[CallPart], caller: Caller) -> list[PoolingRequestOutput]:
-        """Run the parts of a call, which enter the queue together; results are called `<request_id>-<number>`."""
-        tokenised = await all_or_none([self._prepare(part, caller) for part in parts])
-        if caller.clock is not None:
-            caller.clock.tokenized = time.perf_counter()
-        prepared = [(item, part.options) for items, part in zip(tokenised, parts, strict=True) for item in items]
-        sound = [(item, options) for item, options in prepared if isinstance(item, PreparedInput)]
-        requests = self.engine.submit(
-            [item for item, _ in sound], [options for _, options in sound], clock=caller.clock
-        )
-        try:
-            waiting = (asyncio.wrap_future(request.future) for request in requests)
-            results = [await (each if caller.on_error == "raise" else settled(each)) for each in waiting]
-        finally:
-            self.engine.cancel(requests)  # settled ones ignore it
-        answers = iter(zip((request.prompt for request in requests), results, strict=True))
-        pairs = [(None, item) if isinstance(item, InvalidRequest) else next(answers) for item, _ in prepared]
-        return [
-            to_output(f"{caller.request_id}-{index}", prompt, result, options.task)
-            for index, ((prompt, result), (_, options)) in enumerate(zip(pairs, prepared, strict=True))
-        ]
-
-    async def _prepare(self, part: CallPart, caller: Caller) -> list[PreparedInput | InvalidRequest]:
-        """Tokenise prompts chunk by chunk; errors are in the list where the caller wants them there, else raised."""
-        prepared: list[PreparedInput | InvalidRequest] = []
-        for start in range(0, len(part.prompts), _CHUNK):
-            chunk, first = part.prompts[start : start + _CHUNK], start if part.is_located else None
-            prepare: Any = self.engine.prepare_each if caller.keeps_errors else self.engine.prepare
-            try:
-                prepared.extend(await asyncio.wrap_future(prepare(chunk, part.options, first=first)))
-            except InvalidRequest as exc:
-                part.worded(exc)
-                raise
-        for place, item in enumerate(prepared):
-            if isinstance(item, PreparedInput) and (error := self.engine.too_large(item, part.options)):
-                if part.is_located:
-                    error.locate(place)
-                if not caller.keeps_errors:
-                    raise part.worded(error)
-                prepared[place] = error
-        return [part.worded(item) if isinstance(item, InvalidRequest) else item for item in prepared]
 
     async def score(
         self,
@@ -193,6 +85,74 @@ class AsyncLLM(EngineFace):
         # Not in any other thread: torch would start a further team of OpenMP threads there.
         return await asyncio.wrap_future(self._loop.call(plan.outputs, answers, self.limits.pad_token_id))
 
+    async def process(
+        self,
+        data: Any,
+        *,
+        processor: str | None = None,
+        params: PoolingParams | None = None,
+        tokenization: TokenizationOptions | None = None,
+        role: Role | None = None,
+        encoding: Encoding | None = None,
+        request_id: str = "",
+        priority: int = 0,
+        deadline: float | None = None,
+        clock: CallClock | None = None,
+        observe: Observe | None = None,
+        outputs_seen: Callable[[Sequence[PoolingRequestOutput]], None] | None = None,
+    ) -> Any:
+        """Return what an IO processor makes of `data`, validated and as JSON can hold it.
+
+        Blocking hooks run in threads of the processor. Cancelling the call, or the deadline, cancels what waits.
+
+        Args:
+            data: any value; the processor says which.
+            processor: its name; None is the first of `io_processors`.
+            params: handed to the processor, which may change them.
+            tokenization: how the processor's texts become tokens.
+            role: what the inputs are for; None is the processor's own `role`.
+            encoding: how the caller wants numbers.
+            request_id: id of the answer.
+            priority: lower runs sooner.
+            deadline: time of `time.monotonic` after which nobody waits.
+            clock: takes note of the stages of the model's part.
+            observe: hears how long `parse`, `pre`, `run` and `post` took.
+            outputs_seen: hears of the results that the processor makes its answer of.
+
+        Raises:
+            InvalidRequest: there is no such processor, or the model cannot do what the processor asked for.
+            ProcessorError: the processor refused the data or failed; `status` says which.
+            QueueFull: the operator's limits are reached.
+        """
+
+        async def run_model(work: Work) -> list[PoolingRequestOutput]:
+            outputs = await self.run(
+                work.prompts,
+                task=work.task,
+                also=work.also,
+                params=work.params,
+                tokenization=tokenization,
+                role=work.role,
+                request_id=request_id,
+                priority=priority,
+                clock=clock,
+            )
+            if outputs_seen is not None:
+                outputs_seen(outputs)
+            return outputs
+
+        return await process(
+            self.processor(processor),
+            data,
+            run_model,
+            params=params,
+            role=role,
+            encoding=encoding,
+            request_id=request_id,
+            deadline=deadline,
+            observe=observe,
+        )
+
     async def encode(
         self,
         prompt: PromptType,
@@ -235,3 +195,4 @@ class AsyncLLM(EngineFace):
     async def shutdown(self, drain_seconds: float = 0.0) -> None:
         """Stop the engine; what is queued may finish within `drain_seconds`."""
         await asyncio.to_thread(self.engine.shutdown, drain_seconds)
+        await asyncio.to_thread(self._close_processors)

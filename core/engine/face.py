@@ -13,9 +13,11 @@ from cenote.engine.core import Engine
 from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.loras import LoraFace
 from cenote.engine.plugin_options import configured
+from cenote.engine.processors import ProcessorFace, find_named
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
-from cenote.errors import CenoteError, InvalidRequest, UnsupportedTask
+from cenote.engine.vocabulary import token_texts, tokenizer_of
+from cenote.errors import CenoteError, InvalidRequest
 from cenote.hooks.caller import HookCaller
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
 from cenote.tasks import check_params, default_task, get_task
@@ -29,7 +31,7 @@ __all__ = ["EngineFace", "to_output"]
 _ROLES = (None, "query", "document")
 
 
-class EngineFace(LoraFace):
+class EngineFace(LoraFace, ProcessorFace):
     """A loaded model and its engine.
 
     Attributes:
@@ -60,6 +62,7 @@ class EngineFace(LoraFace):
         self.hooks = HookCaller.load()
         self.config, self._option_sources = configured(self.hooks, options)
         begin = time.perf_counter()
+        find_named(self.config)
         self._loaded = loader(self.config)
         self.model = self._loaded.name
         supported = self._loaded.model.pooler.supported_tasks()
@@ -71,6 +74,7 @@ class EngineFace(LoraFace):
         # Threads keep the engine alive, not this object: when nobody holds it any more, stop them.
         # None may wait for the batch under way: they may be dropped in an event loop.
         weakref.finalize(self, self.engine.abandon)
+        self._processors = self._load_processors(self.supported_tasks, self.labels, self.limits)
         self.hooks.tell("cenote_model_loaded", self._loaded.event(time.perf_counter() - begin))
 
     @classmethod
@@ -88,20 +92,14 @@ class EngineFace(LoraFace):
         Raises:
             UnsupportedTask: the model's adapter has none.
         """
-        tokenizer = getattr(self._loaded.model, "tokenizer", None)
-        if tokenizer is None:
-            raise UnsupportedTask("This model has no tokenizer of transformers.")
-        return tokenizer
+        return tokenizer_of(self._loaded.model)
 
     def token_texts(self, ids: Sequence[int]) -> list[str]:
         """Return the texts of token ids in the vocabulary; an empty list where the adapter has no tokenizer.
 
         An id beyond the tokenizer's vocabulary, as the padded output of a language model has, is an empty text.
         """
-        tokenizer = getattr(self._loaded.model, "tokenizer", None)
-        if tokenizer is None:
-            return []
-        return [text or "" for text in tokenizer.convert_ids_to_tokens(list(ids))]
+        return token_texts(self._loaded.model, ids)
 
     @property
     def model_config(self) -> dict[str, Any]:

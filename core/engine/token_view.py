@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cenote.engine.face import EngineFace
+from cenote.engine.vocabulary import ANY_LENGTH
 from cenote.inputs import Located
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 
 __all__ = ["TokenView", "view_tokens"]
-
-#: Tokens of the longest prompt to look at: more than characters are accepted, and no model's own limit.
-_ANY_LENGTH = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +54,5 @@ def view_tokens(
         located = find(prompt.text, role, params, add_special_tokens=with_specials)
         if not located.ids:  # nothing to run a model on, but an answer here
             return TokenView((), located)
-    prepared = model.prepare(prompt, role, params, replace(options, max_tokens=_ANY_LENGTH))
+    prepared = model.prepare(prompt, role, params, replace(options, max_tokens=ANY_LENGTH))
     return TokenView(prepared.token_ids, located if located and located.ids == prepared.token_ids else None)

@@ -1,0 +1,108 @@
+"""Two ways to call hooks: awaiting, for a server, and blocking, for offline work. One coroutine serves both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from cenote.io_processors.loaded import LoadedProcessor
+
+__all__ = ["AwaitingCalls", "BlockingCalls", "HookCalls", "PrivateLoop", "drive"]
+
+T = TypeVar("T")
+
+
+class HookCalls(Protocol):
+    """How hooks are called."""
+
+    async def plain(self, who: LoadedProcessor, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that may block."""
+        ...
+
+    async def awaited(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        """Call a coroutine function and await it."""
+        ...
+
+
+class AwaitingCalls:
+    """Blocking hooks run in the processor's threads, the others on the event loop of the caller."""
+
+    async def plain(self, who: LoadedProcessor, function: Callable[..., T], *arguments: Any) -> T:
+        """Call in a thread; cancelling takes the call back where no thread has begun it."""
+        return await asyncio.wrap_future(who.threads.submit(function, *arguments))
+
+    async def awaited(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        """Await it here."""
+        return await function(*arguments)
+
+
+class BlockingCalls:
+    """Blocking hooks run in the caller's thread, the others on an event loop in a thread of their own."""
+
+    def __init__(self, loop: PrivateLoop) -> None:
+        self._loop = loop
+
+    async def plain(self, who: LoadedProcessor, function: Callable[..., T], *arguments: Any) -> T:
+        """Call at once."""
+        return function(*arguments)
+
+    async def awaited(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        """Wait until the private loop has run it."""
+        return self._loop.run(function(*arguments))
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits for an event loop, as those with `BlockingCalls`, in the calling thread.
+
+    It works where an event loop runs already, as in a notebook, since it needs none.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise RuntimeError("The coroutine waits for an event loop.")
+
+
+class PrivateLoop:
+    """An event loop in a daemon thread, begun when it is first needed. One for all calls, so that clients live on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end; an interrupt of the caller cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_serve, args=(self._loop,), name="cenote-hooks", daemon=True).start()
+            return self._loop
+
+    def close(self) -> None:
+        """End the thread, without waiting for it."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
