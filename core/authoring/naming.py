@@ -28,6 +28,7 @@ class Names:
         short: what users of the plugin ask for; `distribution` without `cenote-`.
         architecture: the class that checkpoints of a new model name in `config.json`.
         method: its pooling method.
+        metric: what the names of its metrics begin with.
     """
 
     distribution: str
@@ -35,6 +36,7 @@ class Names:
     short: str
     architecture: str
     method: str
+    metric: str
 
 
 def find_names(name: str, package: str | None = None) -> Names:
@@ -57,6 +59,7 @@ def find_names(name: str, package: str | None = None) -> Names:
     package = "_".join(words) if package is None else package
     _check_package(package)
     parts = words[1:] if words[0] == "cenote" and words[1:] else words
+    plain = "_".join(parts) if parts[0][0].isalpha() else f"a_{'_'.join(parts)}"
     stem = "".join(part[:1].upper() + part[1:] for part in parts)
     if not stem[0].isalpha():
         stem = f"A{stem}"
@@ -65,7 +68,8 @@ def find_names(name: str, package: str | None = None) -> Names:
         package=package,
         short="-".join(parts),
         architecture=stem if stem.endswith("Model") else f"{stem}Model",
-        method="_".join(parts).upper() if parts[0][0].isalpha() else f"A_{'_'.join(parts).upper()}",
+        method=plain.upper(),
+        metric=plain,
     )
 
 
