@@ -171,11 +171,7 @@ class TestBertDenseTanh(FamilyConformance):
     family = "bert"
     linear_head = False
     layout: ClassVar[dict[str, Any]] = {"dense": [(24, "torch.nn.modules.activation.Tanh")]}
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def token_reference(cls) -> None:
-        return None
+    token_reference = None
 
 
 class TestModernBertMeanSharded(FamilyConformance):

@@ -11,6 +11,10 @@ import pytest
 _MISSING = """
 from cenote.testing.adapter import AdapterConformance
 from cenote.testing.kernels import KernelConformance
+from cenote.testing.poolers import PoolerConformance
+
+class TestNoPooler(PoolerConformance):
+    pass
 
 class TestNothingSet(AdapterConformance):
     pass
@@ -52,6 +56,76 @@ class TestLeaky(AdapterConformance):
 """
 
 
+_WRONG_SPEC = """
+import pytest
+from cenote.registry import ArchitectureSpec, default_registry
+from cenote.testing.adapter import AdapterConformance
+from cenote.testing.checkpoints import build_checkpoint
+
+SPEC = ArchitectureSpec(
+    name="liar",
+    architectures=("BertModel",),
+    adapter="cenote.adapters.embed:EmbedderAdapter",
+    tasks=("embed", "classify"),
+    markers=("config:liar=true",),
+    modalities=("text", "image"),
+)
+
+class TestLiar(AdapterConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def checkpoint(cls, tmp_path_factory):
+        undo = default_registry().register("cenote.architectures", "BertModel", SPEC)
+        yield build_checkpoint("bert", tmp_path_factory.mktemp("bert"), config={"liar": True})
+        undo()
+"""
+
+_POOLERS = """
+import pytest
+import torch
+from cenote.poolers import EmbeddingHead, SequencePooler, TaskPooler, TokenPooler, get_method
+from cenote.testing.poolers import PoolerConformance
+
+def padded_mean(hidden, lengths, skips):
+    # Divides by the longest, as a mean over padding does.
+    return torch.stack([part.sum(0) / max(lengths) for part in hidden.split(list(lengths))])
+
+def careless(hidden, lengths, skips):
+    # Keeps the dtype it was given, and writes into the hidden states.
+    hidden[0] = 0
+    return torch.stack([part[0] for part in hidden.split(list(lengths))])
+
+class TestPaddedMean(PoolerConformance):
+    method = padded_mean
+
+class TestCareless(PoolerConformance):
+    method = careless
+
+class Views(SequencePooler):
+    def __call__(self, hidden, batch):
+        skips = [0] * len(batch.rows)
+        return [{"embed": row} for row in self.method(hidden, batch.lengths, skips)]
+
+class TestViews(PoolerConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def pooler(cls):
+        return Views(get_method("CLS"), EmbeddingHead())
+
+class Generous(TaskPooler):
+    def __call__(self, hidden, batch):
+        vectors, tokens = (self.poolers[name](hidden, batch) for name in ("embed", "token_embed"))
+        return [a | b for a, b in zip(vectors, tokens)]
+
+class TestGenerous(PoolerConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def pooler(cls):
+        vectors = SequencePooler(get_method("CLS"), EmbeddingHead())
+        return Generous({"embed": vectors, "token_embed": TokenPooler(EmbeddingHead())})
+"""
+
+
 def _run_pytest(source: str, folder: Path) -> str:
     (folder / "test_generated.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder)]
@@ -61,6 +135,7 @@ def _run_pytest(source: str, folder: Path) -> str:
 def test_a_missing_override_is_named(tmp_path: Path) -> None:
     output = _run_pytest(_MISSING, tmp_path)
     assert "NotImplementedError: TestNothingSet must override the fixture 'checkpoint'." in output
+    assert "NotImplementedError: TestNoPooler must override the fixture 'pooler', or set 'method'." in output
     assert "NotImplementedError: TestNoOperator must set 'operator' and 'backend'." in output
 
 
@@ -69,6 +144,38 @@ def test_a_model_that_leaks_between_neighbours_is_caught(tmp_path: Path) -> None
     for name in ("a_batch_equals_each_text_alone", "the_order_of_texts_does_not_matter", "neighbours_do_not_matter"):
         assert f"FAILED test_generated.py::TestLeaky::test_{name}" in output
     assert "PASSED test_generated.py::TestLeaky::test_an_over_long_text_is_refused" in output
+
+
+def test_a_spec_that_promises_something_else_is_caught(tmp_path: Path) -> None:
+    output = _run_pytest(_WRONG_SPEC, tmp_path)
+    assert "FAILED test_generated.py::TestLiar::test_the_spec_names_the_tasks_of_the_model" in output
+    assert "FAILED test_generated.py::TestLiar::test_the_spec_names_the_modalities_of_the_model" in output
+    assert "PASSED test_generated.py::TestLiar::test_a_batch_equals_each_text_alone[embed]" in output
+
+
+def test_poolers_that_are_wrong_are_caught(tmp_path: Path) -> None:
+    output = _run_pytest(_POOLERS, tmp_path)
+    wrong = {
+        "PaddedMean": ("the_method_gives_each_sequence_what_it_gets_alone", "a_batch_equals_each_prompt_alone"),
+        "Careless": (
+            "the_method_leaves_the_hidden_states_alone",
+            "the_method_gives_a_float32_row_per_sequence[float16]",
+            "tokens_that_are_left_out_take_no_part",
+        ),
+        "Views": ("results_own_their_memory",),
+        "Generous": ("each_prompt_gets_the_tasks_that_it_asks_for",),
+    }
+    for kind, names in wrong.items():
+        for name in names:
+            assert f"FAILED test_generated.py::Test{kind}::test_{name}" in output
+    assert "PASSED test_generated.py::TestPaddedMean::test_the_method_leaves_the_hidden_states_alone" in output
+
+
+def test_what_does_not_apply_is_counted_as_deselected(tmp_path: Path) -> None:
+    output = _run_pytest(_POOLERS, tmp_path)
+    # Views and Generous are no methods.
+    assert "TestViews::test_the_method" not in output
+    assert " deselected" in output
 
 
 @pytest.mark.parametrize("module", ["cenote.testing", "cenote.testing.pytest_plugin"])

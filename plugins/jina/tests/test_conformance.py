@@ -1,19 +1,20 @@
-"""The conformance kit on jina-embeddings-v3, without a task and with the most used one."""
+"""The conformance kit on jina-embeddings-v3, as published and as vLLM runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cenote import LLM
 from cenote.testing.adapter import AdapterConformance, Reference
 
 
 class TestJinaEmbeddingsV3(AdapterConformance):
-    """Requests without a task."""
+    """Requests without a task; a role chooses the task of retrieval."""
+
+    dimensions = (8, 24)
+    by_role = True
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -23,32 +24,9 @@ class TestJinaEmbeddingsV3(AdapterConformance):
     @pytest.fixture(scope="class")
     @classmethod
     def reference(cls, expected: Any) -> Reference:
-        return lambda texts: [expected.embed(text) for text in texts]
+        return lambda texts: [expected.embed(text, *cls.options.values()) for text in texts]
 
     @pytest.fixture(scope="class")
     @classmethod
     def token_reference(cls, expected: Any) -> Reference:
         return lambda texts: [expected.tokens(text) for text in texts]
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def model(cls, jina: Path) -> Iterator[LLM]:
-        with LLM(str(jina)) as model:
-            assert model.report()["execution"].startswith("packed")
-            yield model
-
-
-class TestJinaEmbeddingsV3Merged(AdapterConformance):
-    """As vLLM runs it: the last task for everything, no instruction."""
-
-    options = {"compat": "vllm"}  # noqa: RUF012
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def checkpoint(cls, jina: Path) -> Path:
-        return jina
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def reference(cls, expected: Any) -> Reference:
-        return lambda texts: [expected.embed(text, "text-matching") for text in texts]

@@ -11,37 +11,25 @@ import pytest
 from cenote.testing.adapter import AdapterConformance, Reference
 
 
-class _Splade(AdapterConformance):
+@pytest.fixture(scope="class", params=["splade", "splade_distilbert", "splade_roberta", "splade_modernbert"])
+def family(request: pytest.FixtureRequest) -> str:
+    """As published; the logarithm twice and the 24 largest weights only; summed over tokens; ModernBERT."""
+    return str(request.param)
+
+
+class TestSplade(AdapterConformance):
+    tasks = ("embed", "sparse_embed", "token_embed")
     pooling = "SPLADE"
     normalized = False
-    family = ""
 
     @pytest.fixture(scope="class")
     @classmethod
-    def checkpoint(cls, folder_of: Callable[[str], Path]) -> Path:
-        return folder_of(cls.family)
+    def checkpoint(cls, family: str, folder_of: Callable[[str], Path]) -> Path:
+        return folder_of(family)
 
     @pytest.fixture(scope="class")
     @classmethod
     def reference(cls, checkpoint: Path, encode: Any) -> Reference:
         return lambda texts: encode(checkpoint, texts)
 
-
-class TestSplade(_Splade):
-    family = "splade"
-
-
-class TestSpladeOnDistilBert(_Splade):
-    """The logarithm twice, the 24 largest weights only."""
-
-    family = "splade_distilbert"
-
-
-class TestSpladeOnRoberta(_Splade):
-    """Summed over tokens."""
-
-    family = "splade_roberta"
-
-
-class TestSpladeOnModernBert(_Splade):
-    family = "splade_modernbert"
+    sparse_reference = reference
