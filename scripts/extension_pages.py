@@ -1,0 +1,149 @@
+"""Write the generated parts of docs/plugins/points/: interfaces as they stand in the code, built-in users, an example.
+
+Run by `make docs`; tests/test_plugin_docs.py fails when a page is not in step. Modules are read, not imported.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from interfaces import public_import, render
+
+from cenote.registry.points import POINTS, ExtensionPoint
+from cenote.testing.bench import table
+
+__all__ = ["documents", "main", "page_name"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "plugins" / "points"
+ACME = ROOT / "tests" / "strangers" / "acme"
+
+#: What else an author of such a plugin meets, beside the interface of the point.
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "architectures": (
+        "cenote.adapters.base:ModelAdapter",
+        "cenote.adapters.base:PoolingModel",
+        "cenote.adapters.base:LoadOptions",
+        "cenote.registry.spec:CheckpointFacts",
+        "cenote.types:ModelLimits",
+        "cenote.types:PreparedInput",
+        "cenote.types:PackedBatch",
+    ),
+    "poolers": ("cenote.poolers.base:Pooler", "cenote.types:PoolingBatch", "cenote.types:PoolingRow"),
+    "scorers": ("cenote.scoring.base:ScoreInput",),
+    "media_loaders": ("cenote.media.base:MediaPolicy",),
+    "io_processors": (
+        "cenote.io_processors.context:ProcessorContext",
+        "cenote.io_processors.context:RequestContext",
+        "cenote.io_processors.context:Encoding",
+    ),
+    "routes": ("cenote.server.route_context:RouteContext", "cenote.server.route_context:RouteModel"),
+    "hooks": tuple(
+        f"cenote.hooks.events:{name}"
+        for name in ("ModelLoaded", "ServerStarted", "ServerStopping", "RequestDone", "BatchDone")
+    ),
+}
+
+#: Files of the example, in the order in which they are read.
+_EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "architectures": ("__init__", "adapter", "lookalike"),
+    "convert_rules": ("rules",),
+    "poolers": ("pooling",),
+    "tasks": ("task",),
+    "scorers": ("scoring",),
+    "output_codecs": ("codec",),
+    "media_loaders": ("media",),
+    "kernels": ("kernel",),
+    "io_processors": ("processor",),
+    "commands": ("command",),
+    "routes": ("routes",),
+    "hooks": ("hooks",),
+}
+
+
+def page_name(point: ExtensionPoint) -> str:
+    """Return the name of a point's page, which is also the group's in words that select plugins."""
+    return point.group.removeprefix("cenote.") if "." in point.group else "hooks"
+
+
+def documents() -> dict[Path, str]:
+    """Return what each page, and the list of pages, must hold."""
+    pages = {PAGES / f"{page_name(point)}.md": _blocks(point) for point in POINTS}
+    pages[PAGES.parent / "README.md"] = {"points": _list_of_points()}
+    return {path: _filled(path.read_text(), blocks) for path, blocks in pages.items()}
+
+
+def main() -> None:
+    """Write the files that differ."""
+    for path, text in documents().items():
+        if path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+def _filled(text: str, blocks: Mapping[str, str]) -> str:
+    def block(match: re.Match[str]) -> str:
+        return f"<!-- generated: {match[1]} -->\n{blocks[match[1]]}\n<!-- end -->"
+
+    return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
+
+
+def _blocks(point: ExtensionPoint) -> dict[str, str]:
+    name = page_name(point)
+    interfaces = (point.interface, *_ALSO.get(name, ()))
+    return {
+        "facts": _facts(point),
+        "interface": "\n\n".join(render(path) for path in interfaces),
+        "users": _users(point.group),
+        "example": _example(point.group, name),
+    }
+
+
+def _facts(point: ExtensionPoint) -> str:
+    rows = [
+        ["group", f"`{point.group}`"],
+        ["the entry's name is", point.names],
+        ["it points at", point.target],
+        ["interface", f"`{public_import(point.interface)}`"],
+        ["imported", point.loaded],
+        ["checked by", f"`{public_import(point.check)}`"],
+        ["to switch one off", f"`--disable-plugins {page_name(point)}/NAME`"],
+    ]
+    return table(["", ""], rows, align="ll")
+
+
+def _users(group: str) -> str:
+    """List the entry points of this repository's distributions, one row per target."""
+    found: dict[tuple[str, str], list[str]] = {}
+    files = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+    for path in [*files, *sorted(ROOT.glob("io_processors/*/pyproject.toml"))]:
+        project = tomllib.loads(path.read_text())["project"]
+        for name, target in project.get("entry-points", {}).get(group, {}).items():
+            found.setdefault((project["name"], target), []).append(f"`{name}`")
+    rows = [[", ".join(names), f"`{target}`", distribution] for (distribution, target), names in found.items()]
+    return table(["name", "target", "distribution"], rows, align="lll")
+
+
+def _example(group: str, name: str) -> str:
+    header = f'[project.entry-points."{group}"]' if "." in group else f"[project.entry-points.{group}]"
+    entries = (ACME / "pyproject.toml").read_text().partition(f"{header}\n")[2].partition("\n\n")[0]
+    parts = [f"`pyproject.toml`:\n\n```toml\n{header}\n{entries.strip()}\n```"]
+    for file in _EXAMPLES[name]:
+        path = f"src/cenote_acme/{file}.py"
+        parts.append(f"`{path}`:\n\n```python\n{(ACME / path).read_text().rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def _list_of_points() -> str:
+    rows = [
+        [f"[{page_name(point)}](points/{page_name(point)}.md)", f"`{point.group}`", point.names, point.target]
+        for point in POINTS
+    ]
+    return table(["page", "group", "the entry's name is", "it points at"], rows, align="llll")
+
+
+if __name__ == "__main__":
+    main()

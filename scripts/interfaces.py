@@ -1,0 +1,160 @@
+"""Interfaces as Markdown: signatures exactly as the source has them, and their docstrings."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["public_import", "render"]
+
+_WIDTH = 118
+_SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields):")
+_ITEM = re.compile(r" {4}(\*{0,2}[\w.]+): (.*)")
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_import(path: str) -> str:
+    """Return the line that imports `package.module:attribute`, from the package that offers it where one does."""
+    module, _, name = path.partition(":")
+    package = module.rpartition(".")[0]
+    home = package if name in _exports(package) else module
+    return f"from {home} import {name}"
+
+
+def render(path: str) -> str:
+    """Return one interface: a class, a function, a type, or a module's hooks.
+
+    Raises:
+        LookupError: the module has no such name.
+    """
+    module, _, name = path.partition(":")
+    if name == "HOOKS":
+        return "\n\n".join(_hook(node) for node in _tree(module).body if _is_hook(node))
+    for node in _tree(module).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return _class(node, path)
+        if isinstance(node, _Function) and node.name == name:
+            return f"### `{name}`\n\n{_code([public_import(path), '', *_signature(node)])}\n\n{_text(node)}"
+        if isinstance(node, ast.Assign | ast.AnnAssign) and name in _targets(node):
+            source = ast.get_source_segment(_source(module), node) or ""
+            text = _filled(" ".join(_comment_above(module, node)))
+            return f"### `{name}`\n\n{_code([public_import(path), '', source])}\n\n{text}"
+    raise LookupError(f"{module} has no {name}")
+
+
+@cache
+def _source(module: str) -> str:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise LookupError(f"there is no module {module}")
+    return Path(spec.origin).read_text()
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_source(module))
+
+
+def _exports(package: str) -> tuple[str, ...]:
+    for node in _tree(package).body:
+        if isinstance(node, ast.Assign) and "__all__" in _targets(node):
+            return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _is_hook(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and any("hookspec" in ast.unparse(item) for item in node.decorator_list)
+
+
+def _hook(node: ast.stmt) -> str:
+    assert isinstance(node, ast.FunctionDef)
+    return f"### `{node.name}`\n\n{_code(list(_signature(node)))}\n\n{_text(node)}"
+
+
+def _class(node: ast.ClassDef, path: str) -> str:
+    bases = f"({', '.join(ast.unparse(base) for base in node.bases)})" if node.bases else ""
+    lines = [public_import(path), "", f"class {node.name}{bases}:"]
+    methods = [item for item in node.body if isinstance(item, _Function) and _is_public(item.name)]
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and _is_public(_targets(item)[0]):
+            comments = [f"#: {line}" for line in _comment_above(path.partition(":")[0], item)]
+            lines += [f"    {line}" for line in (*comments, ast.unparse(item))]
+    for method in methods:
+        lines += [f"    @{ast.unparse(mark)}" for mark in method.decorator_list]
+        lines += [f"    {line}" for line in _signature(method)]
+    parts = [f"### `{node.name}`", _code(lines), _text(node)]
+    parts += [f"#### `{node.name}.{method.name}`\n\n{_text(method)}" for method in methods if ast.get_docstring(method)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _is_public(name: str) -> bool:
+    return not name.startswith("_") or name in ("__init__", "__call__")
+
+
+def _signature(node: _Function) -> Iterator[str]:
+    """Yield the line of a definition, or its lines where it is long."""
+    start = f"{'async ' if isinstance(node, ast.AsyncFunctionDef) else ''}def {node.name}("
+    end = f"){'' if node.returns is None else f' -> {ast.unparse(node.returns)}'}: ..."
+    inside = ast.unparse(node.args)
+    if len(start + inside + end) <= _WIDTH - 4:
+        yield start + inside + end
+        return
+    yield start
+    for argument in re.split(r", (?![^\[(]*[\])])", inside):
+        yield f"    {argument},"
+    yield end
+
+
+def _code(lines: list[str]) -> str:
+    return "```python\n" + "\n".join(lines) + "\n```"
+
+
+def _comment_above(module: str, node: ast.stmt) -> list[str]:
+    """Return the lines of the `#:` comment in front of a statement."""
+    lines = [line.strip() for line in _source(module).splitlines()[: node.lineno - 1]]
+    found: list[str] = []
+    while lines and lines[-1].startswith("#:"):
+        found.insert(0, lines.pop().removeprefix("#:").strip())
+    return found
+
+
+def _text(node: ast.ClassDef | _Function) -> str:
+    """Return a docstring as Markdown."""
+    parts: list[str] = []
+    heading = ""
+    for block in re.split(r"\n\s*\n", inspect.cleandoc(ast.get_docstring(node, clean=False) or "")):
+        found = _SECTION.fullmatch(block.partition("\n")[0])
+        if found is None:
+            parts.append(_filled(block))
+            continue
+        heading, body = found[1], block.partition("\n")[2]
+        parts.append(f"*{heading}*\n\n{_items(body)}" if _ITEM.match(body) else f"*{heading}* {_filled(body)}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _items(body: str) -> str:
+    items: list[list[str]] = []
+    for line in body.splitlines():
+        found = _ITEM.fullmatch(line)
+        if found is None:
+            items[-1].append(line.strip())
+        else:
+            items.append([f"* `{found[1]}`:", found[2]])
+    return "\n".join(_filled(" ".join(item), "  ") for item in items)
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        " ".join(text.split()), _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
