@@ -154,7 +154,8 @@ class EngineFace(LoraFace, ProcessorFace):
     def report(self) -> dict[str, str]:
         """Say what was resolved at load, and from where."""
         given = {f"option {name}": Fact(getattr(self.config, name), by) for name, by in self._option_sources.items()}
-        return {**self._loaded.report(), **given}
+        processors = {"io_processors": ", ".join(self.io_processors)} if self.io_processors else {}
+        return {**self._loaded.report(), **processors, **given}
 
     def stats(self) -> EngineStats:
         """Return a snapshot of the engine's counters."""

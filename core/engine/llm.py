@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Unpack, overload
+from typing import Any, Unpack, cast, overload
 
 from cenote.engine.call_options import CallOptions, Prompts
 from cenote.engine.late import LateChunking
 from cenote.engine.offline_forms import OfflineForms, check_precision, with_precision
+from cenote.engine.offline_processing import OfflineProcessing, is_for_processor
 from cenote.engine.offline_scoring import OfflineScoring
 from cenote.engine.prompts import Params, check_pooling_params
 from cenote.errors import InvalidRequest, UnsupportedTask
@@ -24,7 +25,7 @@ from cenote.types import PoolingParams
 __all__ = ["LLM"]
 
 
-class LLM(OfflineScoring, LateChunking, OfflineForms):
+class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
     """A pooling model for offline use.
 
     Over-long prompts raise; pass `tokenization_kwargs={"truncate_prompt_tokens": -1}` to cut them instead. Wrong
@@ -59,6 +60,7 @@ class LLM(OfflineScoring, LateChunking, OfflineForms):
         pooling_task: str | None = None,
         outputs: None = None,
         output_dtype: OutputDtype | None = None,
+        io_processor: str | None = None,
         **options: Unpack[CallOptions],
     ) -> list[PoolingRequestOutput]: ...
     @overload
@@ -80,6 +82,7 @@ class LLM(OfflineScoring, LateChunking, OfflineForms):
         pooling_task: str | None = None,
         outputs: Sequence[str] | None = None,
         output_dtype: OutputDtype | None = None,
+        io_processor: str | None = None,
         **options: Unpack[CallOptions],
     ) -> list[PoolingRequestOutput] | list[FormsRequestOutput]:
         """Return the raw result of one task per prompt, or several forms of its embedding from one pass, in order.
@@ -90,6 +93,8 @@ class LLM(OfflineScoring, LateChunking, OfflineForms):
             pooling_task: `embed` ([dim] each), `token_embed` ([tokens, dim]), `classify` ([labels]), `token_classify`
                 ([tokens, labels]), `sparse_embed` (a sparse row), `score` ([1]) or `plugin`. Required, unless
                 `outputs` is given.
+            io_processor: with `plugin` and `{"data": value}` as prompts, which of `io_processors` answers; None is the
+                first. The list then has one output, whose `outputs.data` is the processor's answer.
             outputs: in place of a task, some of `dense`, `sparse` and `multi`, as far as the model has them.
             output_dtype: precision of vectors; the default is float32. `int8`, `uint8`, `binary` and `ubinary` are
                 described at `cenote.outputs.quantize`.
@@ -100,7 +105,12 @@ class LLM(OfflineScoring, LateChunking, OfflineForms):
             UnsupportedTask: no task was named, or the model cannot do it.
             InvalidRequest: a prompt or parameter is wrong; nothing is returned.
             ModelNotFound: no such low-rank adapter.
+            ProcessorError: the IO processor refused the data (also a ValueError), or failed.
         """
+        if is_for_processor(prompts, pooling_task) and outputs is None:
+            data = cast("Mapping[str, Any]", prompts)["data"]
+            return self._process(data, pooling_params, io_processor, output_dtype, **options)
+        self._refuse_processor(prompts, pooling_task, io_processor)
         if outputs is not None and pooling_task is not None:
             text = f"outputs and pooling_task={pooling_task!r} both say what to return; give one of them."
             raise InvalidRequest(text, param="outputs")

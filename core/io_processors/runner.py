@@ -24,6 +24,9 @@ __all__ = ["Answer", "Observe", "ProcessorRun", "Work"]
 
 T = TypeVar("T")
 
+#: What errors blame in a prompt: none of these is a field of a request with `data`.
+_OF_PROMPTS = (None, "input", "input_tokens", "messages", "prompt", "prompt_token_ids", "text", "token_type_ids")
+
 
 class Observe(Protocol):
     """Hears how long a stage of a request took: `parse`, `pre`, `run` or `post`."""
@@ -125,7 +128,7 @@ class ProcessorRun:
                 yield
             except InvalidRequest as exc:
                 exc.args = (f"{self._who.subject}, running its prompts: {exc.args[0]}",)
-                exc.param = "data" if exc.param in (None, "input", "prompt") else exc.param
+                exc.param = "data" if exc.param in _OF_PROMPTS else exc.param
                 raise
 
     async def _plain(self, hook: str, function: Callable[..., T], *arguments: Any) -> T:

@@ -99,9 +99,9 @@ def _class(entry: Entry, registry: Registry) -> type[IOProcessor[Any, Any]]:
     return style if issubclass(style, IOProcessor) else adapted(style)
 
 
-def _unknown(name: str, registry: Registry) -> UnknownPlugin:
-    if any(entry.name == name and entry.group in (GROUP, VLLM_GROUP) for entry, _ in registry.blocked()):
-        return registry.unknown(GROUP, name)
+def _unknown(name: str, registry: Registry) -> PluginError:
+    for rejection in (*registry.rejections(GROUP, name), *registry.rejections(VLLM_GROUP, name)):
+        return rejection.error()
     installed = nearest(name, (*registry.entries(GROUP), *registry.entries(VLLM_GROUP)))
     command = f": pip install {_KNOWN[name]}" if name in _KNOWN else " that offers it"
     text = f"No IO processor {name!r} is installed. Installed: {installed}. Install the distribution{command}."

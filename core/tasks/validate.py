@@ -22,7 +22,7 @@ _HINTS = {
     "token_classify": " Try --convert classify.",
     "score": " Only a classifier with one label has it; LLM.score also scores with the vectors of an embedder.",
     "sparse_embed": " It needs a sparse model, such as SPLADE.",
-    "plugin": " It needs an IO processor, or a model whose plugin has a pooler of its own.",
+    "plugin": " It needs an IO processor (--io-processor-plugin) and {'data': ...}, or a pooler that has it.",
 }
 
 
