@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "CenoteError",
     "CheckpointError",
+    "CodecError",
     "EngineClosed",
     "InvalidRequest",
     "MissingDependency",
@@ -140,6 +141,10 @@ class ProcessorError(PluginError):
 
 class ProcessorRefusal(ProcessorError, InvalidRequest):
     """Data of a request that an IO processor does not accept."""
+
+
+class CodecError(PluginError):
+    """An output codec that does not load, failed, or gave what cannot be sent; its text may go to clients."""
 
 
 class MissingDependency(CenoteError, ImportError):

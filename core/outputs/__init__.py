@@ -1,6 +1,7 @@
 """Typed results of the engine."""
 
 from cenote.outputs.classification import ClassificationOutput, ClassificationRequestOutput
+from cenote.outputs.codecs import OutputCodec
 from cenote.outputs.embedding import EmbeddingOutput, EmbeddingRequestOutput
 from cenote.outputs.forms import Forms, FormsRequestOutput
 from cenote.outputs.quantize import OutputDtype, check_output_dtype, quantize
@@ -15,6 +16,7 @@ __all__ = [
     "EmbeddingRequestOutput",
     "Forms",
     "FormsRequestOutput",
+    "OutputCodec",
     "OutputDtype",
     "PoolingOutput",
     "PoolingRequestOutput",

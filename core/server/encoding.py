@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import prod
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import orjson
 
 from cenote.errors import NonFiniteResult
-from cenote.outputs import OutputDtype, quantize
+from cenote.outputs import OutputDtype
+from cenote.outputs.codecs import PLAIN, is_foreign
+from cenote.outputs.quantize import encode_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +50,7 @@ class VectorFormat:
     encoding: WireEncoding = "float"
     dtype: ElementType = "float32"
     endianness: Endianness = "native"
-    precision: OutputDtype = "float32"
+    precision: OutputDtype = PLAIN
     precision_param: str = "output_dtype"
 
     @property
@@ -59,7 +61,7 @@ class VectorFormat:
     @property
     def element(self) -> str:
         """Return the name of the type of the numbers in raw bytes."""
-        return self.dtype if self.precision == "float32" else self.precision
+        return self.dtype if self.precision == PLAIN else self.precision
 
     def to_json(self, data: Tensor) -> bytes:
         """Return one array as JSON."""
@@ -71,47 +73,54 @@ class VectorFormat:
         Raises:
             NonFiniteResult: a number is NaN or infinite.
             InvalidRequest: the arrays cannot be quantised as asked.
+            CodecError: the codec that should do so fails.
         """
         if self.encoding != "float":
             return [b'"' + base64.b64encode(raw) + b'"' for raw, _ in self.all_to_bytes(arrays)]
-        flat, shapes = self._flatten(arrays)
-        numbers: np.ndarray[Any, Any] = flat.numpy()
-        if flat.is_floating_point():
-            numbers = numbers.astype("f4", copy=False)
+        numbers, shapes = self._flatten(arrays)
+        if numbers.dtype == "f2":
+            numbers = numbers.astype("f4")
         return [orjson.dumps(part.reshape(shape), option=_NUMPY) for part, shape in _cut(numbers, shapes)]
 
     def all_to_bytes(self, arrays: Sequence[Tensor]) -> list[tuple[memoryview, tuple[int, ...]]]:
         """Return the raw numbers of each array, row by row, and its shape; errors as of `all_to_json`."""
-        import numpy as np
-        import torch
-
-        flat, shapes = self._flatten(arrays)
-        kind = getattr(torch, _TORCH_NAMES.get(self.dtype, self.dtype)) if self.precision == "float32" else flat.dtype
-        # numpy knows neither bfloat16 nor the 8-bit floats; the bits travel as integers of the same width.
-        integer = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[kind.itemsize]
-        pieces = [flat] if kind == flat.dtype else torch.split(flat, _SERIAL)
-        bits = np.concatenate([piece.to(kind).view(integer).numpy() for piece in pieces])
+        bits, shapes = self._flatten(arrays)
+        if self.dtype != "float32" and self.precision == PLAIN:
+            bits = _cast(bits, _TORCH_NAMES.get(self.dtype, self.dtype))
         if self.endianness not in ("native", sys.byteorder):
             bits = bits.byteswap()
-        return [(part.data, shape) for part, shape in _cut(bits.view("u1"), shapes, kind.itemsize)]
+        return [(part.data, shape) for part, shape in _cut(bits.view("u1"), shapes, bits.itemsize)]
 
-    def _flatten(self, arrays: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, ...]]]:
+    def _flatten(self, arrays: Sequence[Tensor]) -> tuple[np.ndarray[Any, Any], list[tuple[int, ...]]]:
         """Lay all arrays end to end, quantised together, and return their shapes as the client gets them."""
         import numpy as np
-        import torch
 
         if not arrays:
-            return torch.empty(0), []
+            return np.empty(0, np.float32), []
         shapes = [tuple(array.shape) for array in arrays]
         # By numpy, which needs no threads: where torch does this to a large answer, outside of the computing thread, it
         # starts a second team of OpenMP threads, which slows down every short text from then on.
-        flat = torch.from_numpy(np.concatenate([array.float().reshape(-1).numpy() for array in arrays]))
-        if not bool(np.isfinite(flat.numpy()).all()):
+        flat = np.concatenate([array.float().reshape(-1).numpy() for array in arrays])
+        if not bool(np.isfinite(flat).all()):
             raise NonFiniteResult("The model computed NaN or infinity; the result is withheld. Try --dtype float32.")
-        if self.precision == "float32":
+        if self.precision == PLAIN:
             return flat, shapes
-        rows = quantize(flat.reshape(-1, shapes[0][-1]), self.precision, self.precision_param)
+        rows = encode_rows(flat.reshape(-1, shapes[0][-1]), self.precision, self.precision_param)
         return rows.reshape(-1), [(*shape[:-1], rows.shape[-1]) for shape in shapes]
+
+
+def _cast(flat: np.ndarray[Any, Any], kind: str) -> np.ndarray[Any, Any]:
+    """Return float32 numbers as another type of torch's, without scaling.
+
+    numpy knows neither bfloat16 nor the 8-bit floats; their bits travel as integers of the same width.
+    """
+    import numpy as np
+    import torch
+
+    wanted: torch.dtype = getattr(torch, kind)
+    integer = {1: torch.uint8, 2: torch.int16}[wanted.itemsize]
+    pieces = torch.split(torch.from_numpy(flat), _SERIAL)
+    return np.concatenate([piece.to(wanted).view(integer).numpy() for piece in pieces])
 
 
 def sparse_json(data: Tensor, words: Sequence[str] | None = None) -> bytes:
@@ -130,9 +139,15 @@ def _cut(
     return ((flat[start:end], shape) for (start, end), shape in zip(pairwise(borders), shapes, strict=True))
 
 
-def is_large(vectors: Sequence[Tensor]) -> bool:
-    """Return whether encoding takes long enough to leave the event loop to others meanwhile."""
-    return sum(vector.values().numel() if vector.is_sparse else vector.numel() for vector in vectors) > _LARGE
+def is_large(vectors: Sequence[Tensor], precisions: Iterable[str] = ()) -> bool:
+    """Return whether encoding may take long enough to leave the event loop to others meanwhile.
+
+    Args:
+        vectors: what is encoded.
+        precisions: what embeddings are quantised to; the codecs of plugins may take any time.
+    """
+    numbers = (vector.values() if vector.is_sparse else vector for vector in vectors)
+    return any(map(is_foreign, precisions)) or sum(part.numel() for part in numbers) > _LARGE
 
 
 def join_objects(head: dict[str, object], key: str, items: Sequence[bytes], tail: dict[str, object]) -> bytes:

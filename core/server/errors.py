@@ -14,10 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cenote.errors import (
     CenoteError,
+    CodecError,
     EngineClosed,
     InvalidRequest,
     ModelNotFound,
     NonFiniteResult,
+    ProcessorError,
     QueueFull,
 )
 from cenote.server.api_error import ApiError, ClientGone
@@ -36,7 +38,11 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (QueueFull, 429, "TooManyRequestsError"),
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
+    (CodecError, 500, "PluginError"),
+    (ProcessorError, 500, "InternalServerError"),  # unless it says another status itself
 )
+#: Statuses that an IO processor's error may say.
+_PROCESSOR_TYPES = {400: "BadRequestError", 501: "NotImplementedError", 504: "GatewayTimeoutError"}
 #: What clients read in place of a text that may tell of the server.
 HIDDEN = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
 
@@ -50,6 +56,8 @@ def to_api_error(exc: Exception) -> ApiError:
     if isinstance(exc, RequestValidationError):
         return ApiError(400, "Bad Request", _framework_message(exc))
     status, name, is_told = error_row(type(exc))
+    if isinstance(exc, ProcessorError) and exc.status in _PROCESSOR_TYPES:
+        status, name = exc.status, _PROCESSOR_TYPES[exc.status]
     headers = {"Retry-After": str(max(1, math.ceil(exc.retry_after)))} if isinstance(exc, QueueFull) else None
     return ApiError(status, name, str(exc) if is_told else HIDDEN, param=getattr(exc, "param", None), headers=headers)
 
