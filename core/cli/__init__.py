@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from cenote.cli.group import CommandGroup
 from cenote.cli.report import report_error
+from cenote.registry import default_registry
 
 __all__ = ["main"]
 
@@ -35,9 +37,49 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _restriction(name: str) -> Callable[[typer.Context, str | None], str | None]:
+    """Return what applies one of the flags of plugins: before any command is looked for, plugins' own included."""
+
+    def apply(context: typer.Context, value: str | None) -> str | None:
+        if value is not None:
+            given = context.meta.setdefault("cenote.plugins", {})
+            given[name] = value
+            default_registry().restrict(**given)
+        return value
+
+    return apply
+
+
 def _cenote(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    plugins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            callback=_restriction("plugins"),
+            is_eager=True,
+            help="Only these plugins take part: names, distributions, GROUP/NAME or GROUP/*. Built-ins always do.",
+        ),
+    ] = None,
+    disable_plugins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            callback=_restriction("disable_plugins"),
+            is_eager=True,
+            help="These do not take part, and are never imported.",
+        ),
+    ] = None,
+    plugin_config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            callback=_restriction("plugin_config"),
+            is_eager=True,
+            help="TOML file with both lists, with plugins that are required, and with settings of plugins.",
+        ),
+    ] = None,
 ) -> None:
     """Run pooling models: models whose answer is a vector, a score or a label."""

@@ -1,32 +1,41 @@
-"""A command group that knows names and help lines, and imports a command only to run it."""
+"""The command group of `cenote`: built-in commands and those of plugins, through one door."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-import typer.core
+import typer
 
 from cenote.cli.lazy import LazyGroup, as_command
+from cenote.cli.report import report_error
 from cenote.cli.table import BUILT_IN
-from cenote.errors import PluginError
+from cenote.errors import InvalidRequest, PluginError
 from cenote.registry import default_registry
 
-__all__ = ["COMMANDS", "CommandGroup"]
+__all__ = ["COMMANDS", "Command", "CommandGroup", "check_command"]
 
-#: Entry-point group of commands that plugins add.
+#: Entry-point group of commands.
 COMMANDS = "cenote.commands"
+
+#: What an entry of the group points at: a typer app, or a function whose parameters become arguments and options.
+Command: TypeAlias = typer.Typer | Callable[..., Any]
+
+
+def check_command(value: object) -> None:
+    """Raise TypeError unless the value is a typer app or a function; nothing is called."""
+    if not isinstance(value, typer.Typer) and not callable(value):
+        raise TypeError(f"expected a typer app or a function, found {type(value).__name__}")
 
 
 class CommandGroup(LazyGroup):
-    """The commands of cenote itself and of plugins."""
+    """Lists commands by their metadata, and imports the one that is called."""
 
-    lines: ClassVar[Mapping[str, str]] = {name: text for name, (_, text) in BUILT_IN.items()}
-    targets: ClassVar[Mapping[str, str]] = {name: target for name, (target, _) in BUILT_IN.items()}
+    lines = BUILT_IN
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._plugins: dict[str, str] | None = None
+        self._looked_for_plugins = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return built-in names in their order, then those of plugins."""
@@ -43,30 +52,25 @@ class CommandGroup(LazyGroup):
         """Import a command.
 
         Raises:
-            PluginError: a plugin's command cannot be imported or is no command.
+            PluginError: it is disabled, incompatible or claimed twice, cannot be imported, or is no command.
         """
-        if name in self.targets:
-            return super().real_command(name)
-        return _command_of_plugin(name)
+        loaded = default_registry().get(COMMANDS, name)
+        try:
+            return as_command(loaded, name)
+        except Exception as exc:  # whatever the plugin hands out, its user gets one line
+            entry = default_registry().entries(COMMANDS)[name][0]
+            text = f"Command {name!r} of {entry.source} is not usable: {type(exc).__name__}: {exc}"
+            raise PluginError(text, plugin=name, distribution=entry.distribution) from exc
 
     def _add_plugins(self) -> None:
-        if self._plugins is not None:
+        if self._looked_for_plugins:
             return
-        self._plugins = {}
-        for name, entries in sorted(default_registry().entries(COMMANDS).items()):
-            # A built-in keeps its name; `cenote plugins` shows the plugin's claim as an error.
-            if name not in BUILT_IN:
-                self._plugins[name] = f"from {' and '.join(sorted(entry.source for entry in entries))}"
-                self.commands[name] = typer.core.TyperCommand(
-                    name, help=self._plugins[name], rich_help_panel="Commands of plugins"
-                )
-
-
-def _command_of_plugin(name: str) -> Any:
-    loaded = default_registry().get(COMMANDS, name)
-    try:
-        return as_command(loaded, name)
-    except Exception as exc:  # whatever the plugin hands out, its user gets one line
-        entry = default_registry().entries(COMMANDS)[name][0]
-        text = f"Command {name!r} of {entry.source} is not usable: {type(exc).__name__}: {exc}"
-        raise PluginError(text, plugin=name, distribution=entry.distribution) from exc
+        self._looked_for_plugins = True
+        try:
+            offers = default_registry().entries(COMMANDS)
+        except InvalidRequest as exc:  # a wrong file of plugins must not keep anybody from reading the help
+            report_error(exc)
+            return
+        for name in sorted(offers.keys() - BUILT_IN.keys()):
+            text = f"from {' and '.join(sorted(entry.source for entry in offers[name]))}"
+            self.commands[name] = typer.core.TyperCommand(name, help=text, rich_help_panel="Commands of plugins")

@@ -10,25 +10,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cenote.registry import PluginRow
+from cenote.registry import USABLE, PluginRow
 
 __all__ = ["print_plugins"]
 
 _HEADINGS = ("name", "kind", "distribution", "version", "tasks", "state")
 #: Columns of a terminal in which tasks fit beside the rest, and of output that goes to a file.
 _ROOM_FOR_TASKS, _WIDE = 130, 200
-_COLOURS = {"ok": "green", "disabled": "dim", "incompatible": "yellow", "error": "red"}
+_COLOURS = {"discovered": "", "active": "green", "disabled": "dim", "incompatible": "yellow", "failed": "red"}
 
 
-def print_plugins(rows: Sequence[PluginRow]) -> None:
-    """Print one line per plugin, and one more for each that cannot be used, with the cause."""
+def print_plugins(rows: Sequence[PluginRow], active_set: str) -> None:
+    """Print one line per plugin, and one more for each that cannot be used, with the cause.
+
+    Args:
+        rows: what is installed.
+        active_set: fingerprint of what takes part.
+    """
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     console.print(_table(rows, console.width))
-    names = {name for row in rows if row.state == "ok" for name in row.architectures}
+    names = {name for row in rows if row.state in USABLE for name in row.architectures}
     offers = sum(not name.startswith("convert:") for name in names)  # those stand for conversions, not for classes
-    console.print(Text(f"\n{len(rows)} plugins; {offers} architecture names have a spec.", style="dim"))
+    counts = f"{len(rows)} plugins; {offers} architecture names have a spec."
+    console.print(Text(f"\n{counts} Fingerprint of the active set: {active_set}.", style="dim"))
     for row in rows:
-        if row.state != "ok":
+        if row.state not in USABLE:
             source = f"{row.distribution} {row.version}".rstrip()
             line = f"{row.state}: {row.name} ({row.kind}) of {source}: {row.detail}"
             console.print(Text(line, style=_COLOURS[row.state]), soft_wrap=True)

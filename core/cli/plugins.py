@@ -9,10 +9,8 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from cenote.cli.group import COMMANDS
 from cenote.cli.lazy import LazyGroup
-from cenote.cli.table import BUILT_IN
-from cenote.registry import list_plugins
+from cenote.registry import API_VERSION, fingerprint, list_plugins
 
 __all__ = ["app", "list_installed"]
 
@@ -51,12 +49,14 @@ def plugins(context: typer.Context, as_json: _AsJson = False) -> None:
 def list_installed(as_json: _AsJson = False) -> None:
     """List every spec and other plugin: name, kind, distribution, version, tasks and state.
 
-    Specs and convert rules are imported to be listed; the code of all other kinds is not.
+    Specs and convert rules are imported to be listed; the code of all other kinds is not. The fingerprint is equal in
+    processes where the same distributions take part.
     """
-    rows = list_plugins(reserved={COMMANDS: frozenset(BUILT_IN)})
+    rows, active_set = list_plugins(), fingerprint()
     if as_json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
+        listed = [asdict(row) for row in rows]
+        print(json.dumps({"fingerprint": active_set, "api_version": API_VERSION, "plugins": listed}, indent=2))
         return
     from cenote.cli.plugin_table import print_plugins
 
-    print_plugins(rows)
+    print_plugins(rows, active_set)

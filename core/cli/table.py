@@ -1,18 +1,23 @@
-"""The built-in commands: where each is, and the line that `cenote --help` shows for it."""
+"""The order in which `cenote --help` lists the built-in commands, and the line that it shows for each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 __all__ = ["BUILT_IN"]
 
-#: Name of the command: target that is imported when the command is called, and help.
-BUILT_IN: dict[str, tuple[str, str]] = {
-    "serve": ("cenote.cli.serve:app", "Serve a model over HTTP."),
-    "embed": ("cenote.cli.embed:app", "Embed texts from arguments, a file or standard input."),
-    "rerank": ("cenote.cli.rerank:app", "Sort documents by how well they answer a query."),
-    "score": ("cenote.cli.score:app", "Score pairs of texts."),
-    "classify": ("cenote.cli.classify:app", "Classify texts or pairs of texts."),
-    "models": ("cenote.cli.models:app", "Show what a model is and does, and who decided it."),
-    "plugins": ("cenote.cli.plugins:app", "List what is installed and whether it works; write plugins."),
-    "env": ("cenote.cli.env:env", "Show versions, machine and settings, for bug reports."),
-    "bench": ("cenote.cli.bench:app", "Measure throughput."),
-}
+#: Name of the command and help. Where a command is, the entry points of `pyproject.toml` say.
+BUILT_IN: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "Serve a model over HTTP.",
+        "embed": "Embed texts from arguments, a file or standard input.",
+        "rerank": "Sort documents by how well they answer a query.",
+        "score": "Score pairs of texts.",
+        "classify": "Classify texts or pairs of texts.",
+        "models": "Show what a model is and does, and who decided it.",
+        "plugins": "List what is installed and whether it works; write plugins.",
+        "env": "Show versions, machine and settings, for bug reports.",
+        "bench": "Measure throughput.",
+    }
+)

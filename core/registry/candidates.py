@@ -12,8 +12,8 @@ from cenote.registry.entry import ARCHITECTURES, Entry, canonical_name
 from cenote.registry.markers import check_marker, marker_holds
 from cenote.registry.names import nearest
 from cenote.registry.problems import conflict
-from cenote.registry.selection import spec_refusal
 from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts
+from cenote.registry.states import DISABLED, Rejection
 from cenote.registry.store import Registry
 
 __all__ = ["GROUP", "Candidate", "best_candidate", "check_api_version", "check_spec", "named_candidate"]
@@ -66,11 +66,15 @@ def best_candidate(registry: Registry, name: str, facts: CheckpointFacts) -> Can
 
     Raises:
         PluginConflict: two specs fit equally well.
-        PluginError: the name is known, but everything that offers it is broken.
+        PluginError: the name is known, but everything that offers it is broken or made for another cenote.
     """
     loadable, failures = _load(registry, registry.entries(GROUP).get(name, ()))
-    if failures and not loadable:
-        raise failures[0]
+    unfit = [found for found in registry.rejections(GROUP, name) if found.state != DISABLED]
+    if not loadable:
+        for error in (*failures, *(found.error() for found in unfit)):
+            raise error
+    for found in unfit:
+        registry.warn(found)
     fitting = [candidate for candidate in loadable if _fits(candidate.spec, facts)]
     for candidate in loadable:
         verdict = "fits" if candidate in fitting else "markers do not match"
@@ -99,7 +103,7 @@ def named_candidate(registry: Registry, adapter: str, names: Sequence[str], fact
             if best is not None:
                 return best
         for entry in entries:
-            if adapter == entry.name or canonical_name(adapter) == canonical_name(entry.distribution):
+            if _offers(entry, adapter):
                 registry.load(entry, check_spec)
     raise _unknown_adapter(registry, adapter)
 
@@ -139,16 +143,26 @@ def _is_called(candidate: Candidate, name: str) -> bool:
     return name == candidate.spec.name or canonical_name(name) == canonical_name(candidate.entry.distribution)
 
 
-def _unknown_adapter(registry: Registry, adapter: str) -> UnknownPlugin:
-    blocked = [(entry, why) for entry, why in registry.blocked() if entry.group == GROUP]
-    for entry, why in blocked:
-        if why == spec_refusal(adapter) or canonical_name(adapter) in (canonical_name(entry.distribution), entry.name):
-            text = f"Adapter {adapter!r} of {entry.source} is disabled: {why}."
-            return UnknownPlugin(text, plugin=adapter, distribution=entry.distribution)
+def _offers(entry: Entry, name: str) -> bool:
+    return name == entry.name or canonical_name(name) == canonical_name(entry.distribution)
+
+
+def _unknown_adapter(registry: Registry, adapter: str) -> PluginError:
+    left_out = registry.rejections(GROUP)
+    for found in left_out:
+        if found.spec_name == adapter or _offers(found.entry, adapter):
+            return _unavailable(found, adapter)
     entries = [entry for group in registry.entries(GROUP).values() for entry in group]
     known = {candidate.spec.name for candidate in _load(registry, entries)[0]} | {e.distribution for e in entries}
     text = f"No adapter is called {adapter!r}. Installed: {nearest(adapter, known)}."
-    if blocked:
-        # A disabled distribution is never imported, so that the names of its specs are not known.
-        text += f" Left out and not looked into: {', '.join(sorted({entry.distribution for entry, _ in blocked}))}."
+    if left_out:
+        # Neither a disabled nor an incompatible distribution is ever imported: names of its specs are not known.
+        text += f" Left out and not looked into: {', '.join(sorted({found.entry.distribution for found in left_out}))}."
     return UnknownPlugin(text, plugin=adapter)
+
+
+def _unavailable(found: Rejection, adapter: str) -> PluginError:
+    if found.state != DISABLED:
+        return found.error()
+    text = f"Adapter {adapter!r} of {found.entry.source} is disabled: {found.detail}."
+    return UnknownPlugin(text, plugin=adapter, distribution=found.entry.distribution)

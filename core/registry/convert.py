@@ -10,7 +10,6 @@ from cenote.errors import (
     PluginConflict,
     PluginError,
     UnknownArchitecture,
-    UnknownPlugin,
     UnsupportedTask,
 )
 from cenote.registry.candidates import GROUP, Candidate, best_candidate
@@ -181,10 +180,10 @@ def _generic(registry: Registry, facts: CheckpointFacts, name: str, rule: Conver
     return Candidate(replace(generic.spec, config_repair=repair), generic.entry)
 
 
-def _no_conversion(registry: Registry, name: str, convert: str, kind: str) -> UnsupportedTask | UnknownPlugin:
+def _no_conversion(registry: Registry, name: str, convert: str, kind: str) -> UnsupportedTask | PluginError:
     offer = f"convert:{convert}:{kind}"
-    if any((entry.group, entry.name) == (GROUP, offer) for entry, _ in registry.blocked()):
-        return registry.unknown(GROUP, offer)
+    for rejection in registry.rejections(GROUP, offer):
+        return rejection.error()
     advice = "Install a plugin that offers it"
     if convert == "classify":
         advice += ", or take convert='embed', which drops the classifier and gives embeddings"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from cenote.errors import PluginError, PluginIncompatible
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
-from cenote.registry.entry import GROUPS, Entry, entry_problem
+from cenote.registry.entry import Entry
 from cenote.registry.patience import PatientLoader
+from cenote.registry.points import kind_of, point_of
+from cenote.registry.problems import cause_of
+from cenote.registry.record import Failure
 from cenote.registry.rules import GROUP as RULES_GROUP
 from cenote.registry.rules import check_rules
-from cenote.registry.spec import ArchitectureSpec
+from cenote.registry.spec import API_VERSION, ArchitectureSpec
+from cenote.registry.states import ACTIVE, DISCOVERED, FAILED, INCOMPATIBLE, State
 from cenote.registry.store import Registry, default_registry
 
 __all__ = ["PluginRow", "list_plugins"]
@@ -31,8 +35,11 @@ class PluginRow:
         version: version of that distribution.
         tasks: tasks of a spec; empty for other kinds.
         architectures: names under which a spec is registered; empty for other kinds.
-        state: `ok`, `disabled`, `incompatible` or `error`.
-        detail: the cause of a state other than `ok`, or the one-line summary of a spec.
+        state: `discovered` (takes part, its code was not needed yet), `active` (its code was imported in this process
+            without fault; of a spec, its adapter), `disabled`, `incompatible` or `failed`.
+        detail: the cause of the last three states, or the one-line summary of a spec.
+        reason: that cause in short, without anything of this machine: it may be shown to strangers.
+        group: entry-point group.
     """
 
     name: str
@@ -41,23 +48,26 @@ class PluginRow:
     version: str
     tasks: tuple[str, ...]
     architectures: tuple[str, ...]
-    state: str
+    state: State
     detail: str
+    reason: str
+    group: str
 
 
-def list_plugins(
-    registry: Registry | None = None,
-    *,
-    reserved: Mapping[str, frozenset[str]] | None = None,
-    patience: float = 10.0,
-) -> list[PluginRow]:
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    state: State
+    detail: str = ""
+    reason: str = ""
+
+
+def list_plugins(registry: Registry | None = None, *, patience: float = 10.0) -> list[PluginRow]:
     """List everything installed.
 
     Specs and convert rules are imported, being free of torch; of other kinds only the package's presence is checked.
 
     Args:
         registry: where to look; None is the registry of this process.
-        reserved: per group, names that plugins may not take.
         patience: seconds after which a module that is still being imported counts as broken.
     """
     registry = default_registry() if registry is None else registry
@@ -65,10 +75,9 @@ def list_plugins(
     rows = _spec_rows(registry, loader)
     for group in registry.groups():
         if group != GROUP:
-            taken = (reserved or {}).get(group, frozenset())
             for entries in registry.entries(group).values():
-                rows += [_entry_row(loader, entry, entries, taken) for entry in entries]
-    rows += [_row(entry, "disabled", why) for entry, why in registry.blocked()]
+                rows += [_row(entry, _judge(registry, loader, entry, entries)) for entry in entries]
+    rows += [_row(found.entry, _Verdict(found.state, found.detail, found.reason)) for found in registry.rejections()]
     return sorted(rows, key=lambda row: (row.kind != "architecture", row.kind, row.name, row.distribution))
 
 
@@ -80,43 +89,63 @@ def _spec_rows(registry: Registry, loader: PatientLoader) -> list[PluginRow]:
             try:
                 spec = loader.load(entry, check_spec)
             except PluginError as exc:
-                rows.append(_row(entry, "error", _cause(exc)))
+                rows.append(_row(entry, _failed(registry, entry, exc)))
             else:
                 specs.setdefault((spec, entry.distribution), []).append(entry)
-    return rows + [_spec_row(spec, entries) for (spec, _), entries in specs.items()]
+    return rows + [_spec_row(registry, spec, entries) for (spec, _), entries in specs.items()]
 
 
-def _spec_row(spec: ArchitectureSpec, entries: Sequence[Entry]) -> PluginRow:
-    state, detail = "ok", spec.summary
-    try:
-        check_api_version(Candidate(spec, entries[0]))
-    except PluginIncompatible as exc:
-        state, detail = "incompatible", str(exc)
+def _spec_row(registry: Registry, spec: ArchitectureSpec, entries: Sequence[Entry]) -> PluginRow:
+    verdict = _spec_verdict(registry, spec, entries[0])
     names = tuple(sorted(entry.name for entry in entries))
-    return _row(entries[0], state, detail, name=spec.name, tasks=spec.tasks, architectures=names)
+    return _row(entries[0], verdict, name=spec.name, tasks=spec.tasks, architectures=names)
 
 
-def _entry_row(loader: PatientLoader, entry: Entry, offers: Sequence[Entry], taken: frozenset[str]) -> PluginRow:
-    problem = None
-    if entry.name in taken:
-        problem = "the name belongs to a built-in, which a plugin may not replace"
-    elif entry.group == RULES_GROUP:
+def _spec_verdict(registry: Registry, spec: ArchitectureSpec, entry: Entry) -> _Verdict:
+    try:
+        check_api_version(Candidate(spec, entry))
+    except PluginIncompatible as exc:
+        made_for = f"made for version {spec.api_version} of the adapter interface, found {API_VERSION}"
+        return _Verdict(INCOMPATIBLE, str(exc), made_for)
+    failure = registry.record.failure_at(GROUP, entry.distribution, spec.adapter)
+    if failure is not None:
+        return _of_failure(entry, failure)
+    is_loaded = registry.record.is_loaded(GROUP, entry.distribution, spec.adapter)
+    return _Verdict(ACTIVE if is_loaded else DISCOVERED, spec.summary)
+
+
+def _judge(registry: Registry, loader: PatientLoader, entry: Entry, offers: Sequence[Entry]) -> _Verdict:
+    if entry.group == RULES_GROUP:
         try:
             loader.load(entry, check_rules)
         except PluginError as exc:
-            problem = _cause(exc)
-    else:
-        problem = _malformed(entry) or _conflict(entry, offers) or _absence(entry)
-    return _row(entry, "ok" if problem is None else "error", problem or "")
+            return _failed(registry, entry, exc)
+    failure = registry.record.failure(entry)
+    if failure is not None:
+        return _of_failure(entry, failure)
+    problem = _conflict(entry, offers) or _absence(entry)
+    if problem is not None:
+        return _Verdict(FAILED, problem, problem)
+    is_loaded = entry.is_object or registry.record.is_loaded(entry.group, entry.distribution, entry.value)
+    return _Verdict(ACTIVE if is_loaded else DISCOVERED)
 
 
-def _malformed(entry: Entry) -> str | None:
-    return entry_problem(entry.group, entry.name, None if entry.is_object else entry.value)
+def _failed(registry: Registry, entry: Entry, error: PluginError) -> _Verdict:
+    failure = registry.record.failure(entry)
+    if failure is None:  # its import goes on in another thread
+        return _Verdict(FAILED, str(error), "its import did not end in time")
+    return _of_failure(entry, failure)
+
+
+def _of_failure(entry: Entry, failure: Failure) -> _Verdict:
+    return _Verdict(FAILED, cause_of(entry, failure.cause), failure.reason)
 
 
 def _conflict(entry: Entry, offers: Sequence[Entry]) -> str | None:
+    point = point_of(entry.group)
     others = [other.source for other in offers if other is not entry]
-    return f"{', '.join(others)} offers the same name" if others else None
+    is_shared = point is not None and not point.unique
+    return None if is_shared or not others else f"conflict: {', '.join(others)} offers the same name"
 
 
 def _absence(entry: Entry) -> str | None:
@@ -126,14 +155,15 @@ def _absence(entry: Entry) -> str | None:
     return None if is_there else f"there is no package {package!r}"
 
 
-def _cause(error: PluginError) -> str:
-    cause = error.__cause__
-    return str(error) if cause is None else f"{type(cause).__name__}: {cause}"
-
-
-def _row(entry: Entry, state: str, detail: str, **more: Any) -> PluginRow:
+def _row(entry: Entry, verdict: _Verdict, **more: Any) -> PluginRow:
     values = {"name": entry.name, "tasks": (), "architectures": (), **more}
-    kind = GROUPS.get(entry.group, entry.group)
     return PluginRow(
-        kind=kind, distribution=entry.distribution, version=entry.version, state=state, detail=detail, **values
+        kind=kind_of(entry.group),
+        distribution=entry.distribution,
+        version=entry.version,
+        state=verdict.state,
+        detail=verdict.detail,
+        reason=verdict.reason,
+        group=entry.group,
+        **values,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["load_object"]
+__all__ = ["load_object", "load_target"]
 
 
 def load_object(target: str) -> Any:
@@ -25,3 +25,13 @@ def load_object(target: str) -> Any:
         except AttributeError as exc:
             raise ImportError(f"module {module_name!r} has no attribute {attribute!r}", name=module_name) from exc
     return value
+
+
+def load_target(target: str) -> Any:
+    """Import `package.module`, or `package.module:attribute` as `load_object` does.
+
+    Raises:
+        ValueError: the target has another form.
+        ImportError: the module cannot be imported, or has no such attribute.
+    """
+    return load_object(target) if ":" in target else import_module(target)

@@ -17,13 +17,13 @@ __all__ = ["PatientLoader"]
 class PatientLoader:
     """Loads entries of a registry, and gives up on a module after some seconds.
 
-    A module that hangs goes on hanging in a thread of its own, which does not keep the process from ending.
+    A module that hangs goes on hanging in a thread of its own, which does not keep the process from ending. The
+    registry remembers it, so that only the first listing waits.
     """
 
     def __init__(self, registry: Registry, seconds: float) -> None:
         self._registry = registry
         self._seconds = seconds
-        self._hanging: set[str] = set()
 
     def load(self, entry: Entry, check: Callable[[Any], None]) -> Any:
         """Load an entry as `Registry.load` does.
@@ -32,22 +32,20 @@ class PatientLoader:
             PluginError: it is broken, or its module is still being imported.
         """
         module = entry.value.partition(":")[0]
-        if entry.is_object or (module in sys.modules and module not in self._hanging):
-            return self._registry.load(entry, check)
-        if module not in self._hanging:
-            outcome: list[Any] = []
-            thread = Thread(target=self._try, args=(entry, check, outcome), daemon=True)
-            thread.start()
-            thread.join(self._seconds)
-            if outcome:
-                return self._registry.load(entry, check)  # what it gave or raised is remembered
-            self._hanging.add(module)
-        text = f"importing {module} did not end within {self._seconds:g} s; see where it waits, or disable it"
-        raise PluginError(text, plugin=entry.name, distribution=entry.distribution)
+        threads = self._registry.record.importing
+        if not entry.is_object and module not in sys.modules and module not in threads:
+            threads[module] = Thread(target=self._try, args=(entry, check), daemon=True)
+            threads[module].start()
+            threads[module].join(self._seconds)
+        if module in threads:
+            if threads[module].is_alive():
+                text = f"importing {module} did not end within {self._seconds:g} s; see where it waits, or disable it"
+                raise PluginError(text, plugin=entry.name, distribution=entry.distribution)
+            threads.pop(module, None)
+        return self._registry.load(entry, check)  # what the thread got or raised is remembered
 
-    def _try(self, entry: Entry, check: Callable[[Any], None], outcome: list[Any]) -> None:
+    def _try(self, entry: Entry, check: Callable[[Any], None]) -> None:
         try:
             self._registry.load(entry, check)
         except PluginError:
             pass  # raised again where the caller can hear it
-        outcome.append(None)

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
-__all__ = ["POINTS", "ExtensionPoint"]
+__all__ = [
+    "ARCHITECTURES",
+    "FOREIGN",
+    "HOOKS",
+    "POINTS",
+    "SHORT_NAMES",
+    "ExtensionPoint",
+    "kind_of",
+    "point_of",
+    "short_name",
+]
+
+#: The group of specs.
+ARCHITECTURES = "cenote.architectures"
+
+#: The group whose entries are many listeners of one call; each is a module or an object.
+HOOKS = "cenote"
+
+#: Groups of other programs whose entries are listed, and what one is called. They are loaded only when named.
+FOREIGN = MappingProxyType({"vllm.io_processor_plugins": "io processor (vllm)"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +39,7 @@ class ExtensionPoint:
         interface: `package.module:attribute` of the class, protocol or function type that the target has.
         check: `package.module:function` that raises TypeError or ValueError unless it is given a usable target.
         loaded: when the target is imported.
+        unique: whether a name belongs to one distribution. Where it does not, several may offer it and all count.
     """
 
     group: str
@@ -28,18 +49,25 @@ class ExtensionPoint:
     interface: str
     check: str
     loaded: str
+    unique: bool = True
+
+    @property
+    def short_name(self) -> str:
+        """The group as lists of plugins and settings name it: `poolers`, and `hooks` for the group `cenote`."""
+        return short_name(self.group)
 
 
 #: All groups, in the order in which the documentation shows them.
 POINTS: tuple[ExtensionPoint, ...] = (
     ExtensionPoint(
-        group="cenote.architectures",
+        group=ARCHITECTURES,
         kind="architecture",
         names="an architecture string of config.json, or `model_type:<x>`",
         target="a spec, which names the adapter",
         interface="cenote.registry.spec:ArchitectureSpec",
         check="cenote.registry.candidates:check_spec",
         loaded="the candidates of the one name asked for",
+        unique=False,
     ),
     ExtensionPoint(
         group="cenote.convert_rules",
@@ -49,6 +77,7 @@ POINTS: tuple[ExtensionPoint, ...] = (
         interface="cenote.registry.spec:ConvertRule",
         check="cenote.registry.rules:check_rules",
         loaded="when no architecture matched",
+        unique=False,
     ),
     ExtensionPoint(
         group="cenote.poolers",
@@ -132,12 +161,35 @@ POINTS: tuple[ExtensionPoint, ...] = (
         loaded="only when the operator names it",
     ),
     ExtensionPoint(
-        group="cenote",
+        group=HOOKS,
         kind="hooks",
         names="any; it is shown in messages",
         target="a module, or an object, with functions of the names of hooks",
         interface="cenote.hooks.spec:HOOKS",
         check="cenote.hooks.caller:check_hooks",
         loaded="by `cenote serve` and `LLM`, one by one",
+        unique=False,
     ),
 )
+
+_BY_GROUP = MappingProxyType({point.group: point for point in POINTS})
+
+
+def point_of(group: str) -> ExtensionPoint | None:
+    """Return the extension point of a group of cenote, or None for any other group."""
+    return _BY_GROUP.get(group)
+
+
+def kind_of(group: str) -> str:
+    """Return what one entry of a group is called in listings; an unknown group is its own name."""
+    point = _BY_GROUP.get(group)
+    return point.kind if point is not None else FOREIGN.get(group, group)
+
+
+def short_name(group: str) -> str:
+    """Return a group as lists of plugins and settings name it: without `cenote.`, and `hooks` for `cenote` itself."""
+    return "hooks" if group == HOOKS else group.removeprefix("cenote.")
+
+
+#: Every group in its short form, cenote's own first.
+SHORT_NAMES = (*(point.short_name for point in POINTS), *FOREIGN)

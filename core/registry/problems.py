@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cenote.errors import PluginConflict, PluginError
 from cenote.registry.entry import Entry
 
-__all__ = ["broken", "conflict"]
+__all__ = ["broken", "cause_of", "conflict"]
 
 
 def conflict(what: str, offers: Sequence[Entry], advice: str) -> PluginConflict:
@@ -27,7 +27,13 @@ def conflict(what: str, offers: Sequence[Entry], advice: str) -> PluginConflict:
 
 def broken(entry: Entry, cause: BaseException) -> PluginError:
     """Build the error for a plugin whose import or check raised `cause`."""
-    text = f"Plugin {entry.name!r} ({entry.group}) of {entry.source} is broken: {type(cause).__name__}: {cause}"
+    text = f"Plugin {entry.name!r} ({entry.group}) of {entry.source} is broken: {cause_of(entry, cause)}"
+    return PluginError(text, plugin=entry.name, distribution=entry.distribution)
+
+
+def cause_of(entry: Entry, cause: BaseException) -> str:
+    """Return what was raised, and of a missing module also what to install, as whole sentences."""
+    text = f"{type(cause).__name__}: {cause}".rstrip(".: ")
     if isinstance(cause, ModuleNotFoundError) and cause.name:
         text += f". Install what offers the module {cause.name!r}, or reinstall {entry.distribution}"
-    return PluginError(f"{text}.", plugin=entry.name, distribution=entry.distribution)
+    return f"{text}."

@@ -7,20 +7,24 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from cenote.registry.entry import Entry, canonical_name
+from cenote.registry.metadata import Header, read_header, record_hash
+from cenote.registry.points import FOREIGN
 
 if TYPE_CHECKING:
-    from importlib_metadata import EntryPoint
+    from importlib_metadata import EntryPoint, EntryPoints
 
 __all__ = ["entries_of", "installed_entries"]
 
 _log = logging.getLogger(__name__)
 
+#: A file of entry points that has none of these words offers nothing to cenote; it is not parsed.
+_WORDS = ("[cenote", *(f"[{group}" for group in FOREIGN))
+
 
 class _Distribution(Protocol):
     @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
+    def entry_points(self) -> EntryPoints: ...
+    def read_text(self, filename: str, /) -> str | None: ...
 
 
 def installed_entries() -> tuple[Entry, ...]:
@@ -34,30 +38,39 @@ def installed_entries() -> tuple[Entry, ...]:
     found: dict[str, tuple[Entry, ...]] = {}
     for distribution in distributions():
         try:
-            offered = [point for point in distribution.entry_points if _is_ours(point.group)]
-            if offered:
-                entries = entries_of(offered, distribution)
-                found.setdefault(canonical_name(entries[0].distribution), entries)
+            entries = entries_of(distribution)
         except Exception as exc:  # one unreadable installation must not hide all others
-            _log.warning("skipped the unreadable metadata of an installed distribution: %s", exc)
+            _log.warning("Skipped %s, whose entry points cannot be read: %s", _header(distribution).source, exc)
+        else:
+            if entries:
+                found.setdefault(canonical_name(entries[0].distribution), entries)
     return tuple(entry for entries in found.values() for entry in entries)
 
 
-def entries_of(points: Iterable[EntryPoint], distribution: _Distribution | None = None) -> tuple[Entry, ...]:
-    """Turn entry points of one distribution into entries; without a distribution it is called `unknown`."""
-    name, version = _identity(distribution)
-    # What follows the attribute is a list of extras, which says nothing about where the object is.
-    return tuple(Entry(p.group, p.name, p.value.partition("[")[0].strip(), name, version) for p in points)
+def entries_of(distribution: _Distribution) -> tuple[Entry, ...]:
+    """Return what one distribution offers to cenote; without readable METADATA it is called `unknown`."""
+    text = distribution.read_text("entry_points.txt")
+    if text is None or not any(word in text for word in _WORDS):
+        return ()  # most installed distributions
+    points = [point for point in distribution.entry_points if _is_ours(point.group)]
+    return tuple(_entries(points, distribution)) if points else ()
+
+
+def _entries(points: Iterable[EntryPoint], distribution: _Distribution) -> Iterable[Entry]:
+    header = _header(distribution)
+    record = record_hash(distribution.read_text("RECORD"))
+    for point in points:
+        # What follows the attribute is a list of extras, which says nothing about where the object is.
+        value = point.value.partition("[")[0].strip()
+        yield Entry(point.group, point.name, value, header.name, header.version, header.needs, record)
 
 
 def _is_ours(group: str) -> bool:
-    return group == "cenote" or group.startswith("cenote.")
+    return group == "cenote" or group.startswith("cenote.") or group in FOREIGN
 
 
-def _identity(distribution: _Distribution | None) -> tuple[str, str]:
-    if distribution is None:
-        return "unknown", ""
+def _header(distribution: _Distribution) -> Header:
     try:
-        return distribution.name or "unknown", distribution.version or ""
-    except Exception:  # metadata file missing: the entry points may still be good
-        return "unknown", ""
+        return read_header(distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
+    except Exception:  # metadata file unreadable: the entry points may still be good
+        return Header()

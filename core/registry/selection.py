@@ -1,73 +1,86 @@
-"""Which installed plugins take part: CENOTE_PLUGINS, CENOTE_DISABLE_PLUGINS and CENOTE_TRACE_PLUGINS."""
+"""Which installed plugins take part: the operator's lists, by flag, environment variable and file."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cenote.registry.entry import BUILT_IN_DISTRIBUTION, Entry, canonical_name
+from cenote.registry.entry import Entry, canonical_name
+from cenote.registry.points import SHORT_NAMES, short_name
 
-__all__ = ["Selection", "spec_refusal", "trace"]
+__all__ = ["Selection", "WordList", "split_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class WordList:
+    """One list of the operator.
+
+    Attributes:
+        source: what messages call it: a flag, a variable, or a key of a file.
+        words: each is NAME, DISTRIBUTION, GROUP/NAME or GROUP/*, with GROUP as in `io_processors` or `hooks`.
+    """
+
+    source: str
+    words: frozenset[str]
+
+    def names(self, entry: Entry, *, whole: bool = True) -> bool:
+        """Tell whether a word means this entry.
+
+        Args:
+            entry: what is asked about.
+            whole: whether words for a distribution and for a complete group count too.
+        """
+        group = short_name(entry.group)
+        if entry.name in self.words or f"{group}/{entry.name}" in self.words:
+            return True
+        if not whole:
+            return False
+        distribution = canonical_name(entry.distribution)
+        return f"{group}/*" in self.words or any(canonical_name(word) == distribution for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The operator's choice of plugins. Each listed word is an entry-point name or a distribution name.
+    """All lists of the operator. A plugin takes part if every allow list names it and no deny list does.
 
     Attributes:
-        allowed: only these and the built-ins take part; None is no limit.
-        disabled: these do not take part, and their code is never imported. A word may also be the name of a spec;
-            the registry takes those out, because only loading a spec tells how it is called.
+        allow: only what each of these names takes part, and the built-ins.
+        deny: what one of these names does not take part, and its code is never imported. A word may also be the name
+            of a spec; the registry takes those out, because only loading a spec tells how it is called.
     """
 
-    allowed: frozenset[str] | None = None
-    disabled: frozenset[str] = frozenset()
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Selection:
-        """Read the two variables; blanks around names do not count."""
-        allowed = environment.get("CENOTE_PLUGINS")
-        disabled = environment.get("CENOTE_DISABLE_PLUGINS", "")
-        return cls(None if allowed is None else _words(allowed), _words(disabled))
+    allow: tuple[WordList, ...] = ()
+    deny: tuple[WordList, ...] = ()
 
     def refusal(self, entry: Entry) -> str | None:
-        """Say which variable keeps this entry out, or return None where it takes part."""
-        is_built_in = canonical_name(entry.distribution) == BUILT_IN_DISTRIBUTION
-        # The built-in distribution cannot be switched off as a whole, only name by name: nothing would run.
-        if entry.name in self.disabled or (not is_built_in and _names(entry, self.disabled)):
-            return "CENOTE_DISABLE_PLUGINS names it"
-        if self.allowed is not None and not is_built_in and not _names(entry, self.allowed):
-            return "CENOTE_PLUGINS does not name it"
+        """Say which list keeps this entry out, or return None where it takes part."""
+        for denied in self.deny:
+            # cenote cannot be switched off as a whole, nor group by group, only name by name: nothing would run.
+            if denied.names(entry, whole=not entry.is_built_in):
+                return f"{denied.source} names it"
+        if not entry.is_built_in:
+            for allowed in self.allow:
+                if not allowed.names(entry):
+                    return f"{allowed.source} does not name it"
         return None
 
-    def unmatched(self, entries: Iterable[Entry]) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the words of `allowed` and of `disabled` that name no entry point and no distribution."""
-        known = list(entries)
-        names = {entry.name for entry in known}
-        distributions = {canonical_name(entry.distribution) for entry in known}
-        allowed, disabled = (
-            frozenset(word for word in words if word not in names and canonical_name(word) not in distributions)
-            for words in (self.allowed or (), self.disabled)
+    def unmatched(self, entries: Iterable[Entry]) -> tuple[tuple[WordList, ...], tuple[WordList, ...]]:
+        """Return what of the allow and of the deny lists names no entry point, distribution or group."""
+        known = {f"{group}/*" for group in SHORT_NAMES}
+        distributions = set()
+        for entry in entries:
+            known |= {entry.name, f"{short_name(entry.group)}/{entry.name}"}
+            distributions.add(canonical_name(entry.distribution))
+        allow, deny = (
+            tuple(
+                WordList(one.source, frozenset(w for w in one.words - known if canonical_name(w) not in distributions))
+                for one in lists
+            )
+            for lists in (self.allow, self.deny)
         )
-        return allowed, disabled
+        return allow, deny
 
 
-def spec_refusal(name: str) -> str:
-    """Say that a spec is disabled by its own name."""
-    return f"CENOTE_DISABLE_PLUGINS names its spec {name!r}"
-
-
-def trace(environment: Mapping[str, str], message: str) -> None:
-    """Print one decision to standard error when CENOTE_TRACE_PLUGINS is 1."""
-    if environment.get("CENOTE_TRACE_PLUGINS") == "1":
-        print(f"cenote plugins: {message}", file=sys.stderr)
-
-
-def _words(text: str) -> frozenset[str]:
+def split_words(text: str) -> frozenset[str]:
+    """Return the words of a list that is separated by commas; blanks around them do not count."""
     return frozenset(word for part in text.split(",") if (word := part.strip()))
-
-
-def _names(entry: Entry, words: frozenset[str]) -> bool:
-    distribution = canonical_name(entry.distribution)
-    return entry.name in words or any(canonical_name(word) == distribution for word in words)

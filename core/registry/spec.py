@@ -28,8 +28,8 @@ class ArchitectureSpec:
         summary: one line for listings.
         examples: hub ids that load with this adapter.
         config_repair: `package.module:function` from a raw config mapping to one that transformers understands.
-        lookalike: `package.module:function` that writes a tiny checkpoint of this architecture into the folder that it is
-            given and returns it; `cenote plugins check` runs the conformance tests on it.
+        lookalike: `package.module:function` that writes a tiny checkpoint of this architecture into the folder that
+            it is given and returns it; `cenote plugins check` runs the conformance tests on it.
     """
 
     name: str

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
-import os
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from cenote.errors import PluginError, UnknownPlugin
+from cenote.registry.catalog import Catalog
+from cenote.registry.choice import Choice, Flags
 from cenote.registry.entry import ARCHITECTURES, Entry, entry_problem
-from cenote.registry.loading import load_object
+from cenote.registry.index import TAKEN
+from cenote.registry.loader import Loader
 from cenote.registry.names import nearest
-from cenote.registry.problems import broken, conflict
-from cenote.registry.selection import Selection, spec_refusal, trace
-from cenote.registry.spec import ArchitectureSpec
+from cenote.registry.points import point_of
+from cenote.registry.problems import conflict
+from cenote.registry.record import LoadRecord
+from cenote.registry.states import DISABLED, Rejection
 
 __all__ = ["Registry", "default_registry"]
-
-_log = logging.getLogger(__name__)
-
-_Index = dict[str, dict[str, tuple[Entry, ...]]]
 
 
 class Registry:
@@ -32,57 +28,77 @@ class Registry:
     Args:
         entries: what is installed; None scans the installed distributions on first use.
         environment: where the CENOTE_* variables are read from; None is the process environment, read at each scan.
+        running: version of cenote with which plugins' demands are compared; None is the installed one.
     """
 
-    def __init__(self, entries: Iterable[Entry] | None = None, *, environment: Mapping[str, str] | None = None) -> None:
-        self._given = None if entries is None else tuple(entries)
-        self._environment = os.environ if environment is None else environment
-        self._lock = threading.RLock()
-        self._numbers = itertools.count(1)
-        self._index: _Index | None = None
-        self._blocked: tuple[tuple[Entry, str], ...] = ()
-        self._disabled_specs: frozenset[str] = frozenset()
-        self._local: list[Entry] = []
-        self._objects: dict[str, Any] = {}
-        self._failures: dict[Entry, BaseException] = {}
-        self._warned: set[tuple[str, str]] = set()
+    def __init__(
+        self,
+        entries: Iterable[Entry] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        running: str | None = None,
+    ) -> None:
+        self._catalog = Catalog(entries, environment, running)
+        self._loader = Loader(self._catalog.trace)
+
+    @property
+    def record(self) -> LoadRecord:
+        """What was imported, and what that raised."""
+        return self._loader.record
 
     def names(self, group: str) -> tuple[str, ...]:
-        """Return the names of a group, sorted."""
+        """Return the names of a group that take part, sorted."""
         return tuple(sorted(self.entries(group)))
 
     def entries(self, group: str) -> Mapping[str, tuple[Entry, ...]]:
-        """Return a read-only view of a group: each name and who offers it.
+        """Return a read-only view of what takes part in a group: each name and who offers it.
 
-        Imports nothing, unless it is the group of specs and CENOTE_DISABLE_PLUGINS has a word that may be a spec's.
+        Imports nothing, unless it is the group of specs and a deny list has a word that may be a spec's.
         """
-        while group == ARCHITECTURES and self._has_disabled_specs():
-            self._block_specs()
-        return MappingProxyType(self._indexed().get(group, {}))
+        return MappingProxyType(self._catalog.offers(group, self._loader.load))
 
     def groups(self) -> tuple[str, ...]:
         """Return the groups that anything installed names, unknown ones included."""
-        return tuple(sorted(self._indexed()))
+        index = self._catalog.index()
+        return tuple(sorted({*index.offers, *(rejection.entry.group for rejection in index.rejections)}))
+
+    def rejections(self, group: str | None = None, name: str | None = None) -> tuple[Rejection, ...]:
+        """Return what does not take part, known without importing it; of one group, or of one name of it, if given.
+
+        Specs that a deny list calls by their own name are among them once specs were looked at.
+        """
+        return tuple(
+            rejection
+            for rejection in self._catalog.index().rejections
+            if group in (None, rejection.entry.group) and name in (None, rejection.entry.name)
+        )
 
     def blocked(self) -> tuple[tuple[Entry, str], ...]:
-        """Return what the environment keeps out, each with the reason; disabled specs once specs were looked at."""
-        self._indexed()
-        return self._blocked
+        """Return what the operator keeps out, each with the list that does."""
+        return tuple((found.entry, found.detail) for found in self.rejections() if found.state == DISABLED)
+
+    def taking_part(self) -> tuple[Entry, ...]:
+        """Return what takes part of installed distributions, without what the program registered."""
+        self.entries(ARCHITECTURES)
+        offers = self._catalog.index().offers
+        found = (entry for names in offers.values() for entries in names.values() for entry in entries)
+        return tuple(entry for entry in found if not self._catalog.is_local(entry))
 
     def get(self, group: str, name: str) -> Any:
-        """Load the one object of this name.
+        """Load the one object of this name. It is checked as its extension point says (`cenote.registry.points`).
 
         Raises:
             UnknownPlugin: nothing installed and enabled has the name.
             PluginConflict: two distributions offer the name.
-            PluginError: the plugin cannot be imported.
+            PluginIncompatible: it needs another version of cenote.
+            PluginError: the plugin cannot be imported, is not what its group wants, or claims what is not its own.
         """
         offers = self.entries(group).get(name, ())
         if len(offers) > 1:
             raise conflict(f"{group} {name!r}", offers, "Switch one off: CENOTE_DISABLE_PLUGINS={}")
         if not offers:
             raise self.unknown(group, name)
-        return self.load(offers[0])
+        return self._loader.load_checked(offers[0])
 
     def load(self, entry: Entry, check: Callable[[Any], None] | None = None) -> Any:
         """Import what an entry names. A plugin that fails is warned about once and raises each time.
@@ -94,22 +110,12 @@ class Registry:
         Raises:
             PluginError: the entry is malformed, its import raises, or the check does.
         """
-        failure = self._failures.get(entry)
-        if failure is not None:
-            raise broken(entry, failure) from failure
-        try:
-            loaded = self._import(entry)
-            if check is not None:
-                check(loaded)
-        except (Exception, SystemExit) as exc:  # SystemExit: a module that calls sys.exit() must not end the host
-            self._remember(entry, exc)
-            raise broken(entry, exc) from exc
-        return loaded
+        return self._loader.load(entry, check)
 
     def register(
         self, group: str, name: str, target: object, *, distribution: str = "in-process", version: str = ""
     ) -> Callable[[], None]:
-        """Offer a plugin from the running program; environment variables do not filter it.
+        """Offer a plugin from the running program; the operator's lists do not filter it.
 
         Args:
             group: an entry-point group.
@@ -122,143 +128,69 @@ class Registry:
             A function that takes the registration back; calling it again does nothing.
 
         Raises:
-            PluginError: group, name or target is malformed.
+            PluginError: group, name or target is malformed, or the name is a built-in's.
         """
         path = target if isinstance(target, str) else None
-        problem = entry_problem(group, name, path)
+        problem = entry_problem(group, name, path) or self._claim_problem(group, name)
         if problem is not None:
             raise PluginError(f"Cannot register {name!r}: {problem}.", plugin=name, distribution=distribution)
-        value = path or f"<{type(target).__name__} {next(self._numbers)}>"
-        entry = Entry(group, name, value, distribution, version)
-        with self._lock:
-            if path is None:
-                self._objects[value] = target
-            self._local.append(entry)
-            self._index = None
+        entry = Entry(group, name, path or self._loader.add_object(target), distribution, version)
+        self._catalog.add(entry)
         return lambda: self._unregister(entry)
 
+    def restrict(
+        self, *, plugins: str | None = None, disable_plugins: str | None = None, plugin_config: str | None = None
+    ) -> None:
+        """Apply the flags of the command line, which count beside the variables of the environment.
+
+        Args:
+            plugins: only what these words name takes part, separated by commas; empty leaves the built-ins.
+            disable_plugins: what these words name does not take part.
+            plugin_config: path of a TOML file, read in place of the one that CENOTE_PLUGIN_CONFIG names.
+
+        Raises:
+            InvalidRequest: the file is missing or wrong.
+        """
+        self._catalog.restrict(Flags(plugins, disable_plugins, plugin_config))
+
+    def choice(self) -> Choice:
+        """Return what the operator chose, by flags, variables and file.
+
+        Raises:
+            InvalidRequest: the file is missing or wrong.
+        """
+        return self._catalog.choice()
+
     def refresh(self) -> None:
-        """Look again at what is installed and at the environment, and forget failures. Registrations stay."""
-        with self._lock:
-            self._index = None
-            self._failures.clear()
-            self._warned.clear()
+        """Look again at what is installed and what the operator chose, and forget failures. Registrations stay."""
+        self._catalog.refresh()
+        self._loader.forget()
 
     def trace(self, message: str) -> None:
         """Print a decision to standard error when CENOTE_TRACE_PLUGINS is 1."""
-        trace(self._environment, message)
+        self._catalog.trace(message)
 
-    def unknown(self, group: str, name: str) -> UnknownPlugin:
+    def warn(self, rejection: Rejection) -> None:
+        """Log, once per distribution and module, that one of several plugins for the same name is passed over."""
+        self._loader.warn(rejection.entry, rejection.error())
+
+    def unknown(self, group: str, name: str) -> PluginError:
         """Build the error for a name that a group does not have, without importing anything."""
-        kept_out = [(entry, why) for entry, why in self.blocked() if (entry.group, entry.name) == (group, name)]
-        if kept_out:
-            entry, why = kept_out[0]
-            text = f"{group} {name!r} of {entry.source} is disabled: {why}."
-            return UnknownPlugin(text, plugin=name, distribution=entry.distribution)
+        for rejection in self.rejections(group, name):
+            return rejection.error()
         return UnknownPlugin(f"No {group} {name!r}. Installed: {nearest(name, self.entries(group))}.", plugin=name)
 
-    def _indexed(self) -> _Index:
-        with self._lock:
-            if self._index is None:
-                self._index = self._build_index()
-            return self._index
-
-    def _build_index(self) -> _Index:
-        index: _Index = {}
-        blocked = []
-        selection = Selection.from_environment(self._environment)
-        installed = self._installed()
-        for entry in installed:
-            refusal = selection.refusal(entry)
-            if refusal is not None:
-                blocked.append((entry, refusal))
-                self.trace(f"{entry.group} {entry.name!r} of {entry.source}: left out, {refusal}")
-                continue
-            self.trace(f"{entry.group} {entry.name!r} of {entry.source}: found")
-            _add(index, entry)
-        for entry in self._local:
-            _add(index, entry)
-        self._blocked = tuple(blocked)
-        not_allowed, self._disabled_specs = selection.unmatched(installed)
-        self._warn_of("CENOTE_PLUGINS", not_allowed, "Names of entry points and of distributions count")
-        return index
-
-    def _has_disabled_specs(self) -> bool:
-        self._indexed()
-        return bool(self._disabled_specs)
-
-    def _block_specs(self) -> None:
-        """Take out the installed specs that CENOTE_DISABLE_PLUGINS calls by name, which only loading them tells."""
-        index, words = self._indexed(), self._disabled_specs
-        offers = index.get(ARCHITECTURES, {})
-        called = {entry: self._spec_name(entry) for entries in offers.values() for entry in entries}
-        out = {entry: name for entry, name in called.items() if name in words and entry not in self._local}
-        kept = {name: tuple(entry for entry in entries if entry not in out) for name, entries in offers.items()}
-        with self._lock:
-            if self._index is not index:  # refreshed meanwhile, or another thread was here
-                return
-            self._index = {**index, ARCHITECTURES: {name: entries for name, entries in kept.items() if entries}}
-            self._blocked += tuple((entry, spec_refusal(out[entry] or "")) for entry in out)
-            self._disabled_specs = frozenset()
-        self._warn_of(
-            "CENOTE_DISABLE_PLUGINS",
-            words.difference(called.values()),
-            "Names of entry points, of distributions and of specs count",
-        )
-
-    def _spec_name(self, entry: Entry) -> str | None:
-        try:
-            spec = self.load(entry)
-        except PluginError:
-            return None
-        return spec.name if isinstance(spec, ArchitectureSpec) else None
-
-    def _warn_of(self, variable: str, words: Iterable[str], advice: str) -> None:
-        for word in sorted(words):
-            if (variable, word) not in self._warned:
-                self._warned.add((variable, word))
-                _log.warning("%s: nothing installed is called %r. %s; see 'cenote plugins'.", variable, word, advice)
-
-    def _installed(self) -> tuple[Entry, ...]:
-        if self._given is not None:
-            return self._given
-        from cenote.registry.scan import installed_entries
-
-        return installed_entries()
-
-    def _import(self, entry: Entry) -> Any:
-        if entry.is_object:
-            return self._objects[entry.value]
-        problem = entry_problem(entry.group, entry.name, entry.value)
-        if problem is not None:
-            raise ValueError(problem)
-        self.trace(f"{entry.group} {entry.name!r} of {entry.source}: importing {entry.value}")
-        # The lock is not held: importing may come back here from another thread that holds the import lock.
-        return load_object(entry.value)
-
-    def _remember(self, entry: Entry, cause: BaseException) -> None:
-        key = (entry.distribution, entry.value.partition(":")[0])
-        with self._lock:
-            self._failures[entry] = cause
-            is_news = key not in self._warned
-            self._warned.add(key)
-        if is_news:
-            _log.warning("%s", broken(entry, cause))
+    def _claim_problem(self, group: str, name: str) -> str | None:
+        point = point_of(group)
+        offers = self.entries(group).get(name, ()) if point is not None and point.unique else ()
+        return TAKEN if any(entry.is_built_in for entry in offers) else None
 
     def _unregister(self, entry: Entry) -> None:
-        with self._lock:
-            if entry in self._local:
-                self._local.remove(entry)
-                self._objects.pop(entry.value, None)
-                self._index = None
+        if self._catalog.remove(entry):
+            self._loader.drop(entry)
 
 
 @cache
 def default_registry() -> Registry:
     """Return the registry of this process; installed distributions are scanned once, on first use."""
     return Registry()
-
-
-def _add(index: _Index, entry: Entry) -> None:
-    names = index.setdefault(entry.group, {})
-    names[entry.name] = (*names.get(entry.name, ()), entry)

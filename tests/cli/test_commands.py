@@ -15,7 +15,7 @@ from cenote.errors import (
     PromptTooLong,
     UnknownPlugin,
 )
-from cenote.registry import list_plugins
+from cenote.registry import USABLE, list_plugins
 
 
 def test_help_lists_every_command_with_its_line(site):
@@ -119,24 +119,27 @@ def test_plugins_prints_a_table_and_json(site):
     table = site.cenote("plugins")
     assert table.returncode == 0
     [line] = [line for line in table.stdout.splitlines() if line.startswith("Odd")]
-    assert line.split() == ["Odd", "architecture", "cenote-broken", "0.3", "error"]
-    assert "error: Odd (architecture) of cenote-broken 0.3: ModuleNotFoundError" in table.stdout
-    offered = {name for row in list_plugins() if row.state == "ok" for name in row.architectures}
+    assert line.split() == ["Odd", "architecture", "cenote-broken", "0.3", "failed"]
+    assert "failed: Odd (architecture) of cenote-broken 0.3: ModuleNotFoundError" in table.stdout
+    offered = {name for row in list_plugins() if row.state in USABLE for name in row.architectures}
     assert {"convert:embed:encoder", "convert:embed:decoder"} < offered
     classes = [name for name in offered if not name.startswith("convert:")]
     assert f"; {len(classes)} architecture names have a spec." in table.stdout
-    rows = json.loads(site.cenote("plugins", "--json").stdout)
-    assert {"name": "suffixes", "kind": "convert rule", "distribution": "cenote", "state": "ok"}.items() <= next(
+    listed = json.loads(site.cenote("plugins", "--json").stdout)
+    rows = listed["plugins"]
+    assert f"Fingerprint of the active set: {listed['fingerprint']}." in table.stdout
+    assert json.loads(site.cenote("plugins", "list", "--json").stdout) == listed
+    assert {"name": "suffixes", "kind": "convert rule", "distribution": "cenote", "state": "active"}.items() <= next(
         row for row in rows if row["name"] == "suffixes"
     ).items()
-    assert next(row for row in rows if row["name"] == "Odd")["state"] == "error"
+    assert next(row for row in rows if row["name"] == "Odd")["state"] == "failed"
 
 
 def test_a_disabled_plugin_is_listed_and_its_code_stays_out(site):
     site.install(
         "cenote-x", "0.3", {"cenote.architectures": {"X": "x_module:SPEC"}}, {"x_module": "raise AssertionError"}
     )
-    rows = json.loads(site.cenote("plugins", "--json", CENOTE_DISABLE_PLUGINS="cenote-x").stdout)
+    rows = json.loads(site.cenote("plugins", "--json", CENOTE_DISABLE_PLUGINS="cenote-x").stdout)["plugins"]
     assert [row["state"] for row in rows if row["name"] == "X"] == ["disabled"]
 
 
@@ -147,7 +150,7 @@ def test_one_unreadable_installation_hides_no_other(site):
     (broken / "entry_points.txt").write_bytes(b"[cenote.poolers]\nY = \xff\xfe:z\n")
     finished = site.cenote("plugins", "--json")
     assert finished.returncode == 0
-    assert [row["state"] for row in json.loads(finished.stdout) if row["name"] == "X"] == ["ok"]
+    assert [row["state"] for row in json.loads(finished.stdout)["plugins"] if row["name"] == "X"] == ["discovered"]
 
 
 def test_the_first_of_two_copies_of_a_distribution_counts(site):
@@ -156,7 +159,7 @@ def test_the_first_of_two_copies_of_a_distribution_counts(site):
     later.mkdir()
     type(site)(later).install("cenote-x", "0.2", {"cenote.poolers": {"X": "json:loads"}})
     path = f"{site.folder}:{later}"
-    rows = json.loads(site.cenote("plugins", "--json", PYTHONPATH=path).stdout)
+    rows = json.loads(site.cenote("plugins", "--json", PYTHONPATH=path).stdout)["plugins"]
     assert [row["version"] for row in rows if row["name"] == "X"] == ["0.3"]
 
 

@@ -76,7 +76,7 @@ def test_a_plugin_may_not_replace_a_built_in_command(site):
     assert "versions" in site.cenote("env", "--json").stdout
     assert "cenote-bad" not in site.cenote("--help").stdout
     listed = site.cenote("plugins").stdout
-    assert "error: env (command) of cenote-bad 0.1: the name belongs to a built-in, which a plugin may not" in listed
+    assert "failed: env (command) of cenote-bad 0.1: the name belongs to a built-in, which a plugin may not" in listed
 
 
 def test_two_plugins_with_one_command_are_a_conflict_when_it_is_called(site):

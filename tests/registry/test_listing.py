@@ -11,9 +11,9 @@ SPEC = ArchitectureSpec(
 )
 
 
-def rows(*installed: Entry, environment: dict[str, str] | None = None, **reserved: frozenset[str]):
+def rows(*installed: Entry, environment: dict[str, str] | None = None):
     registry = Registry(installed, environment=environment or {})
-    return registry, lambda: list_plugins(registry, reserved={"cenote.commands": reserved.get("commands", frozenset())})
+    return registry, lambda: list_plugins(registry)
 
 
 def test_a_spec_is_one_row_however_many_names_it_has():
@@ -23,7 +23,7 @@ def test_a_spec_is_one_row_however_many_names_it_has():
     [row] = listed()
     assert (row.name, row.kind, row.distribution, row.version) == ("late", "architecture", "cenote-colbert", "0.4.0")
     assert (row.tasks, row.architectures) == (("token_embed",), ("A", "B"))
-    assert (row.state, row.detail) == ("ok", "Late interaction")
+    assert (row.state, row.detail) == ("discovered", "Late interaction")
 
 
 def test_broken_incompatible_and_disabled_plugins_have_rows_with_the_cause():
@@ -36,7 +36,11 @@ def test_broken_incompatible_and_disabled_plugins_have_rows_with_the_cause():
         "cenote.architectures", "Old", replace(SPEC, name="old", api_version=0), distribution="cenote-old"
     )
     states = {row.name: (row.state, row.detail) for row in listed()}
-    assert states["Gone"] == ("error", "ModuleNotFoundError: No module named 'no_such_module_anywhere'")
+    assert states["Gone"] == (
+        "failed",
+        "ModuleNotFoundError: No module named 'no_such_module_anywhere'. Install what offers the module "
+        "'no_such_module_anywhere', or reinstall cenote-gone.",
+    )
     assert states["old"][0] == "incompatible"
     assert "pip install -U cenote-old" in states["old"][1]
     assert states["off"] == ("disabled", "CENOTE_DISABLE_PLUGINS names it")
@@ -52,13 +56,13 @@ def test_other_kinds_are_judged_without_importing_them(make_module):
         Entry("cenote.scorers", "twice", "must_not_run:P", "e", "1"),
         Entry("cenote.typo", "lost", "must_not_run:P", "d", "1"),
         Entry("cenote.commands", "serve", "must_not_run:P", "d", "1"),
-        commands=frozenset({"serve"}),
+        Entry("cenote.commands", "serve", "must_not_run:P", "cenote", "1"),
     )
     found = {(row.name, row.distribution): (row.state, row.detail) for row in listed()}
-    assert found["fine", "d"] == ("ok", "")
-    assert found["gone", "d"] == ("error", "there is no package 'no_such_module_anywhere'")
+    assert found["fine", "d"] == ("discovered", "")
+    assert found["gone", "d"] == ("failed", "there is no package 'no_such_module_anywhere'")
     assert "is not allowed" in found["bad name", "d"][1]
-    assert found["twice", "d"] == ("error", "e 1 offers the same name")
+    assert found["twice", "d"] == ("failed", "conflict: e 1 offers the same name")
     assert "unknown group 'cenote.typo'" in found["lost", "d"][1]
     assert "may not replace" in found["serve", "d"][1]
 
@@ -67,7 +71,7 @@ def test_a_wrong_convert_rule_is_an_error_row():
     registry, listed = rows()
     registry.register("cenote.convert_rules", "wrong", 3)
     [row] = listed()
-    assert (row.state, row.detail) == ("error", "TypeError: expected ConvertRule objects, found int")
+    assert (row.state, row.detail) == ("failed", "TypeError: expected ConvertRule objects, found int.")
 
 
 def test_a_module_that_never_finishes_is_an_error_row_and_keeps_no_other_from_its_row(make_module):
@@ -87,4 +91,4 @@ def test_a_module_that_never_finishes_is_an_error_row_and_keeps_no_other_from_it
     )
     found = {row.name: (row.state, row.detail) for row in list_plugins(registry, patience=0.2)}
     detail = "importing endless did not end within 0.2 s; see where it waits, or disable it"
-    assert found == {name: ("error", detail) for name in "ABC"} | {"s": ("ok", "")}
+    assert found == {name: ("failed", detail) for name in "ABC"} | {"s": ("discovered", "")}

@@ -7,7 +7,7 @@ import pytest
 from cenote.errors import UnknownPlugin
 from cenote.registry import ArchitectureSpec, Entry, Registry, resolve_adapter
 
-GROUP = "cenote.poolers"
+GROUP = "cenote.commands"
 INSTALLED = [
     Entry(GROUP, "mean", "math:sqrt", "cenote", "0.1.0"),
     Entry(GROUP, "late", "math:sqrt", "cenote-colbert", "0.4.0"),
