@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from string import Template
 from typing import Any
 
 from cenote.authoring.steps import Step
 from cenote.registry.entry import ARCHITECTURES
 
 __all__ = ["Kit", "kit_class"]
+
+
+#: The look-alike says nothing of the model but what its spec says, so only that is tested.
+_ADAPTER = Template("""\
+import pytest
+from cenote.registry import load_object
+from cenote.testing.adapter import AdapterConformance
+
+
+class Lookalike(AdapterConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def checkpoint(cls, tmp_path_factory):
+        return load_object($lookalike)(tmp_path_factory.mktemp("model"))
+
+
+Test = Lookalike.for_spec(load_object($spec))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +59,7 @@ def _adapter(step: Step, spec: Any) -> Kit:
     if spec.lookalike is None:
         text = "the spec has no lookalike: name a function that writes a tiny checkpoint, 'package.module:function'"
         return Kit(reason=text)
-    return _class("adapter", "AdapterConformance", f"lookalike = {spec.lookalike!r}")
+    return Kit(code=_ADAPTER.substitute(lookalike=repr(spec.lookalike), spec=repr(step.value)))
 
 
 def _pooler(step: Step, target: Any) -> Kit:
