@@ -17,6 +17,7 @@ from fastapi import FastAPI
 import cenote
 from cenote.config.server import ServerConfig
 from cenote.hooks import ServerStarted, ServerStopping
+from cenote.registry import check_required
 from cenote.server.banner import server_url
 from cenote.server.log import log_config
 from cenote.server.middleware import extra_middleware
@@ -42,11 +43,12 @@ def check_options(config: ServerConfig) -> None:
 
     Raises:
         InvalidRequest: as `tls_of`, `extra_middleware` and `check_tracing` do.
-        PluginError: as `check_route_sets` does.
+        PluginError: as `check_required` and `check_route_sets` do.
         MissingDependency: traces are asked for, and the extra `otel` is not installed.
     """
     tls_of(config)
     extra_middleware(config)
+    check_required()
     check_route_sets(config)
     if config.otlp_traces_endpoint is not None:
         check_tracing(config.otlp_traces_endpoint)
