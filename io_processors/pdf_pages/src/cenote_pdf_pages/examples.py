@@ -1,0 +1,16 @@
+"""A PDF file of one page, for the examples in the OpenAPI document."""
+
+from __future__ import annotations
+
+__all__ = ["EXAMPLE_PDF"]
+
+#: The page says "A cenote is a natural pit." in Helvetica.
+EXAMPLE_PDF = (
+    "JVBERi0xLjQKMSAwIG9iago8PC9UeXBlL0NhdGFsb2cvUGFnZXMgMiAwIFI+PgplbmRvYmoKMiAwIG9iago8PC9UeXBlL1BhZ2VzL0tpZHNb"
+    "MyAwIFJdL0NvdW50IDE+PgplbmRvYmoKMyAwIG9iago8PC9UeXBlL1BhZ2UvUGFyZW50IDIgMCBSL01lZGlhQm94WzAgMCAzMDAgMTIwXS9D"
+    "b250ZW50cyA0IDAgUi9SZXNvdXJjZXM8PC9Gb250PDwvRjE8PC9UeXBlL0ZvbnQvU3VidHlwZS9UeXBlMS9CYXNlRm9udC9IZWx2ZXRpY2E+"
+    "Pj4+Pj4+PgplbmRvYmoKNCAwIG9iago8PC9MZW5ndGggNTY+PnN0cmVhbQpCVCAvRjEgMjQgVGYgMjAgNjAgVGQgKEEgY2Vub3RlIGlzIGEg"
+    "bmF0dXJhbCBwaXQuKSBUaiBFVAplbmRzdHJlYW0KZW5kb2JqCnhyZWYKMCA1CjAwMDAwMDAwMDAgNjU1MzUgZiAKMDAwMDAwMDAwOSAwMDAw"
+    "MCBuIAowMDAwMDAwMDU0IDAwMDAwIG4gCjAwMDAwMDAxMDUgMDAwMDAgbiAKMDAwMDAwMDI1OCAwMDAwMCBuIAp0cmFpbGVyPDwvU2l6ZSA1"
+    "L1Jvb3QgMSAwIFI+PgpzdGFydHhyZWYKMzYxCiUlRU9GCg=="
+)

@@ -1,0 +1,31 @@
+"""What an operator may set, as in `--io-processor-settings '{"pdf-pages": {"max_pages": 20}}'`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """Limits of one request. All pages of a request are in memory at once, at 3 bytes a pixel.
+
+    Attributes:
+        max_documents: documents.
+        max_pages: pages that are embedded, of all documents together.
+        max_bytes: size of one PDF file or image, before it is unpacked.
+        max_side: pixels of the longer side of a page; what would be larger is rendered smaller.
+        max_pixels: pixels that an image may have before it is made smaller.
+        max_dpi: resolution that requests may ask for.
+        max_characters: characters of one page's text that are looked at.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_documents: int = Field(default=16, ge=1)
+    max_pages: int = Field(default=64, ge=1)
+    max_bytes: int = Field(default=64 * 1024**2, ge=1)
+    max_side: int = Field(default=2048, ge=16)
+    max_pixels: int = Field(default=50_000_000, ge=1)
+    max_dpi: int = Field(default=300, ge=1)
+    max_characters: int = Field(default=100_000, ge=1)
