@@ -37,7 +37,7 @@ def check_distributions(
     Raises:
         UnknownPlugin: nothing of a name is installed.
     """
-    everything = [*read_installed(), *read_installed(["cenote"])]
+    everything = read_installed(built_in=True)
     for installed in read_installed(names):
         yield from _check(installed, everything, seconds, conformance, reserved or {})
 
@@ -66,17 +66,11 @@ def _check(
 
 
 def _reports(entries: Sequence[Entry], seconds: float) -> Iterator[tuple[Step, Report]]:
-    """Import the targets, then try the code of those that can be used; what fails there is not tested further."""
-    useless: set[tuple[str, str]] = set()
-    steps = plan(entries)
-    for step, report in run_steps([step for step in steps if step.stage == "import"], seconds):
-        if report["check"] in ("import", "interface") and report["outcome"] == "failed":
-            useless.add((step.group, step.value))
-        yield step, report
-    usable = [step for step in steps if step.stage == "code" and (step.group, step.value) not in useless]
-    for step, report in run_steps(usable, seconds):
-        if report.get("outcome") == "failed":
-            useless.add((step.group, step.value))
-        if "kit" in report and (step.group, step.value) in useless:
+    """Import the targets, then try their code; what fails there is not tested further."""
+    broken: set[tuple[str, str]] = set()
+    for step, report in run_steps(plan(entries), seconds):
+        if step.stage == "code" and report.get("outcome") == "failed":
+            broken.add(step.target)
+        if "kit" in report and step.target in broken:
             report = {"check": "conformance", "outcome": "not run", "text": "what failed above comes first"}
         yield step, report

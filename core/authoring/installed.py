@@ -39,8 +39,12 @@ class Installed:
     problem: str | None = None
 
 
-def read_installed(names: Sequence[str] = ()) -> list[Installed]:
-    """Return the distributions of these names, or all that offer something to cenote and are not cenote itself.
+def read_installed(names: Sequence[str] = (), *, built_in: bool = False) -> list[Installed]:
+    """Return the distributions of these names, or all that offer something to cenote.
+
+    Args:
+        names: of distributions.
+        built_in: without names, return cenote itself as well.
 
     Raises:
         UnknownPlugin: nothing of a name is installed.
@@ -53,7 +57,9 @@ def read_installed(names: Sequence[str] = ()) -> list[Installed]:
         found.setdefault(canonical_name(read.name), read)  # the first on the path is the one that Python imports
     if names:
         return [_named(name, found) for name in dict.fromkeys(map(canonical_name, names))]
-    offering = [read for read in found.values() if read.entries and canonical_name(read.name) != BUILT_IN_DISTRIBUTION]
+    offering = [read for read in found.values() if read.entries]
+    if not built_in:
+        offering = [read for read in offering if canonical_name(read.name) != BUILT_IN_DISTRIBUTION]
     return sorted(offering, key=lambda read: read.name.lower())
 
 
@@ -81,10 +87,10 @@ def _named(name: str, found: dict[str, Installed]) -> Installed:
 
 def _read(distribution: Any) -> Installed:
     folder = Path(str(getattr(distribution, "_path", "unknown"))).name
+    name = folder.partition("-")[0]  # what an installer makes of the name
     try:
-        name, version = distribution.metadata["Name"], distribution.metadata["Version"]
-        if not name or not version:
-            return Installed(name=name or folder, version=version or "", problem=f"{folder} has no Name or no Version")
+        name = distribution.metadata.get("Name") or name
+        version = distribution.metadata.get("Version") or ""
         points = [point for point in distribution.entry_points if is_near_group(point.group)]
         entries = (Entry(p.group, p.name, p.value.partition("[")[0].strip(), name, version) for p in points)
         return Installed(
@@ -93,9 +99,10 @@ def _read(distribution: Any) -> Installed:
             entries=tuple(entries),
             requires=tuple(distribution.requires or ()),
             project=_project(distribution) if points else None,
+            problem=None if version else f"{folder} names no version",
         )
     except Exception as exc:  # metadata is written by anybody; whatever is wrong with it is what is reported
-        return Installed(name=folder, version="", problem=f"{type(exc).__name__}: {exc}")
+        return Installed(name=name, version="", problem=f"{type(exc).__name__}: {exc}")
 
 
 def _project(distribution: Any) -> Path | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from cenote.authoring.probe_targets import look_at, try_code
-from cenote.authoring.steps import Report, Step
+from cenote.authoring.steps import Report, Step, spoils
 
 __all__ = ["main"]
 
@@ -23,10 +23,13 @@ def main() -> None:
     # What plugins print must not mix with what is reported.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    useless = set()
     for fields in json.load(sys.stdin):
         step = Step(**{**fields, "names": tuple(fields["names"])})
-        for report in _do(step):
+        for report in () if step.target in useless else _do(step):
             _write(reports, report)
+            if spoils(report):
+                useless.add(step.target)
         _write(reports, {"done": True})
     os._exit(0)  # threads that a plugin started must not keep the process
 

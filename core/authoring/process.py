@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from cenote.authoring.steps import Report, Step
+from cenote.authoring.steps import Report, Step, spoils
 
 __all__ = ["environment", "kill", "run_steps"]
 
@@ -35,23 +35,25 @@ def run_steps(steps: Sequence[Step], seconds: float) -> Iterator[tuple[Step, Rep
 
     Yields:
         Each step with one line that the process reported of it: `{"check", "outcome", "text"}` or `{"kit"}`. A step
-        that hangs or ends the process fails, and the later ones of the same target are left out.
+        that hangs or ends the process fails. Of a target that cannot be used, the later steps are left out.
     """
-    left = list(steps)
+    left, useless = list(steps), set()
     while left:
-        step = left[0]
         with _Process(left) as process:
             for report in process.reports(seconds):
+                step = left[0]
                 if "done" in report:
                     left.pop(0)
                     if not left:
                         return
-                    step = left[0]
-                elif "lost" in report:
-                    yield step, {"check": step.stage, "outcome": "failed", "text": report["lost"]}
-                    left = [later for later in left if (later.group, later.value) != (step.group, step.value)]
-                else:
-                    yield step, report
+                    continue
+                if "lost" in report:
+                    report = {"check": step.stage, "outcome": "failed", "text": report["lost"]}
+                    useless.add(step.target)
+                elif spoils(report):
+                    useless.add(step.target)
+                yield step, report
+        left = [step for step in left if step.target not in useless]
 
 
 def environment() -> dict[str, str]:
@@ -87,7 +89,8 @@ class _Process:
                 start_new_session=True,
             )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=_collect, args=(self._process.stdout, self._lines.put), daemon=True).start()
+        self._reader = threading.Thread(target=_collect, args=(self._process.stdout, self._lines.put), daemon=True)
+        self._reader.start()
         assert self._process.stdin is not None
         with suppress(BrokenPipeError), self._process.stdin as orders:
             orders.write(json.dumps([asdict(step) for step in steps]))
@@ -97,6 +100,9 @@ class _Process:
 
     def __exit__(self, *error: object) -> None:
         kill(self._process)
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._folder.cleanup()
 
     def reports(self, seconds: float) -> Iterator[Report]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +27,14 @@ KINDS: Mapping[str, str] = {
 _SUFFIX = ".template"
 
 
-def new_plugin(name: str, *, kind: str = "model", into: str | Path = ".", package: str | None = None) -> Path:
+def new_plugin(
+    name: str,
+    *,
+    kind: str = "model",
+    into: str | Path = ".",
+    package: str | None = None,
+    commands: Collection[str] = (),
+) -> Path:
     """Write a complete plugin into a new folder of its name.
 
     Args:
@@ -35,6 +42,7 @@ def new_plugin(name: str, *, kind: str = "model", into: str | Path = ".", packag
         kind: one of `KINDS`.
         into: folder in which the new one is made.
         package: import name; None makes it of the distribution's.
+        commands: names that a command may not have.
 
     Returns:
         The new folder.
@@ -45,6 +53,9 @@ def new_plugin(name: str, *, kind: str = "model", into: str | Path = ".", packag
     if kind not in KINDS:
         raise InvalidRequest(f"There is no kind {kind!r} of plugin. Kinds: {', '.join(KINDS)}.", param="kind")
     names = find_names(name, package)
+    if kind == "command" and names.short in commands:
+        text = f"{names.short!r} is a command of cenote already. Choose another name."
+        raise InvalidRequest(text, param="name")
     target = Path(into).expanduser() / name
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
         text = f"{str(target)!r} exists and is no empty folder. Choose another name, or another folder with --into."

@@ -10,7 +10,7 @@ from cenote.authoring.installed import subject_of
 from cenote.registry.entry import ARCHITECTURES, Entry
 from cenote.registry.points import short_name
 
-__all__ = ["LIGHT", "Report", "Step", "plan"]
+__all__ = ["LIGHT", "Report", "Step", "plan", "spoils"]
 
 #: What the other process says of a step, one line each: `{"at": what comes next}`, `{"check", "outcome", "text"}`,
 #: `{"kit": text of a test class}`, or `{"done": True}`.
@@ -43,6 +43,11 @@ class Step:
     version: str
 
     @property
+    def target(self) -> tuple[str, str]:
+        """What is imported, and as what."""
+        return self.group, self.value
+
+    @property
     def module(self) -> str:
         """The module in which the target is."""
         return self.value.partition(":")[0]
@@ -59,6 +64,11 @@ def plan(entries: Sequence[Entry]) -> list[Step]:
     imports = [_step("import", offers) for offers in targets.values()]
     imports.sort(key=lambda step: step.group not in LIGHT)
     return [*imports, *(_step("code", offers) for offers in targets.values())]
+
+
+def spoils(report: Report) -> bool:
+    """Tell whether a target is of no use after this: it cannot be imported, or is not what its group wants."""
+    return report.get("outcome") == "failed" and report["check"] in ("import", "interface", "api version")
 
 
 def _step(stage: str, offers: Sequence[Entry]) -> Step:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cenote.authoring.scaffold import KINDS, new_plugin
+from cenote.cli.table import BUILT_IN
 
 __all__ = ["new"]
 
@@ -22,7 +23,7 @@ def new(
 
     Example: cenote plugins new cenote-acme --kind io-processor
     """
-    folder = new_plugin(name, kind=kind, into=into, package=package)
+    folder = new_plugin(name, kind=kind, into=into, package=package, commands=BUILT_IN)
     print(f"Wrote {folder}:")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         print(f"  {path.relative_to(folder)}")

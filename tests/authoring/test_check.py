@@ -1,0 +1,120 @@
+"""`cenote plugins check`: what importing a plugin does, tried in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import pytest
+
+ARCHITECTURES, COMMANDS = "cenote.architectures", "cenote.commands"
+SPEC = """
+from cenote.registry import ArchitectureSpec
+SPEC = ArchitectureSpec(name="acme", architectures=("AcmeModel",), adapter="{adapter}", tasks=("embed",){more})
+"""
+
+
+#: An adapter that loads no torch, which takes seconds.
+ADAPTER = {"fine": "class Adapter:\n    def load(self, checkpoint, options):\n        raise NotImplementedError"}
+
+
+def spec(adapter: str = "fine:Adapter", more: str = "") -> str:
+    return SPEC.format(adapter=adapter, more=more)
+
+
+def test_a_module_that_raises_is_told_with_its_error(site):
+    site.install("cenote-bad", {ARCHITECTURES: {"AcmeModel": "bad:SPEC"}}, {"bad": "raise RuntimeError('no luck')"})
+    assert site.faults("cenote-bad") == [("architectures/AcmeModel", "import", "RuntimeError: no luck")]
+
+
+def test_a_missing_module_is_told(site):
+    site.install("cenote-bad", {ARCHITECTURES: {"AcmeModel": "nowhere_at_all:SPEC"}})
+    text = "ModuleNotFoundError: No module named 'nowhere_at_all'"
+    assert site.faults("cenote-bad") == [("architectures/AcmeModel", "import", text)]
+
+
+def test_what_hangs_or_ends_the_process_fails_alone(site):
+    modules = {
+        "hanging": "import time\ntime.sleep(600)",
+        "leaving": "import os, sys\nprint('goodbye', file=sys.stderr)\nos._exit(3)",
+        "dying": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+        "exiting": "raise SystemExit(5)",
+        "good": "print('printed while imported')\ndef run() -> None:\n    pass",
+    }
+    site.install("cenote-bad", {COMMANDS: {name: f"{name}:run" for name in modules}}, modules)
+    assert site.faults("cenote-bad", seconds=1.5) == [
+        ("commands/hanging", "import", "importing hanging did not end within 1.5 s; do such work in functions"),
+        ("commands/leaving", "import", "importing leaving ended the process with status 3; it last said: goodbye"),
+        ("commands/dying", "import", "importing dying ended the process by the signal SIGKILL"),
+        ("commands/exiting", "import", "SystemExit: 5"),
+    ]
+    good = [item.check for item in site.check("cenote-bad", seconds=1.5) if item.subject == "commands/good"]
+    assert good == ["entry point", "name", "import", "interface"]
+
+
+def test_a_hanging_import_takes_the_processes_along_that_it_started(site, tmp_path):
+    pid = tmp_path / "pid"
+    source = f"""
+import pathlib, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path({str(pid)!r}).write_text(str(child.pid))
+child.wait()
+"""
+    site.install("cenote-bad", {COMMANDS: {"hang": "hanging:run"}}, {"hanging": source})
+    assert len(site.faults("cenote-bad", seconds=1.5)) == 1
+    deadline = time.monotonic() + 30
+    while _is_running(int(pid.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+def test_torch_in_the_module_of_a_spec_is_told(site):
+    # A stand-in is enough: what counts is the name in sys.modules.
+    modules = {"heavy": f"import torch\n{spec()}", "torch": "", **ADAPTER}
+    site.install("cenote-bad", {ARCHITECTURES: {"AcmeModel": "heavy:SPEC"}}, modules)
+    text = (
+        "importing heavy loads torch, and heavy is imported to look at plugins. Import it in the adapter's module, "
+        "which the spec names by a string"
+    )
+    assert site.faults("cenote-bad") == [("architectures/AcmeModel", "light", text)]
+
+
+@pytest.mark.parametrize(
+    ("source", "check", "text"),
+    [
+        ("SPEC = 3", "interface", "expected an ArchitectureSpec, found int"),
+        (
+            spec().replace("AcmeModel", "Acme"),
+            "architectures",
+            "AcmeModel is an entry point, but not among",
+        ),
+        (
+            spec().replace('("AcmeModel",)', '("AcmeModel", "AcmeNet")'),
+            "architectures",
+            "architectures of the spec has AcmeNet, for which there is no entry point; add one",
+        ),
+        (spec(more=", api_version=9"), "api version", "was made for version 9 of the adapter interface, this cenote"),
+        (spec().replace('"embed"', '"embd"'), "tasks", "tasks has 'embd', which is unknown; known: embed"),
+        (spec(more=', modalities=("txt",)'), "modalities", "modalities has 'txt', which is unknown; known: text"),
+        (spec(more=', markers=("files:a",)'), "interface", "marker 'files:a' is not one of file:NAME"),
+        (spec("nowhere_at_all:Adapter"), "adapter", "nowhere_at_all:Adapter cannot be used: ModuleNotFoundError"),
+        (spec("string:capwords"), "adapter", "string:capwords cannot be used: TypeError"),
+        (spec(more=', config_repair="string:gone"'), "config_repair", "string:gone cannot be imported: ImportError"),
+        (spec(more=', lookalike="string:digits"'), "lookalike", "string:digits is no function"),
+    ],
+)
+def test_a_spec_that_does_not_fit_is_told(site, source, check, text):
+    site.install("cenote-bad", {ARCHITECTURES: {"AcmeModel": "bad:SPEC"}}, {"bad": source, **ADAPTER})
+    faults = site.faults("cenote-bad")
+    assert [(subject, name) for subject, name, _ in faults] == [("architectures/AcmeModel", check)]
+    assert text in faults[0][2]
