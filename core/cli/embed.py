@@ -25,7 +25,7 @@ from cenote.cli.terminal import wants_bar
 from cenote.cli.texts import TextCommand, named_text, read_texts
 from cenote.cli.vectors import Format, choose_form, write_vectors
 from cenote.errors import InvalidRequest
-from cenote.outputs import OutputDtype
+from cenote.outputs import check_output_dtype
 from cenote.tasks import form_tasks
 from cenote.types import Role
 
@@ -53,9 +53,11 @@ def embed(
         typer.Option("--output", help="What to give: dense, sparse, multi, or several with commas (from one pass)."),
     ] = "dense",
     precision: Annotated[
-        OutputDtype | None,
+        str | None,
         typer.Option(
-            "--output-dtype", help="Precision of vectors; 8-bit integers want normalised ones. \\[default: float32]"
+            "--output-dtype",
+            help="Precision of vectors: float16, int8, uint8, binary, ubinary, or what a plugin offers; 8-bit integers "
+            "want normalised ones. \\[default: float32]",
         ),
     ] = None,
     save: Annotated[Path | None, typer.Option("--save", "-o", help="Write to this file, not to the terminal.")] = None,
@@ -77,6 +79,8 @@ def embed(
     """
     if as_json and output not in (None, Format.json):
         raise InvalidRequest(f"--json contradicts --format {output.value}; give one of them.", param="format")
+    if precision is not None:
+        check_output_dtype(precision)  # before the model is loaded
     names = split_forms(forms)
     tasks = form_tasks(names, param="output")
     output = choose_form(Format.json if as_json else output, save, is_matrix=tasks == ("embed",))
@@ -96,12 +100,12 @@ def embed(
         }
         with naming_inputs(llm, tasks[0], name):
             if tasks == ("embed",):
-                vectors = llm.embed(list(texts), **asked)
+                vectors = llm.encode(list(texts), pooling_task="embed", **asked)
                 check_results(vectors, name)
             else:
                 several = llm.encode(list(texts), outputs=names, **asked)
                 check_results(several, name)
     if tasks == ("embed",):
-        write_vectors(vectors, texts, output, save, precision or "float32")
+        write_vectors(vectors, texts, output, save)
     else:
         write_forms(several, texts, output, save)

@@ -14,7 +14,7 @@ from cenote.cli.show import print_table
 from cenote.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from cenote.outputs import EmbeddingRequestOutput, OutputDtype
+    from cenote.outputs import PoolingRequestOutput
 
 __all__ = ["Format", "choose_form", "write_content", "write_records", "write_vectors"]
 
@@ -29,20 +29,15 @@ class Format(StrEnum):
 
 
 def write_vectors(
-    results: Sequence[EmbeddingRequestOutput],
-    texts: Sequence[str],
-    form: Format | None,
-    path: Path | None,
-    dtype: OutputDtype = "float32",
+    results: Sequence[PoolingRequestOutput], texts: Sequence[str], form: Format | None, path: Path | None
 ) -> None:
     """Write one row per text, in order: to the file, or to standard output.
 
     Args:
-        results: one per text.
+        results: one per text, in any precision.
         texts: the texts themselves.
         form: the form; None takes it from the end of the file's name, or is a table.
         path: file to write; None is standard output.
-        dtype: precision of the vectors.
 
     Raises:
         InvalidRequest: the form is unclear or does not fit where it goes, or the file cannot be written.
@@ -51,9 +46,9 @@ def write_vectors(
     form = choose_form(form, path)
     if form is Format.table:
         columns = ["text", "tokens", "size", "norm", "first components"]
-        print_table(columns, ["text"], (_cells(text, result, dtype) for text, result in pairs))
+        print_table(columns, ["text"], (_cells(text, result) for text, result in pairs))
     elif form is Format.npy:
-        write_content(_npy([result.outputs.embedding for result in results], dtype), path)
+        write_content(_npy(results), path)
     else:
         write_records([_record(index, text, result) for index, (text, result) in enumerate(pairs)], form, path)
 
@@ -126,28 +121,28 @@ def _form_of(path: Path | None) -> Format:
         raise InvalidRequest(text, param="save") from exc
 
 
-def _record(index: int, text: str, result: EmbeddingRequestOutput) -> dict[str, Any]:
+def _record(index: int, text: str, result: PoolingRequestOutput) -> dict[str, Any]:
     return {
         "index": index,
         "text": text,
         "tokens": len(result.prompt_token_ids),
-        "embedding": result.outputs.embedding,
+        "embedding": result.outputs.data.tolist(),
     }
 
 
-def _npy(rows: list[list[float]], dtype: OutputDtype) -> bytes:
+def _npy(results: Sequence[PoolingRequestOutput]) -> bytes:
     import io
 
     import numpy as np
 
     buffer = io.BytesIO()
-    np.save(buffer, np.asarray(rows, dtype={"binary": "int8", "ubinary": "uint8"}.get(dtype, dtype)))
+    np.save(buffer, np.stack([result.outputs.data.numpy() for result in results]))
     return buffer.getvalue()
 
 
-def _cells(text: str, result: EmbeddingRequestOutput, dtype: OutputDtype) -> tuple[str, ...]:
-    vector = result.outputs.embedding
-    if "float" in dtype:
+def _cells(text: str, result: PoolingRequestOutput) -> tuple[str, ...]:
+    vector = result.outputs.data.tolist()
+    if result.outputs.data.is_floating_point():
         norm = f"{math.sqrt(math.fsum(value * value for value in vector)):.4f}"
         first = " ".join(f"{value:+.4f}" for value in vector[:4])
     else:  # the length of integers and packed bits says nothing

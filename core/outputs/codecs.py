@@ -64,8 +64,10 @@ def codec_names() -> tuple[str, ...]:
 
 def is_foreign(name: str) -> bool:
     """Tell whether a precision comes from another distribution than cenote, so that nobody knows how long it takes."""
+    if name == PLAIN:
+        return False
     offers = default_registry().entries(_GROUP).get(name, ())
-    return name != PLAIN and any(canonical_name(entry.distribution) != BUILT_IN_DISTRIBUTION for entry in offers)
+    return any(canonical_name(entry.distribution) != BUILT_IN_DISTRIBUTION for entry in offers)
 
 
 def find_codec(name: str, param: str = "output_dtype") -> Codec:

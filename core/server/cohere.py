@@ -100,7 +100,8 @@ async def _embed(request: Request, version: str) -> Response:
         version=version,
     )
     reply = partial(write_items, outputs, body.on_error, write)
-    return await asyncio.to_thread(reply) if is_large([output.outputs.data for output in outputs]) else reply()
+    vectors = [output.outputs.data for output in outputs]
+    return await asyncio.to_thread(reply) if is_large(vectors, body.types()) else reply()
 
 
 async def _run(

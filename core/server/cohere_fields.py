@@ -8,6 +8,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, mode
 
 from cenote.errors import InvalidRequest
 from cenote.scoring.texts import score_texts
+from cenote.server.codec_field import CodecName
 from cenote.server.fields import CommonFields, parse_role
 from cenote.server.models import ServedModel
 from cenote.server.score_fields import TEXT_SCHEMA
@@ -15,7 +16,8 @@ from cenote.types import PoolingParams, Role, TokenizationOptions
 
 __all__ = ["CohereEmbedRequest", "EmbeddingType"]
 
-EmbeddingType: TypeAlias = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
+#: Cohere knows float, base64, int8, uint8, binary and ubinary; the other codecs are taken as well.
+EmbeddingType: TypeAlias = Annotated[str, CodecName(("float", "base64"))]
 _INPUTS = ("texts", "images", "inputs")
 #: Cohere's words for what texts are for, where they are no role.
 _OTHER_WORDS = ("classification", "clustering", "image")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NotRequired
 
@@ -10,16 +9,15 @@ import orjson
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from cenote.outputs.quantize import quantize
+from cenote.outputs.codecs import PLAIN
 from cenote.server.api_error import ApiError
 from cenote.server.cohere_fields import EmbeddingType
+from cenote.server.encoding import VectorFormat
 from cenote.server.envelopes import error_text
 from cenote.server.item_errors import ItemError, item_error
 from cenote.server.usage import Usage
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cenote.outputs import PoolingRequestOutput
 
 __all__ = ["EmbedByTypeResponse", "EmbedFloatsResponse", "cohere_envelope", "embed_reply"]
@@ -98,13 +96,12 @@ def embed_reply(
 
     Raises:
         InvalidRequest: the vectors cannot be given this way.
+        NonFiniteResult: a number is NaN or infinite.
+        CodecError: the codec of a type fails.
     """
-    import torch
-
-    sound = [output.outputs.data for output in outputs if output.error is None]
-    rows = torch.stack(sound).float() if sound else torch.empty(0, 0)
+    sound = [output for output in outputs if output.error is None]
     places = [None if output.error else place for place, output in enumerate(outputs)]
-    embeddings = {name: _spread(_encode(rows, name), places) for name in types}
+    embeddings = {name: _spread(_encode(sound, name), places) for name in types}
     errors = [{"index": at, "error": item_error(item.error)} for at, item in enumerate(outputs) if item.error]
     body: dict[str, Any] = {
         "id": response_id,
@@ -114,14 +111,17 @@ def embed_reply(
         "response_type": "embeddings_by_type" if by_type else "embeddings_floats",
         **({"errors": errors} if errors else {}),
     }
-    return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+    return Response(orjson.dumps(body), media_type="application/json")
 
 
-def _encode(rows: Tensor, name: EmbeddingType) -> list[Any]:
-    """Return one entry per row [n, d], each an array or a text."""
+def _encode(outputs: Sequence[PoolingRequestOutput], name: EmbeddingType) -> list[Any]:
+    """Return one entry per result, as JSON."""
+    if not outputs:
+        return []
+    written = VectorFormat(precision=PLAIN if name == "float" else name, precision_param="embedding_types")
     if name == "base64":
-        return [base64.b64encode(row).decode() for row in rows.contiguous().numpy().astype("<f4")]
-    return list((rows if name == "float" else quantize(rows, name, "embedding_types")).contiguous().numpy())
+        written = VectorFormat("base64", endianness="little")
+    return [orjson.Fragment(text) for text in written.all_to_json([output.outputs.data for output in outputs])]
 
 
 def _spread(entries: Sequence[Any], places: Sequence[int | None]) -> list[Any]:

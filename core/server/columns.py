@@ -45,6 +45,11 @@ class Column:
     variants: Mapping[str, VectorFormat] | None = None
     words: Words | None = None
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Return what embeddings are quantised to."""
+        return tuple(each.precision for each in (self.variants or {"": self.format}).values())
+
     def to_json(self, outputs: Sequence[PoolingRequestOutput]) -> list[bytes]:
         """Return the member's value for each item.
 

@@ -38,7 +38,7 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (QueueFull, 429, "TooManyRequestsError"),
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
-    (CodecError, 500, "PluginError"),
+    (CodecError, 500, "InternalServerError"),
     (ProcessorError, 500, "InternalServerError"),  # unless it says another status itself
 )
 #: Statuses that an IO processor's error may say.

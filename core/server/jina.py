@@ -6,12 +6,15 @@ An answer to several `embedding_type` at once is an object by type; no client wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
-from cenote.server.encoding import VectorFormat
+from cenote.outputs.codecs import PLAIN
+from cenote.server.codec_field import CodecName
+from cenote.server.encoding import VectorFormat, WireEncoding
 from cenote.server.synonyms import Synonym
 
 __all__ = ["JINA_FIELDS", "JinaFields"]
@@ -19,22 +22,30 @@ __all__ = ["JINA_FIELDS", "JinaFields"]
 #: Fields that only Jina's clients send.
 JINA_FIELDS = frozenset({"late_chunking", "return_multivector", "embedding_type", "normalized", "truncate"})
 
-_ONE = {"enum": ["float", "base64", "binary", "ubinary"]}
-EmbeddingType: TypeAlias = Literal["float", "base64", "binary", "ubinary"]
+#: Jina knows float, base64, binary and ubinary; the other codecs are taken as well.
+EmbeddingType: TypeAlias = Annotated[str, CodecName(("float", "base64"))]
+
+
+class _OneOrSeveral:
+    """Describes a list in whose place one entry may stand."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
 #: One type, or a list of them.
 EmbeddingTypes: TypeAlias = Annotated[
     list[EmbeddingType],
     Field(min_length=1),
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-    WithJsonSchema({"anyOf": [_ONE, {"type": "array", "items": _ONE, "minItems": 1}]}),
+    _OneOrSeveral(),
 ]
-#: What each type is in native fields: `encoding_format` and `output_dtype`.
-_TYPES: Mapping[str, tuple[Literal["float", "base64"], Literal["float32", "binary", "ubinary"]]] = {
-    "float": ("float", "float32"),
-    "base64": ("base64", "float32"),
-    "binary": ("float", "binary"),
-    "ubinary": ("float", "ubinary"),
-}
+
+
+def _native(name: str) -> tuple[WireEncoding, str]:
+    """Return what a type is in native fields: `encoding_format` and `output_dtype`."""
+    return ("base64" if name == "base64" else "float", PLAIN if name in ("float", "base64") else name)
 
 
 class JinaFields(BaseModel):
@@ -63,7 +74,7 @@ class JinaFields(BaseModel):
             yield "return_multivector", "outputs", ["multi"]
         types = self._types()
         if types:
-            encoding, dtype = _TYPES[types[0]]
+            encoding, dtype = _native(types[0])
             yield "embedding_type", "encoding_format", encoding
             yield "embedding_type", "output_dtype", dtype
 
@@ -72,7 +83,8 @@ class JinaFields(BaseModel):
         types = self._types()
         if len(types) < 2:
             return None
-        return {name: VectorFormat(_TYPES[name][0], precision=_TYPES[name][1]) for name in types}
+        formats = {name: _native(name) for name in types}
+        return {name: VectorFormat(encoding, precision=dtype) for name, (encoding, dtype) in formats.items()}
 
-    def _types(self) -> tuple[EmbeddingType, ...]:
+    def _types(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.embedding_type or ()))

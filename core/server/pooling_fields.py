@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Annotated, Literal, TypeAlias, cast, get_args
 
 from pydantic import Field
 
 from cenote.errors import InvalidRequest
-from cenote.outputs import OutputDtype
+from cenote.outputs.codecs import PLAIN
+from cenote.server.codec_field import CodecName
 from cenote.server.encoding import ElementType, Endianness, VectorFormat, WireEncoding
 from cenote.server.fields import TokenizationFields
 from cenote.types import PoolingParams
@@ -15,10 +16,8 @@ from cenote.types import PoolingParams
 __all__ = ["Form", "PoolingFields"]
 
 #: `float` is Voyage's name of float32.
-AskedDtype: TypeAlias = Literal["float", "float32", "float16", "int8", "uint8", "binary", "ubinary"]
-WireDtype: TypeAlias = Literal[
-    "float32", "float16", "bfloat16", "fp8_e4m3", "fp8_e5m2", "int8", "uint8", "binary", "ubinary"
-]
+AskedDtype: TypeAlias = Annotated[str, CodecName(("float", PLAIN))]
+WireDtype: TypeAlias = Annotated[str, CodecName(get_args(ElementType))]
 #: A form of an embedding.
 Form: TypeAlias = Literal["dense", "sparse", "multi"]
 
@@ -29,13 +28,13 @@ class PoolingFields(TokenizationFields):
     encoding_format: WireEncoding = "float"
     embed_dtype: WireDtype = Field(
         default="float32",
-        description="Type of base64 and raw bytes, without scaling; int8, uint8, binary and ubinary mean output_dtype.",
+        description="Type of base64 and raw bytes, without scaling; the other names, such as int8, mean output_dtype.",
     )
     endianness: Endianness = "native"
     output_dtype: AskedDtype | None = Field(
         default=None,
         description="Precision of embeddings, after cutting and normalising: int8 is round(127 x), uint8 is "
-        "round(127.5 (x + 1)); binary and ubinary pack eight signs into a byte.",
+        "round(127.5 (x + 1)); binary and ubinary pack eight signs into a byte. Plugins may offer others.",
     )
     outputs: list[Form] | None = Field(
         default=None, min_length=1, description="Forms of the embedding that one pass gives; none is dense alone."
@@ -55,7 +54,7 @@ class PoolingFields(TokenizationFields):
         Raises:
             InvalidRequest: `output_dtype` and `embed_dtype` name different types.
         """
-        asked = "float32" if self.output_dtype == "float" else self.output_dtype
+        asked = PLAIN if self.output_dtype == "float" else self.output_dtype
         wire = self.embed_dtype if "embed_dtype" in self.model_fields_set else None
         if asked is not None and wire not in (None, asked):
             text = f"output_dtype is {asked} and embed_dtype is {wire}; send one of them."
@@ -63,8 +62,7 @@ class PoolingFields(TokenizationFields):
         if asked is not None:
             return VectorFormat(self.encoding_format, "float32", self.endianness, asked)
         if wire is not None and wire not in get_args(ElementType):
-            precision = cast("OutputDtype", wire)
-            return VectorFormat(self.encoding_format, "float32", self.endianness, precision, "embed_dtype")
+            return VectorFormat(self.encoding_format, "float32", self.endianness, wire, "embed_dtype")
         return VectorFormat(self.encoding_format, cast("ElementType", wire or "float32"), self.endianness)
 
     def params(self) -> PoolingParams:

@@ -56,9 +56,11 @@ async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListRepl
     Raises:
         NonFiniteResult: a number is NaN or infinite.
         InvalidRequest: the embeddings cannot be quantised as asked.
+        CodecError: the codec that should do so fails.
     """
     good, write = [output for output in outputs if output.error is None], partial(_to_response, reply=reply)
-    if is_large([result_of(output, column.task) for output in good for column in reply.columns]):
+    arrays = [result_of(output, column.task) for output in good for column in reply.columns]
+    if is_large(arrays, [precision for column in reply.columns for precision in column.precisions]):
         return await asyncio.to_thread(write_items, outputs, reply.on_error, write)
     return write_items(outputs, reply.on_error, write)
 

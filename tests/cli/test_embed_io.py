@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from cenote.cli.texts import read_texts, split_model
 from cenote.cli.vectors import Format, write_vectors
@@ -16,8 +17,8 @@ from cenote.errors import InvalidRequest
 
 TEXTS = ["a text", "ein Wört"]
 RESULTS = [
-    SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=SimpleNamespace(embedding=[0.6, 0.8])),
-    SimpleNamespace(prompt_token_ids=[1, 4], outputs=SimpleNamespace(embedding=[1.0, 0.0])),
+    SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=SimpleNamespace(data=torch.tensor([0.6, 0.8]))),
+    SimpleNamespace(prompt_token_ids=[1, 4], outputs=SimpleNamespace(data=torch.tensor([1.0, 0.0]))),
 ]
 
 
@@ -112,7 +113,9 @@ def test_an_unwritable_file_is_refused_with_the_reason(tmp_path):
 def test_a_narrow_table_cuts_texts_not_numbers_and_writes_control_characters_out(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     long = [
-        SimpleNamespace(prompt_token_ids=[1, 2], outputs=SimpleNamespace(embedding=[-0.5, -0.5, -0.5, -0.5] * 256))
+        SimpleNamespace(
+            prompt_token_ids=[1, 2], outputs=SimpleNamespace(data=torch.tensor([-0.5, -0.5, -0.5, -0.5] * 256))
+        )
     ] * 2
     write_vectors(long, ["\x1b[31mred\a\r", "many words " * 20], None, None)
     printed = capsys.readouterr().out

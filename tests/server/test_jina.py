@@ -173,7 +173,7 @@ def test_normalized_and_truncate_are_the_native_fields(jina: httpx.Client) -> No
         ({"task": "score"}, "task"),
         ({"task": 5}, "body.EmbeddingRequest.task"),
         ({"task": "retrieval.query", "lora": "separation"}, "task"),
-        ({"embedding_type": "int8"}, "body.EmbeddingRequest.embedding_type.0"),
+        ({"embedding_type": "int4"}, "body.EmbeddingRequest.embedding_type.0"),
         ({"embedding_type": []}, "body.EmbeddingRequest.embedding_type"),
         ({"embedding_type": "binary", "output_dtype": "int8"}, "embedding_type"),
         ({"embedding_type": "base64", "encoding_format": "float"}, "embedding_type"),
