@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/plugins/points/: interfaces as they stand in the code, built-in users, an example.
+"""Write the generated parts of docs/plugins/: interfaces as they stand in the code, built-in users, examples.
 
 Run by `make docs`; tests/test_plugin_docs.py fails when a page is not in step. Modules are read, not imported.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from interfaces import public_import, render
+from kit import render_kit
 
 from cenote.registry.points import POINTS, ExtensionPoint
 from cenote.testing.bench import table
@@ -47,6 +48,15 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+_KIT = (
+    "cenote.testing.adapter:AdapterConformance",
+    "cenote.testing.poolers:PoolerConformance",
+    "cenote.testing.processors:IOProcessorConformance",
+    "cenote.testing.kernels:KernelConformance",
+    "cenote.testing.codecs:OutputCodecConformance",
+    "cenote.testing.scorers:ScorerConformance",
+)
+
 #: Files of the example, in the order in which they are read.
 _EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "architectures": ("__init__", "adapter", "lookalike"),
@@ -71,9 +81,11 @@ def page_name(point: ExtensionPoint) -> str:
 
 def documents() -> dict[Path, str]:
     """Return what each page, and the list of pages, must hold."""
-    pages = {PAGES / f"{page_name(point)}.md": _blocks(point) for point in POINTS}
-    pages[PAGES.parent / "README.md"] = {"points": _list_of_points()}
-    return {path: _filled(path.read_text(), blocks) for path, blocks in pages.items()}
+    blocks = {PAGES / f"{page_name(point)}.md": _blocks(point) for point in POINTS}
+    blocks[PAGES.parent / "README.md"] = {"points": _list_of_points()}
+    blocks[PAGES.parent / "testing.md"] = {"kit": "\n\n".join(render_kit(path) for path in _KIT)}
+    pages = sorted(PAGES.parent.rglob("*.md"))
+    return {path: _included(_filled(path.read_text(), blocks.get(path, {}))) for path in pages}
 
 
 def main() -> None:
@@ -89,6 +101,16 @@ def _filled(text: str, blocks: Mapping[str, str]) -> str:
         return f"<!-- generated: {match[1]} -->\n{blocks[match[1]]}\n<!-- end -->"
 
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
+
+
+def _included(text: str) -> str:
+    """Put files in place of what stands between `<!-- include: PATH -->` and `<!-- end -->`."""
+
+    def block(match: re.Match[str]) -> str:
+        path = ROOT / match[1]
+        return f"<!-- include: {match[1]} -->\n```python\n{path.read_text().rstrip()}\n```\n<!-- end -->"
+
+    return re.sub(r"<!-- include: (\S+) -->\n.*?<!-- end -->", block, text, flags=re.DOTALL)
 
 
 def _blocks(point: ExtensionPoint) -> dict[str, str]:

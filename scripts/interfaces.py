@@ -11,7 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["public_import", "render"]
+__all__ = ["markdown", "public_import", "render", "source_tree"]
 
 _WIDTH = 118
 _SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields):")
@@ -35,12 +35,12 @@ def render(path: str) -> str:
     """
     module, _, name = path.partition(":")
     if name == "HOOKS":
-        return "\n\n".join(_hook(node) for node in _tree(module).body if _is_hook(node))
-    for node in _tree(module).body:
+        return "\n\n".join(_hook(node) for node in source_tree(module).body if _is_hook(node))
+    for node in source_tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return _class(node, path)
         if isinstance(node, _Function) and node.name == name:
-            return f"### `{name}`\n\n{_code([public_import(path), '', *_signature(node)])}\n\n{_text(node)}"
+            return f"### `{name}`\n\n{_code([public_import(path), '', *_signature(node)])}\n\n{markdown(node)}"
         if isinstance(node, ast.Assign | ast.AnnAssign) and name in _targets(node):
             source = ast.get_source_segment(_source(module), node) or ""
             text = _filled(" ".join(_comment_above(module, node)))
@@ -57,12 +57,13 @@ def _source(module: str) -> str:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
+def source_tree(module: str) -> ast.Module:
+    """Return the parsed source of a module, which is not imported."""
     return ast.parse(_source(module))
 
 
 def _exports(package: str) -> tuple[str, ...]:
-    for node in _tree(package).body:
+    for node in source_tree(package).body:
         if isinstance(node, ast.Assign) and "__all__" in _targets(node):
             return tuple(ast.literal_eval(node.value))
     return ()
@@ -79,7 +80,7 @@ def _is_hook(node: ast.stmt) -> bool:
 
 def _hook(node: ast.stmt) -> str:
     assert isinstance(node, ast.FunctionDef)
-    return f"### `{node.name}`\n\n{_code(list(_signature(node)))}\n\n{_text(node)}"
+    return f"### `{node.name}`\n\n{_code(list(_signature(node)))}\n\n{markdown(node)}"
 
 
 def _class(node: ast.ClassDef, path: str) -> str:
@@ -93,8 +94,10 @@ def _class(node: ast.ClassDef, path: str) -> str:
     for method in methods:
         lines += [f"    @{ast.unparse(mark)}" for mark in method.decorator_list]
         lines += [f"    {line}" for line in _signature(method)]
-    parts = [f"### `{node.name}`", _code(lines), _text(node)]
-    parts += [f"#### `{node.name}.{method.name}`\n\n{_text(method)}" for method in methods if ast.get_docstring(method)]
+    parts = [f"### `{node.name}`", _code(lines), markdown(node)]
+    parts += [
+        f"#### `{node.name}.{method.name}`\n\n{markdown(method)}" for method in methods if ast.get_docstring(method)
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -129,7 +132,7 @@ def _comment_above(module: str, node: ast.stmt) -> list[str]:
     return found
 
 
-def _text(node: ast.ClassDef | _Function) -> str:
+def markdown(node: ast.ClassDef | _Function) -> str:
     """Return a docstring as Markdown."""
     parts: list[str] = []
     heading = ""

@@ -66,7 +66,7 @@ def _remote_config(checkpoint: Checkpoint) -> PreTrainedConfig:
     model_type, auto_map = checkpoint.model_type, checkpoint.config.get("auto_map")
     asked = f"{checkpoint.name!r} has " + (f"model_type {model_type!r}" if model_type else "no model_type")
     if not isinstance(auto_map, dict) or "AutoConfig" not in auto_map:
-        raise UnknownArchitecture(f"{asked}{_near(model_type)}", architecture=model_type or "")
+        raise _unknown(checkpoint, asked)
     if not checkpoint.trust_remote_code:
         plugin = KNOWN_CODE.get(str(auto_map["AutoConfig"]).partition("--")[0])
         install = f"Install its plugin (pip install {plugin})" if plugin else "Install a plugin for this model"
@@ -84,12 +84,18 @@ def _remote_config(checkpoint: Checkpoint) -> PreTrainedConfig:
         raise CheckpointError(f"The code that comes with {checkpoint.name!r} failed: {_first_line(exc)}") from exc
 
 
-def _near(model_type: str | None) -> str:
+def _unknown(checkpoint: Checkpoint, asked: str) -> UnknownArchitecture:
+    """Build the error for a model that neither a plugin, nor transformers, nor code of its own can load."""
+    model_type, names = checkpoint.model_type, checkpoint.architectures
     if model_type is None:
-        return ". Add one to config.json, or give hf_overrides={'model_type': ...}."
+        return UnknownArchitecture(f"{asked}. Add one to config.json, or give hf_overrides={{'model_type': ...}}.")
     near = difflib.get_close_matches(model_type, list(CONFIG_MAPPING.keys()), n=3)
-    hint = f"Near: {', '.join(near)}." if near else "Upgrade transformers, or install a plugin for this model."
-    return f", which transformers does not know. {hint}"
+    text = f"{asked}, which transformers does not know"
+    if names:
+        text = f"No adapter for architecture {names[0]!r} (from config.json): {text}"
+    what = f"a plugin that offers {names[0]!r}" if names else "a plugin for this model"
+    text += f". Install {what} ('cenote plugins' lists those installed), or upgrade transformers."
+    return UnknownArchitecture(text + (f" Near: {', '.join(near)}." if near else ""), architecture=model_type)
 
 
 def _check_sizes(checkpoint: Checkpoint, config: PreTrainedConfig) -> None:

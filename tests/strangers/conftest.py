@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cenote.testing.checkpoints import build_checkpoint
@@ -59,9 +60,9 @@ class Venv:
         """Run the command line from a neutral directory."""
         return self._run([str(self.folder / "bin" / "cenote"), *arguments], variables)
 
-    def run_python(self, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run_python(self, code: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a program text from a neutral directory."""
-        return self._run([str(self.python), "-c", code, *arguments], variables)
+        return self._run([str(self.python), "-c", code, *arguments], {}, stdin)
 
     @contextlib.contextmanager
     def serving(self, *arguments: str) -> Iterator[str]:
@@ -73,9 +74,10 @@ class Venv:
         """Return what the last server wrote to its error stream."""
         return (self.folder / "server.log").read_text()
 
-    def _run(self, command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str], variables: dict[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
+            input=stdin,
             capture_output=True,
             text=True,
             env={**os.environ, **_bare(), **variables},
@@ -83,6 +85,10 @@ class Venv:
             timeout=120,
             check=False,
         )
+
+    def install_editable(self, folder: Path) -> None:
+        """Install a repository as its author does."""
+        self._pip("install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(folder))
 
     def _pip(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "pip", "--python", str(self.python), "--disable-pip-version-check", *arguments]
@@ -165,10 +171,30 @@ def new_venv(tmp_path_factory: pytest.TempPathFactory, libraries: Path, core_whe
 def acme_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny checkpoint of the plugin's architecture, written by the plugin's own code."""
     write = runpy.run_path(str(ACME / "src" / "cenote_acme" / "lookalike.py"))["write_checkpoint"]
-    return Path(write(tmp_path_factory.mktemp("acme-model")))
+    return Path(write(tmp_path_factory.mktemp("acme") / "acme-model"))
+
+
+@pytest.fixture(scope="session")
+def installed(new_venv: Callable[[], Venv], acme_wheel: Callable[[str], Path], acme_model: Path) -> Venv:
+    """An environment with cenote and the first version of the plugin; its model is in the directory of commands."""
+    venv = new_venv()
+    venv.install(acme_wheel("0.1.0"))
+    (venv.neutral / acme_model.name).symlink_to(acme_model)
+    return venv
 
 
 @pytest.fixture(scope="session")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny checkpoint that the core's own adapters load."""
     return build_checkpoint("bert", tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="session")
+def client(installed: Venv) -> Iterator[httpx.Client]:
+    """A client of a server of Acme's model, with the processor and the routes switched on."""
+    options = ("--served-model-name", "acme", "--io-processor-plugin", "acme-nearest", "--routes", "acme")
+    with (
+        installed.serving(str(installed.neutral / "acme-model"), *options) as address,
+        httpx.Client(base_url=address) as client,
+    ):
+        yield client

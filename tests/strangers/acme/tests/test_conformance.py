@@ -1,4 +1,4 @@
-"""Acme's model does what every adapter must."""
+"""What Acme offers does what everything of its kind must."""
 
 from __future__ import annotations
 
@@ -8,12 +8,30 @@ import pytest
 from cenote_acme.lookalike import write_checkpoint
 
 from cenote.testing.adapter import AdapterConformance
+from cenote.testing.kernels import KernelConformance
+from cenote.testing.poolers import PoolerConformance
+from cenote.testing.processors import IOProcessorConformance
 
 
-class TestAcme(AdapterConformance):
+class TestModel(AdapterConformance):
+    tasks = ("embed", "token_embed", "acme_strength")
     pooling = "ACME_PEAK"
 
     @pytest.fixture(scope="class")
     @classmethod
     def checkpoint(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return write_checkpoint(tmp_path_factory.mktemp("acme"))
+
+
+class TestPeak(PoolerConformance):
+    method = "ACME_PEAK"
+
+
+class TestNearest(IOProcessorConformance):
+    processor = "acme-nearest"
+    bad_examples = ({"query": "", "texts": ["a"]}, {"query": "water", "texts": ["a"] * 9})
+
+
+class TestKernel(KernelConformance):
+    operator = "l2_normalize"
+    backend = "acme"

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cenote.adapters import LoadOptions
+from cenote.adapters.prompts import StoredPrompts
 from cenote.checkpoints import Checkpoint, load_tokenizer
 from cenote.errors import CheckpointError
 from cenote.inputs import TextEncoder
@@ -28,6 +29,7 @@ class AcmePoolingModel:
         self.tokenizer = load_tokenizer(checkpoint, options.tokenizer)
         longest = options.max_model_len or int(checkpoint.config["max_tokens"])
         self._encoder = TextEncoder(self.tokenizer, max_tokens=longest, vocab_size=len(self._table))
+        self._prompts = StoredPrompts()
         self._method = options.pooler_config.seq_pooling_type or "ACME_PEAK"
         method = get_method(self._method)
         head = EmbeddingHead(normalize=options.pooler_config.use_activation is not False)
@@ -46,8 +48,9 @@ class AcmePoolingModel:
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
     ) -> PreparedInput:
-        """Tokenise a prompt."""
-        return self._encoder.encode(prompt, tokenization, role=role)
+        """Tokenise a prompt, with what the request wants in front of it; no prompts are stored under names."""
+        prefix = self._prompts.prefix(prompt, role, params)
+        return self._encoder.encode(prompt, tokenization, prefix=prefix, role=role)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the network: [T, size]. Sequences lie end to end; position 0 has nothing before it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -11,9 +10,6 @@ from cenote import PoolingRequestOutput
 from cenote.io_processors import IOProcessor, RequestContext
 
 __all__ = ["Nearest"]
-
-#: What the second version of this plugin changes.
-UNIT = "cosine"
 
 
 class NearestRequest(BaseModel):
@@ -29,7 +25,6 @@ class NearestResponse(BaseModel):
     index: int
     text: str
     similarity: float
-    unit: str
 
 
 class NearestSettings(BaseModel):
@@ -45,7 +40,10 @@ class Nearest(IOProcessor[NearestRequest, NearestResponse]):
     Response = NearestResponse
     Settings = NearestSettings
     tasks = ("embed",)
-    examples = ({"query": "water", "texts": ["A deep well.", "Bread and salt."]},)
+    examples = (
+        {"query": "water", "texts": ["A deep well.", "Bread and salt."]},
+        {"query": "a meal", "texts": ["Bread and salt."]},
+    )
 
     def parse_data(self, data: NearestRequest) -> NearestRequest:
         """Refuse more texts than the operator allows."""
@@ -62,7 +60,7 @@ class Nearest(IOProcessor[NearestRequest, NearestResponse]):
     def post_process(self, outputs: Sequence[PoolingRequestOutput], context: RequestContext) -> NearestResponse:
         """Compare the vectors, which have length 1."""
         query, *rows = (output.outputs.data for output in outputs)
-        similarities: list[Any] = [float(query @ row) for row in rows]
+        similarities = [float(query @ row) for row in rows]
         best = max(range(len(rows)), key=lambda index: similarities[index])
         text = context.state["texts"][best]
-        return NearestResponse(index=best, text=text, similarity=similarities[best], unit=UNIT)
+        return NearestResponse(index=best, text=text, similarity=similarities[best])
