@@ -16,7 +16,16 @@ from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts
 from cenote.registry.states import DISABLED, Rejection
 from cenote.registry.store import Registry
 
-__all__ = ["GROUP", "Candidate", "best_candidate", "check_api_version", "check_spec", "named_candidate"]
+__all__ = [
+    "GROUP",
+    "Candidate",
+    "Verdict",
+    "best_candidate",
+    "check_api_version",
+    "check_spec",
+    "named_candidate",
+    "verdicts",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +38,25 @@ class Candidate:
 
     spec: ArchitectureSpec
     entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a candidate for one architecture name fits a checkpoint.
+
+    Attributes:
+        name: the name that was looked up.
+        candidate: the spec, and who offers it.
+        unmet: its markers that do not hold.
+    """
+
+    name: str
+    candidate: Candidate
+    unmet: tuple[str, ...]
+
+    def __str__(self) -> str:
+        verdict = "markers do not match" if self.unmet else "fits"
+        return f"{self.name!r}: {self.candidate.spec.name} of {self.candidate.entry.source}: {verdict}"
 
 
 def check_spec(value: Any) -> None:
@@ -68,18 +96,22 @@ def best_candidate(registry: Registry, name: str, facts: CheckpointFacts) -> Can
         PluginConflict: two specs fit equally well.
         PluginError: the name is known, but everything that offers it is broken or made for another cenote.
     """
-    loadable, failures = _load(registry, registry.entries(GROUP).get(name, ()))
+    found, failures = verdicts(registry, name, facts)
     unfit = [found for found in registry.rejections(GROUP, name) if found.state != DISABLED]
-    if not loadable:
-        for error in (*failures, *(found.error() for found in unfit)):
+    if not found:
+        for error in (*failures, *(rejection.error() for rejection in unfit)):
             raise error
-    for found in unfit:
-        registry.warn(found)
-    fitting = [candidate for candidate in loadable if _fits(candidate.spec, facts)]
-    for candidate in loadable:
-        verdict = "fits" if candidate in fitting else "markers do not match"
-        registry.trace(f"{name!r}: {candidate.spec.name} of {candidate.entry.source}: {verdict}")
-    return _most_specific(repr(name), fitting)
+    for rejection in unfit:
+        registry.warn(rejection)
+    for verdict in found:
+        registry.trace(verdict)
+    return _most_specific(repr(name), [verdict.candidate for verdict in found if not verdict.unmet])
+
+
+def verdicts(registry: Registry, name: str, facts: CheckpointFacts) -> tuple[list[Verdict], list[PluginError]]:
+    """Judge every spec of an architecture name by its markers; also return the errors of those that are broken."""
+    loadable, failures = _load(registry, registry.entries(GROUP).get(name, ()))
+    return [Verdict(name, candidate, _unmet(candidate.spec, facts)) for candidate in loadable], failures
 
 
 def named_candidate(registry: Registry, adapter: str, names: Sequence[str], facts: CheckpointFacts) -> Candidate:
@@ -98,7 +130,7 @@ def named_candidate(registry: Registry, adapter: str, names: Sequence[str], fact
         loadable, _ = _load(registry, entries)
         chosen = [candidate for candidate in loadable if _is_called(candidate, adapter)]
         if chosen:
-            fitting = [candidate for candidate in chosen if _fits(candidate.spec, facts)]
+            fitting = [candidate for candidate in chosen if not _unmet(candidate.spec, facts)]
             best = _most_specific(f"adapter {adapter!r}", fitting or chosen)
             if best is not None:
                 return best
@@ -121,8 +153,8 @@ def _load(registry: Registry, entries: Iterable[Entry]) -> tuple[list[Candidate]
     return list(found.values()), failures
 
 
-def _fits(spec: ArchitectureSpec, facts: CheckpointFacts) -> bool:
-    return all(marker_holds(marker, facts) for marker in spec.markers)
+def _unmet(spec: ArchitectureSpec, facts: CheckpointFacts) -> tuple[str, ...]:
+    return tuple(marker for marker in spec.markers if not marker_holds(marker, facts))
 
 
 def _most_specific(what: str, candidates: Sequence[Candidate]) -> Candidate | None:

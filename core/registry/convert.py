@@ -25,12 +25,13 @@ __all__ = ["Conversion", "converted_candidate", "generates_only"]
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A candidate found by the convert rules."""
+    """A candidate found by the convert rules, and the rule of its architecture's suffix, where there is one."""
 
     candidate: Candidate
     architecture: str
     convert: str
     reason: str
+    rule: ConvertRule | None
 
 
 def converted_candidate(
@@ -68,9 +69,9 @@ def converted_candidate(
     relative = _relative(registry, facts, name, rule, convert) if not goal.from_tokens else None
     if relative is not None:
         found, other = relative
-        return Conversion(found, name, convert, f"{why}; {other!r} of the same family is registered")
+        return Conversion(found, name, convert, f"{why}; {other!r} of the same family is registered", rule)
     generic = _generic(registry, facts, name, rule, replace(goal, convert=convert))
-    return Conversion(generic, name, convert, why)
+    return Conversion(generic, name, convert, why, rule)
 
 
 def generates_only(architecture: str) -> InvalidRequest:

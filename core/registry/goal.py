@@ -33,6 +33,11 @@ class Goal:
     from_tokens: bool = False
     architecture: str = ""
 
+    def __str__(self) -> str:
+        if self.convert == "auto":
+            return "neither user nor files say what it shall become"
+        return f"it shall become {self.convert!r}: {self.why}"
+
 
 def find_goal(facts: CheckpointFacts, convert: str, architecture: str = "", rule: ConvertRule | None = None) -> Goal:
     """Read the user's option and the files.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cenote.errors import InvalidRequest, UnsupportedTask
@@ -36,6 +36,7 @@ class ResolvedAdapter:
         runner: always `pooling`.
         convert: `none`, `embed` or `classify`: what the adapter shall make of the architecture.
         reason: why, as one sentence for people.
+        rule: the convert rule that said what becomes of the architecture, or None.
     """
 
     spec: ArchitectureSpec
@@ -45,6 +46,7 @@ class ResolvedAdapter:
     runner: str
     convert: str
     reason: str
+    rule: ConvertRule | None = None
 
 
 def resolve_adapter(
@@ -86,6 +88,7 @@ def resolve_adapter(
     names = tuple(architectures) or ((f"model_type:{model_type}",) if model_type else ())
     own = names[0] if from_user and names else ""
     goal = find_goal(facts, convert, own, first_rule(convert_rules(registry), own) if own else None)
+    registry.trace(goal)
     if adapter is not None:
         named = named_candidate(registry, adapter, names, facts)
         return _kept(registry, named, names[0] if names else "", goal, f"adapter={adapter!r} was asked for")
@@ -94,7 +97,8 @@ def resolve_adapter(
         if found is not None and serves(found.spec, goal):
             return _kept(registry, found, name, goal, _because(found, name))
     choice = converted_candidate(registry, facts, names, runner, goal)
-    return _resolved(registry, choice.candidate, choice.architecture, choice.convert, choice.reason)
+    resolved = _resolved(registry, choice.candidate, choice.architecture, choice.convert, choice.reason)
+    return replace(resolved, rule=choice.rule)
 
 
 def load_adapter(resolved: ResolvedAdapter, registry: Registry | None = None) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -40,6 +41,7 @@ class Registry:
     ) -> None:
         self._catalog = Catalog(entries, environment, running)
         self._loader = Loader(self._catalog.trace)
+        self._recordings: tuple[list[object], ...] = ()
 
     @property
     def record(self) -> LoadRecord:
@@ -166,9 +168,21 @@ class Registry:
         self._catalog.refresh()
         self._loader.forget()
 
-    def trace(self, message: str) -> None:
-        """Print a decision to standard error when CENOTE_TRACE_PLUGINS is 1."""
-        self._catalog.trace(message)
+    def trace(self, decision: object) -> None:
+        """Print a decision to standard error when CENOTE_TRACE_PLUGINS is 1, and keep it for those who record."""
+        for kept in self._recordings:
+            kept.append(decision)
+        self._catalog.trace(str(decision))
+
+    @contextmanager
+    def recording(self) -> Iterator[list[object]]:
+        """Collect what is traced until the block ends, by any thread, to explain it."""
+        kept: list[object] = []
+        self._recordings = (*self._recordings, kept)
+        try:
+            yield kept
+        finally:
+            self._recordings = tuple(other for other in self._recordings if other is not kept)
 
     def warn(self, rejection: Rejection) -> None:
         """Log, once per distribution and module, that one of several plugins for the same name is passed over."""
