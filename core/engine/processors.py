@@ -15,6 +15,7 @@ from cenote.io_processors.host import HostContext
 from cenote.io_processors.loaded import LoadedProcessor, close_processors, end_threads
 from cenote.io_processors.select import FoundProcessor, find_processor, processor_names, start_processor
 from cenote.media import MediaPolicy, load_media
+from cenote.registry import plugin_settings
 from cenote.types import ModelLimits
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class ProcessorFace:
     default_task: str
     model: str
     _loaded: LoadedModel
-    _processors: Mapping[str, LoadedProcessor]
+    _processors: dict[str, LoadedProcessor]
+    _facts: dict[str, Any]
     _unclosed: list[LoadedProcessor]
 
     @property
@@ -60,38 +62,58 @@ class ProcessorFace:
             raise InvalidRequest(text, param="io_processor")
         return loaded[name]
 
+    def add_processor(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
+        """Load one more IO processor, after those that there are.
+
+        Args:
+            name: of an installed one.
+            settings: what it is told.
+
+        Raises:
+            UnsupportedTask: the model has none of its tasks.
+            InvalidRequest: it is loaded already, or the settings do not fit.
+            PluginError: it is not installed, or broken.
+        """
+        if name in self._processors:
+            raise InvalidRequest(f"The IO processor {name!r} is loaded already.", param="io_processor_plugin")
+        made = self._make_processor(name, settings or {})
+        self._processors[name] = made
+        self._unclosed.append(made)
+
     def _load_processors(
         self, tasks: tuple[str, ...], labels: tuple[str, ...], limits: ModelLimits
     ) -> dict[str, LoadedProcessor]:
         """Make the processors that the options, or the checkpoint where that is allowed, ask for."""
+        self._facts = {"limits": limits, "supported_tasks": tasks, "labels": labels}
         names = processor_names(self.config, self._loaded.settings)
         _check_settings(self.config.io_processor_settings, names)
         made: dict[str, LoadedProcessor] = {}
         try:
             for name in names:
-                found = find_processor(name)
-                context = HostContext(
-                    name=name,
-                    model=self.model,
-                    limits=limits,
-                    supported_tasks=tasks,
-                    default_task=self.default_task,
-                    labels=labels,
-                    settings=_settings(found, self.config.io_processor_settings.get(name, {})),
-                    token_texts=partial(token_texts, self._loaded.model),
-                    count_tokens=partial(count_tokens, self._loaded.model, role=found.kind.role),
-                    load_media=partial(load_media, policy=MediaPolicy.of(self.config)),
-                    log=logging.getLogger(f"cenote.io_processors.{name}"),
-                    config=self._loaded.settings,
-                    tokenizer=partial(tokenizer_of, self._loaded.model),
-                )
-                made[name] = start_processor(found, context)
+                made[name] = self._make_processor(name, self.config.io_processor_settings.get(name, {}))
         except BaseException:
             close_processors(list(made.values()))
             raise
         self._unclosed = list(made.values())
         weakref.finalize(self, end_threads, self._unclosed)
         return made
+
+    def _make_processor(self, name: str, settings: Mapping[str, Any]) -> LoadedProcessor:
+        found = find_processor(name)
+        context = HostContext(
+            name=name,
+            model=self.model,
+            default_task=self.default_task,
+            **self._facts,
+            settings=_settings(found, {**plugin_settings(f"io_processors/{name}"), **settings}),
+            token_texts=partial(token_texts, self._loaded.model),
+            count_tokens=partial(count_tokens, self._loaded.model, role=found.kind.role),
+            load_media=partial(load_media, policy=MediaPolicy.of(self.config)),
+            log=logging.getLogger(f"cenote.io_processors.{name}"),
+            config=self._loaded.settings,
+            tokenizer=partial(tokenizer_of, self._loaded.model),
+        )
+        return start_processor(found, context)
 
     def _close_processors(self) -> None:
         """Close each processor, once."""

@@ -75,7 +75,7 @@ class LoadedProcessor:
 def _contained(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
-    except (StopIteration, SystemExit) as exc:  # the first no future takes, the second would end the event loop
+    except (StopIteration, SystemExit, asyncio.CancelledError) as exc:  # no future hands these on as what they are
         raise RuntimeError(f"{function!r} raised {type(exc).__name__}.") from exc
 
 

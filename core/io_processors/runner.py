@@ -24,6 +24,8 @@ __all__ = ["Answer", "Observe", "ProcessorRun", "Work"]
 
 T = TypeVar("T")
 
+#: Whatever a plugin raises costs one request: neither `sys.exit()` nor a cancelled future may end more.
+_RAISED = (Exception, SystemExit, asyncio.CancelledError)
 #: What errors blame in a prompt: none of these is a field of a request with `data`.
 _OF_PROMPTS = (None, "input", "input_tokens", "messages", "prompt", "prompt_token_ids", "text", "token_type_ids")
 
@@ -135,7 +137,7 @@ class ProcessorRun:
         def guarded() -> T:
             try:
                 return function(*arguments)
-            except (Exception, SystemExit) as exc:  # whatever a plugin raises costs one request and not the process
+            except _RAISED as exc:
                 raise fault(self._who, hook, exc) from exc
 
         return await self._calls.plain(self._who, guarded)
@@ -153,10 +155,8 @@ class ProcessorRun:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                raise fault(
-                    self._who, name, exc
-                ) from exc  # something that the hook awaited was cancelled, not the hook
-            except (Exception, SystemExit) as exc:
+                raise fault(self._who, name, exc) from exc  # what the hook awaited was cancelled, and not the request
+            except _RAISED as exc:
                 raise fault(self._who, name, exc) from exc
 
         return await self._calls.awaited(guarded)

@@ -80,17 +80,17 @@ def find_processor(name: str, registry: Registry | None = None) -> FoundProcesso
     registry = registry or default_registry()
     for group in (GROUP, VLLM_GROUP):
         if name in registry.entries(group):
-            registry.get(group, name)  # raises where several offer the name, or it is broken
+            offered = registry.get(group, name)  # raises where several offer the name, or it is broken
             (entry,) = registry.entries(group)[name]
-            return FoundProcessor(entry, _class(entry, registry))
+            return FoundProcessor(entry, _class(entry, offered))
     raise _unknown(name, registry)
 
 
-def _class(entry: Entry, registry: Registry) -> type[IOProcessor[Any, Any]]:
+def _class(entry: Entry, offered: Any) -> type[IOProcessor[Any, Any]]:
     if entry.group == GROUP:
-        kind: type = registry.load(entry, check_processor)
+        kind: type = offered
         return kind if issubclass(kind, IOProcessor) else adapted(kind)
-    style = class_of_entry(entry, registry.load(entry))
+    style = class_of_entry(entry, offered)
     try:
         (check_processor if issubclass(style, IOProcessor) else check_vllm_class)(style)
     except (TypeError, ValueError) as exc:
