@@ -53,6 +53,7 @@ bench-check: setup ## run the benchmark's code on few texts, times not judged
 	@$(BIN)/python benchmarks/truncation.py --characters 60000 --rounds 1
 	@$(BIN)/python benchmarks/encode_response.py --items 8 --size 64 --rounds 1
 	@$(BIN)/python benchmarks/serve.py --requests 16 --batches 4 16 --rounds 1
+	@$(BIN)/python benchmarks/plugins.py --distributions 40 --adapters 4 --rounds 1 --no-limit
 
 docs: setup ## write the generated tables in README.md and docs/
 	@$(BIN)/python scripts/tables.py

@@ -35,7 +35,7 @@ class Entry:
         distribution: who offers it.
         version: version of that distribution, or empty where unknown.
         needs: versions of cenote that the distribution's metadata demands, such as `>=0.1,<0.2`; empty is any.
-        record: hash of the distribution's installed files, or empty where unknown.
+        record: text of the distribution's RECORD, which lists its files, or empty where unknown.
     """
 
     group: str

@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cenote.errors import PluginError
@@ -15,7 +16,7 @@ from cenote.registry.points import point_of
 from cenote.registry.problems import broken
 from cenote.registry.record import Failure, LoadRecord
 
-__all__ = ["Loader"]
+__all__ = ["Loader", "check_usable"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ class Loader:
         """Import what an entry names and check it as its extension point says; the second time costs nothing."""
         kept = self.record.usable(entry)
         if kept is None:
-            point = point_of(entry.group)
-            kept = self.load(entry, None if point is None else load_object(point.check))
+            kept = self.load(entry, partial(check_usable, entry.group))
             self.record.keep(entry, kept)
         return kept
 
@@ -102,3 +102,15 @@ class Loader:
     def _fail(self, entry: Entry, failure: Failure) -> None:
         self.record.failed(entry, failure)
         self.warn(entry, broken(entry, failure.cause))
+
+
+def check_usable(group: str, value: object) -> None:
+    """Check a loaded object as the extension point of its group says; what checks it is imported only now.
+
+    Raises:
+        TypeError: it is not what the group wants.
+        ValueError: it is, but contradicts itself.
+    """
+    point = point_of(group)
+    if point is not None:
+        load_object(point.check)(value)

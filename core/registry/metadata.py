@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cenote.registry.entry import BUILT_IN_DISTRIBUTION, canonical_name
 
-__all__ = ["Header", "needed_range", "read_header", "record_hash"]
+__all__ = ["Header", "needed_range", "read_header"]
 
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)\s*(\[[^\]]*\])?\s*\(?(?P<range>[^;@)]*)\)?\s*(;\s*(?P<marker>.+))?")
 #: The marker of almost every optional dependency, which is read without importing packaging (20 ms).
 _ONLY_EXTRA = re.compile(r"""extra\s*==\s*(["'])[\w.-]+\1""")
-#: Files of a distribution that the installer writes for itself, not the author.
-_INSTALLERS_OWN = re.compile(r"[^/]*\.dist-info/(INSTALLER|REQUESTED|RECORD|direct_url\.json|uv_cache\.json)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +65,6 @@ def needed_range(requirements: Iterable[str]) -> str:
         if match["range"].strip() and (match["marker"] is None or _holds(match["marker"])):
             found.append("".join(match["range"].split()))
     return ",".join(found)
-
-
-def record_hash(text: str | None) -> str:
-    """Return a hash of what RECORD says of the files that came with the wheel; empty without that file.
-
-    Left out is what differs between two installations of one wheel: compiled modules, which have no hash there, scripts
-    outside of the package folder, whose first line is a path, and notes of the installer.
-    """
-    if not text:
-        return ""
-    lines = [line for line in text.splitlines() if ",sha" in line and not line.startswith(("..", "/"))]
-    kept = sorted(line for line in lines if not _INSTALLERS_OWN.match(line.partition(",")[0]))
-    return hashlib.sha256("\n".join(kept).encode()).hexdigest()
 
 
 def _holds(marker: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from cenote.errors import PluginError, UnknownPlugin
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
 from cenote.registry.entry import Entry
-from cenote.registry.loading import load_object
+from cenote.registry.loader import check_usable
 from cenote.registry.points import point_of
 from cenote.registry.problems import conflict
 from cenote.registry.selection import WordList
@@ -79,4 +80,4 @@ def _check_entry(registry: Registry, entry: Entry, offers: tuple[Entry, ...]) ->
     if entry.group == GROUP:
         check_api_version(Candidate(registry.load(entry, check_spec), entry))
     else:
-        registry.load(entry, None if point is None else load_object(point.check))
+        registry.load(entry, partial(check_usable, entry.group))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from cenote.registry.entry import Entry, canonical_name
-from cenote.registry.metadata import Header, read_header, record_hash
+from cenote.registry.metadata import Header, read_header
 from cenote.registry.points import FOREIGN
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def entries_of(distribution: _Distribution) -> tuple[Entry, ...]:
 
 def _entries(points: Iterable[EntryPoint], distribution: _Distribution) -> Iterable[Entry]:
     header = _header(distribution)
-    record = record_hash(distribution.read_text("RECORD"))
+    record = distribution.read_text("RECORD") or ""
     for point in points:
         # What follows the attribute is a list of extras, which says nothing about where the object is.
         value = point.value.partition("[")[0].strip()
