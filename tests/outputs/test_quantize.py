@@ -78,6 +78,8 @@ def test_bits_need_whole_bytes() -> None:
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match=r"'int4'; it must be one of float32, binary, float16, int8, ubinary") as caught:
+    with pytest.raises(
+        InvalidRequest, match=r"'int4'; it must be one of float32, binary, float16, int8, ubinary"
+    ) as caught:
         quantize(_units(8), "int4")
     assert caught.value.param == "output_dtype"
