@@ -16,6 +16,7 @@ from cenote.cli.engine_extras import SpreadCommand, engine_extras
 from cenote.cli.engine_options import engine_options
 from cenote.cli.options import given_options, with_flags
 from cenote.cli.served_models import ServedChoice, choose_models
+from cenote.cli.served_processors import ServedProcessors
 from cenote.config.engine import EngineConfig
 from cenote.config.server import ServerConfig
 from cenote.errors import CenoteError, CheckpointError, InvalidRequest
@@ -54,7 +55,8 @@ def serve(
     """Load one model or several and serve them over HTTP until SIGINT or SIGTERM; either ends it with exit code 0.
 
     Requests choose a model by `model`; those that name none get the first. The options of model and engine hold for
-    all of them, and one --served-model-name for each model names them in their order.
+    all of them, and one --served-model-name for each model names them in their order. Each model gets the IO
+    processors that fit it.
 
     Running requests get --shutdown-grace seconds to finish; a second signal stops at once.
     """
@@ -123,13 +125,15 @@ def _load_all(choices: Sequence[ServedChoice], options: dict[str, Any]) -> list[
     loop = ComputeLoop()
     if len(choices) == 1:
         return [_load(choices[0], loop, options)]
+    processors = ServedProcessors(options)
     engines = []
     for choice in choices:
         _log.info("Loading %s", choice)
         try:
-            engines.append(_load(choice, loop, options))
+            engines.append(_load(choice, loop, processors.left(options)))
         except CenoteError as exc:
             raise CheckpointError(f"The model {choice} did not load: {exc}") from exc
+    processors.add_to(engines)
     return engines
 
 

@@ -11,7 +11,7 @@ from cenote.io_processors.loaded import LoadedProcessor
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["failed", "fault", "located", "refused"]
+__all__ = ["failed", "fault", "first_path", "located", "refused"]
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +22,8 @@ _REFUSING: dict[str, tuple[type[Exception], ...]] = {
 }
 #: Complaints of pydantic that one message repeats.
 _MOST = 3
+#: Characters of a path.
+_LONGEST = 200
 
 
 def fault(who: LoadedProcessor, hook: str, cause: BaseException) -> ProcessorError:
@@ -56,6 +58,12 @@ def located(error: ValidationError, root: str) -> str:
     lines = [f"{'.'.join((root, *map(str, item['loc'])))}: {item['msg']}" for item in found[:_MOST]]
     more = f" (and {len(found) - _MOST} more)" if len(found) > _MOST else ""
     return f"{'; '.join(lines)}{more}."
+
+
+def first_path(error: ValidationError, root: str) -> str:
+    """Return the path of the field that pydantic complains of first; keys in it are the client's, so it is cut."""
+    where = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    return ".".join((root, *map(str, where)))[:_LONGEST]
 
 
 def _text(cause: BaseException) -> str:

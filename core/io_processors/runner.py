@@ -15,7 +15,7 @@ from cenote.io_processors.answers import NoAnswer, json_ready
 from cenote.io_processors.base import IOProcessor
 from cenote.io_processors.calls import HookCalls
 from cenote.io_processors.context import RequestContext
-from cenote.io_processors.faults import failed, fault, located, refused
+from cenote.io_processors.faults import failed, fault, first_path, located, refused
 from cenote.io_processors.loaded import LoadedProcessor
 from cenote.outputs import PoolingRequestOutput
 from cenote.types import PoolingParams, Prompt, Role
@@ -170,7 +170,7 @@ class ProcessorRun:
         try:
             request = model.model_validate(data)
         except ValidationError as exc:
-            raise refused(self._who, located(exc, "data")) from exc
+            raise refused(self._who, located(exc, "data"), first_path(exc, "data")) from exc
         return self._who.processor.parse_data(request)
 
     def _work(self, made: Any) -> Work:

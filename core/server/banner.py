@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import shlex
 import socket
 from collections.abc import Sequence
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from cenote.config.server import ServerConfig
 from cenote.server.models import ServedModel
 from cenote.server.state import ServerState
 
 __all__ = ["address_warning", "ready_text", "server_url"]
+
+#: Characters of a body that a command of the banner has room for.
+_LONGEST_EXAMPLE = 400
 
 
 def server_url(config: ServerConfig, sockets: Sequence[socket.socket]) -> str:
@@ -55,15 +61,28 @@ def _describe(model: ServedModel) -> list[str]:
     else:
         pooling = report.get("pooling", "see the log")
         facts = [f"  pooling   {pooling}", f"  size      {limits.embedding_size} components, {length}"]
+    named = ", ".join(f"{name} (default)" if n == 0 else name for n, name in enumerate(engine.io_processors))
     return [
         f"  model     {', '.join(model.aliases)}",
         f"  tasks     {', '.join(engine.supported_tasks)} (default: {engine.default_task})",
         *facts,
+        *([f"  data      IO processors: {named}"] if named else []),
         f"  runs on   {report.get('device', 'cpu')}, {report.get('execution', 'packed')}",
     ]
 
 
 def _examples(model: ServedModel, config: ServerConfig, url: str) -> list[str]:
+    curl = _curl(config)
+    data = _data_example(model, f"{curl} {url}/pooling -H 'Content-Type: application/json' -d")
+    if "embed" not in model.engine.supported_tasks:
+        post = f"{curl} {url}/pooling -H 'Content-Type: application/json' -d"
+        return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'""", *data]
+    post = f"{curl} {url}/v1/embeddings -H 'Content-Type: application/json' -d"
+    two = f'{{"model": "{model.name}", "input": ["a sinkhole", "a well"], "encoding_format": "base64"}}'
+    return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'""", f"  {post} '{two}'", *data]
+
+
+def _curl(config: ServerConfig) -> str:
     curl = "curl -s"
     if config.ssl_certfile is not None:
         curl += " --insecure"  # the certificate is hardly for an address of this machine
@@ -71,12 +90,17 @@ def _examples(model: ServedModel, config: ServerConfig, url: str) -> list[str]:
         curl += f" --unix-socket {shlex.quote(config.uds)}"
     if config.api_keys:
         curl += ' -H "Authorization: Bearer $CENOTE_API_KEY"'
-    if "embed" not in model.engine.supported_tasks:
-        post = f"{curl} {url}/pooling -H 'Content-Type: application/json' -d"
-        return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'"""]
-    post = f"{curl} {url}/v1/embeddings -H 'Content-Type: application/json' -d"
-    two = f'{{"model": "{model.name}", "input": ["a sinkhole", "a well"], "encoding_format": "base64"}}'
-    return [f"  {curl} {url}/v1/models", f"""  {post} '{{"input": "What is a cenote?"}}'""", f"  {post} '{two}'"]
+    return curl
+
+
+def _data_example(model: ServedModel, post: str) -> list[str]:
+    """Return a command for the model's IO processor, where it has an example that fits a line."""
+    examples = model.engine.processor().examples if model.engine.io_processors else ()
+    try:
+        body = json.dumps({"data": to_jsonable_python(examples[0])}, ensure_ascii=False) if examples else ""
+    except PydanticSerializationError:
+        return []
+    return [f"  {post} {shlex.quote(body)}"] if 0 < len(body) <= _LONGEST_EXAMPLE else []
 
 
 def _is_loopback(host: str | None) -> bool:

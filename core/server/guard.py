@@ -15,6 +15,9 @@ __all__ = ["run_guarded"]
 
 T = TypeVar("T")
 
+#: Seconds that work may take to end once it is cancelled; that of a plugin may take longer, or never end.
+_PATIENCE = 1.0
+
 
 async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: ServerState) -> T:
     """Await `work`, but stop it when the client leaves, the deadline passes or the server must stop.
@@ -42,7 +45,8 @@ async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: Ser
         gone.cancel()
         if not job.done():
             job.cancel()
-            await asyncio.gather(job, return_exceptions=True)
+            job.add_done_callback(_collect)
+            await asyncio.wait([job], timeout=_PATIENCE)
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -50,7 +54,7 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _collect(ended: asyncio.Future[None]) -> None:
+def _collect(ended: asyncio.Future[Any]) -> None:
     """Look at what a future ends with: an error that nobody looks at would be logged at exit."""
     if not ended.cancelled():
         ended.exception()

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
-from cenote.errors import InvalidRequest, QueueFull
-from cenote.hooks import RequestDone
-from cenote.server.api_error import ApiError, ClientGone
-from cenote.server.guard import run_guarded
+from cenote.errors import InvalidRequest
+from cenote.server.measured import measured
 from cenote.server.models import ServedModel
-from cenote.server.request_log import log_inference
 from cenote.server.roles import check_role
 from cenote.server.stages import Stages
 from cenote.server.state import state_of
-from cenote.server.usage import prompts_read
 from cenote.tasks import check_params, get_task
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 
 if TYPE_CHECKING:
     from cenote.engine.async_llm import OnError
-    from cenote.outputs import PoolingRequestOutput, RequestOutput, ScoringRequestOutput
+    from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
     from cenote.scoring.texts import ScoreSide
 
-__all__ = ["InferenceCall", "ScoreCall", "check_count", "infer", "infer_scores"]
-
-R = TypeVar("R", bound="RequestOutput[Any]")
+__all__ = ["InferenceCall", "ScoreCall", "check_count", "infer", "infer_scores", "with_adapter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +112,7 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
     # Checked here as well as in the engine, because the message carries the model's name as this client knows it, and
     # before tokenising, unlike the contract's order: what the model cannot do need not be tokenised to be refused.
     task = get_task(call.task, engine.supported_tasks)
-    params = _with_adapter(call.params, call.model.lora)
+    params = with_adapter(call.params, call.model.lora)
     others = [get_task(name, engine.supported_tasks) for name in call.also]
     check_params(task, params, engine.limits, call.asked_name or call.model.name, also=others)
     check_role(engine, call.role, call.prompts, params)
@@ -138,7 +129,7 @@ async def infer(request: Request, call: InferenceCall) -> list[PoolingRequestOut
         on_error=call.on_error,
         clock=stages.clock,
     )
-    return await _measured(request, work, stages, call.prompts)
+    return await measured(request, work, stages, call.prompts, outputs_of=list)
 
 
 async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequestOutput]:
@@ -166,70 +157,13 @@ async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequest
         clock=stages.clock,
     )
     sides = [[side] if isinstance(side, str | Mapping) else side for side in (call.queries, call.documents)]
-    outputs = await _measured(request, work, stages, [text for side in sides for text in side])
+    texts = [text for side in sides for text in side]
+    outputs = await measured(request, work, stages, texts, outputs_of=list)
     state_of(request).metrics.pairs.labels(call.model.name).inc(len(outputs))
     return outputs
 
 
-async def _measured(
-    request: Request, work: Coroutine[Any, Any, list[R]], stages: Stages, prompts: Sequence[object]
-) -> list[R]:
-    """Await the engine's results for the client, and count and log them under the names of model and task."""
-    stages.keep(request.scope)
-    outputs: list[R] = []
-    try:
-        with _ending(request, stages):
-            outputs = await run_guarded(work, request.receive, state_of(request))
-    finally:
-        log_inference(request, (stages.model, stages.task), prompts, outputs)
-    _tell_answer(request, stages, outputs)
-    return outputs
-
-
-@contextmanager
-def _ending(request: Request, stages: Stages) -> Iterator[None]:
-    """Tell how the work in the block ends, unless it ends well."""
-    outcome: Literal["abort", "refused", "error"] = "error"
-    try:
-        yield
-    except BaseException as exc:
-        if isinstance(exc, QueueFull):
-            outcome = "refused"
-        elif isinstance(exc, ApiError | ClientGone | asyncio.CancelledError):
-            outcome = "abort"
-        event = RequestDone(
-            model=stages.model,
-            task=stages.task,
-            request_id=getattr(request.state, "request_id", ""),
-            outcome=outcome,
-            seconds=time.perf_counter() - stages.clock.begin,
-        )
-        state_of(request).hooks.tell("cenote_request_done", event)
-        raise
-
-
-def _tell_answer(request: Request, stages: Stages, outputs: Sequence[RequestOutput[Any]]) -> None:
-    """Tell of a request that the engine answered."""
-    read, clock = prompts_read(outputs), stages.clock
-    tokens = tuple(prompt.tokens for prompt in read)
-    stages.note_answer(len(outputs), sum(tokens))
-    event = RequestDone(
-        model=stages.model,
-        task=stages.task,
-        request_id=getattr(request.state, "request_id", ""),
-        outcome="stop",
-        seconds=stages.answered - clock.begin,
-        tokenizing=clock.tokenizing,
-        queueing=clock.queueing,
-        computing=clock.computing,
-        items=len(outputs),
-        prompt_tokens=tokens,
-        truncated_tokens=sum(prompt.truncated_tokens for prompt in read),
-    )
-    state_of(request).hooks.tell("cenote_request_done", event)
-
-
-def _with_adapter(params: PoolingParams, named: str | None) -> PoolingParams:
+def with_adapter(params: PoolingParams, named: str | None) -> PoolingParams:
     """Return the parameters with the low-rank adapter that the request names in the model's place."""
     if named is None:
         return params

@@ -24,6 +24,8 @@ from cenote.server.models import ServedModel
 from cenote.server.openai import answer_embeddings
 from cenote.server.openapi import json_body_schema
 from cenote.server.pooling import PoolingRequest, answer_pooling
+from cenote.server.processed import answer_processed, selected_processors
+from cenote.server.processed_fields import ProcessedRequest, ProcessedResponse, is_processed
 from cenote.server.rerank import RerankRequest, answer_ranking
 from cenote.server.rerank_reply import RerankResponse
 from cenote.server.sagemaker import answer_session, with_adapter
@@ -42,6 +44,8 @@ _EXAMPLES = {
     "What the model does by default": {"input": "What is a cenote?"},
     "As text-embeddings-inference": {"inputs": "What is a cenote?"},
 }
+#: What other forms compute on; beside one of them `data` is an unknown field.
+_INPUTS = ("input", "messages", "query", "queries", "documents", "items", "data_1", "text_1")
 Answer: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -66,10 +70,11 @@ _FORMS = (
 
 def invocations_router(state: ServerState) -> APIRouter:
     """Return the route, which every model can answer."""
-    del state
     router = APIRouter(tags=["sagemaker"])
-    bodies = EmbeddingRequest | ClassificationRequest | RerankRequest | ScoreRequest | PoolingRequest
-    replies = EmbeddingResponse | ClassificationResponse | RerankResponse | ScoreResponse | PoolingResponse
+    bodies: Any = EmbeddingRequest | ClassificationRequest | RerankRequest | ScoreRequest | PoolingRequest
+    replies: Any = EmbeddingResponse | ClassificationResponse | RerankResponse | ScoreResponse | PoolingResponse
+    if selected_processors(state.models):
+        bodies, replies = bodies | ProcessedRequest, replies | ProcessedResponse
     extra = json_body_schema(
         bodies | TeiEmbedRequest,
         examples=_EXAMPLES,
@@ -99,6 +104,8 @@ async def _answer(request: Request, data: dict[str, Any]) -> Response:
     if foreign is not None:
         request.state.envelope = tei_envelope
         return await foreign(request, data)
+    if is_processed(data) and all(data.get(name) is None for name in _INPUTS):
+        return await answer_processed(request, data)
     models = [first] if named else list(table)
     forms = _forms(data, models)
     reasons: dict[str, str] = {}

@@ -12,9 +12,10 @@ from cenote.server.api_error import ApiError
 if TYPE_CHECKING:
     from cenote.server.envelopes import Envelope
 
-__all__ = ["error_replies", "json_body_schema", "reply_schema", "schema_of"]
+__all__ = ["error_replies", "hoist", "json_body_schema", "reply_schema", "schema_of"]
 
-_REFERENCE = "#/components/schemas/{model}"
+_PREFIX = "#/components/schemas/"
+_REFERENCE = _PREFIX + "{model}"
 _JSON = "application/json"
 _SAMPLES = (
     ApiError(400, "Bad Request", "What was asked, what was found, and what to do.", param="input"),
@@ -76,6 +77,45 @@ def schema_of(kind: Any, *, is_reply: bool = False) -> dict[str, Any]:
     """Return the JSON schema of a type; the document moves its `$defs` to the components that it refers to."""
     adapter = TypeAdapter(kind)
     return adapter.json_schema(ref_template=_REFERENCE, mode="serialization" if is_reply else "validation")
+
+
+def hoist(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Move a schema's `$defs` to others that it may refer to; two that differ under one name get different names.
+
+    Args:
+        schema: stays as it is.
+        shared: definitions by name; those of the schema are added.
+
+    Returns:
+        The schema without its `$defs`.
+    """
+    found: dict[str, Any] = schema.get("$defs", {})
+    targets = {name: name for name in found}
+    before: dict[str, str] = {}
+    while targets != before:  # what refers to a renamed definition differs as well
+        before = dict(targets)
+        for name, definition in found.items():
+            written = _rename(definition, targets)
+            while shared.get(targets[name], written) != written:
+                targets[name] += "_"
+    for name, definition in found.items():
+        shared[targets[name]] = _rename(definition, targets)
+    return {key: _rename(value, targets) for key, value in schema.items() if key != "$defs"}
+
+
+def _rename(node: Any, targets: Mapping[str, str]) -> Any:
+    """Return a copy of a schema whose references have new names."""
+    if isinstance(node, dict):
+        return {
+            key: _moved(value, targets) if key == "$ref" and isinstance(value, str) else _rename(value, targets)
+            for key, value in node.items()
+        }
+    return [_rename(item, targets) for item in node] if isinstance(node, list) else node
+
+
+def _moved(reference: str, targets: Mapping[str, str]) -> str:
+    name = reference.removeprefix(_PREFIX)
+    return reference if name == reference else _PREFIX + targets.get(name, name)
 
 
 def error_replies(envelopes: Sequence[Envelope]) -> dict[str, Any]:

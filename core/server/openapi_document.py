@@ -10,11 +10,10 @@ from fastapi import FastAPI
 from cenote.config.server import ServerConfig
 from cenote.server.auth import GUARDED
 from cenote.server.envelopes import ErrorWriter
-from cenote.server.openapi import error_replies
+from cenote.server.openapi import error_replies, hoist
 
 __all__ = ["openapi_document"]
 
-_PREFIX = "#/components/schemas/"
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 _VALIDATION_ERROR = ("HTTPValidationError", "ValidationError")
 
@@ -35,7 +34,7 @@ def openapi_document(app: FastAPI, config: ServerConfig, errors: ErrorWriter) ->
             operation["security"] = []
         for content in _contents(operation):
             if "schema" in content:
-                content["schema"] = _hoist(content["schema"], components["schemas"])
+                content["schema"] = hoist(content["schema"], components["schemas"])
     if config.api_keys:
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"bearer": []}]
@@ -73,29 +72,3 @@ def _add_errors(operation: dict[str, Any], errors: ErrorWriter, path: str) -> No
         shapes = known["schema"].get("anyOf", [known["schema"]])
         if own["schema"] not in shapes:
             known["schema"] = {"anyOf": [*shapes, own["schema"]]}
-
-
-def _hoist(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """Move a schema's `$defs` to the document's components; two that differ under one name get different names."""
-    found: dict[str, Any] = schema.get("$defs", {})
-    renamed: dict[str, str] = {}
-    for name, definition in found.items():
-        free = name
-        while shared.get(free, definition) != definition:
-            free += "_"
-        if free != name:
-            renamed[_PREFIX + name] = _PREFIX + free
-    for name, definition in found.items():
-        target = renamed.get(_PREFIX + name, _PREFIX + name).removeprefix(_PREFIX)
-        shared[target] = _rename(definition, renamed)
-    return {key: _rename(value, renamed) for key, value in schema.items() if key != "$defs"}
-
-
-def _rename(node: Any, renamed: dict[str, str]) -> Any:
-    """Return a copy of a schema with some of its references changed."""
-    if isinstance(node, dict):
-        return {
-            key: renamed.get(value, value) if key == "$ref" and isinstance(value, str) else _rename(value, renamed)
-            for key, value in node.items()
-        }
-    return [_rename(item, renamed) for item in node] if isinstance(node, list) else node

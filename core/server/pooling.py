@@ -19,6 +19,9 @@ from cenote.server.inference import InferenceCall, check_count, infer
 from cenote.server.models import ServedModel
 from cenote.server.openapi import json_body_schema
 from cenote.server.pooling_fields import PoolingFields
+from cenote.server.processed import answer_processed, selected_processors
+from cenote.server.processed_fields import is_processed
+from cenote.server.processed_openapi import with_processors
 from cenote.server.prompts import PromptInput
 from cenote.server.replies import ListReply, list_response
 from cenote.server.request_ids import claim_request_id
@@ -37,7 +40,7 @@ class PoolingRequest(PoolingFields, ChatFields):
     input: PromptInput | None = Field(default=None, description="What to pool; or messages.")
     task: str | None = Field(
         default=None,
-        description="embed, token_embed, classify, token_classify, score or plugin; none is the model's default.",
+        description="embed, token_embed, classify, token_classify or score; none is the model's default.",
     )
     step_tag_id: int | None = Field(default=None, description="Keep the rows of this token (STEP pooling only).")
     returned_token_ids: list[int] | None = Field(default=None, description="Keep these columns (STEP pooling only).")
@@ -50,15 +53,13 @@ class PoolingRequest(PoolingFields, ChatFields):
         if "dimensions" in data:
             text = "dimensions is not offered on /pooling; use /v1/embeddings, or set a default for the server."
             raise InvalidRequest(text, param="dimensions")
-        if "data" in data:
-            text = "A body with data goes to an IO processor, and this server has none; send input or messages."
-            raise InvalidRequest(text, param="data")
         if "outputs" in data and "task" in data:
             raise InvalidRequest("outputs names what the task is; send one of them.", param="outputs")
         if "messages" in data and "input" in data:
             raise InvalidRequest("The body has both input and messages; send one of them.", param="messages")
         if "messages" not in data and "input" not in data:
-            raise InvalidRequest("The body has neither input nor messages; send one of them.", param="input")
+            text = "The body has neither input nor messages, nor data for an IO processor; send one of them."
+            raise InvalidRequest(text, param="input")
         return data
 
     def prompts(self) -> Sequence[Prompt]:
@@ -84,10 +85,13 @@ def pooling_router(state: ServerState) -> APIRouter:
         response=PoolingResponse,
         media=["application/octet-stream"],
     )
+    extra = with_processors(extra, selected_processors(state.models))
 
     @router.post("/pooling", summary="Run any task of the model", openapi_extra=extra)
     async def create_pooling(request: Request) -> Response:
-        return await answer_pooling(request, await read_json(request))
+        data = await read_json(request)
+        answer = answer_processed if is_processed(data) else answer_pooling
+        return await answer(request, data)
 
     return router
 

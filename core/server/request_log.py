@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def log_inference(
-    request: Request, labels: tuple[str, str], prompts: Sequence[object], outputs: Sequence[RequestOutput[Any]]
+    request: Request, labels: tuple[str, str], prompts: Sequence[object], outputs: Sequence[RequestOutput[Any]] | None
 ) -> None:
     """Write what a request asked of the engine and what became of it, where the operator wants that.
 
@@ -29,13 +29,13 @@ def log_inference(
         request: the request.
         labels: served name of the model, and the task.
         prompts: what was computed on; its texts are written at level debug only, each cut to `--max-log-len`.
-        outputs: its results; empty where the request failed, whose error the answer tells.
+        outputs: its results; None where the request failed, whose error the answer tells.
     """
     config = state_of(request).config
     if not config.enable_log_requests:
         return
-    name, tokens = request.state.request_id, sum(len(output.prompt_token_ids) for output in outputs)
-    end = "answered" if outputs else "failed"
+    name, tokens = request.state.request_id, sum(len(output.prompt_token_ids) for output in outputs or ())
+    end = "failed" if outputs is None else "answered"
     model, task = labels
     _log.info("request %s: model=%s task=%s items=%d tokens=%d %s", name, model, task, len(prompts), tokens, end)
     if _log.isEnabledFor(logging.DEBUG):

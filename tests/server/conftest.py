@@ -144,7 +144,7 @@ def plain_engine() -> Callable[..., AsyncLLM]:
     def make(model: Any, **options: Any) -> AsyncLLM:
         with pytest.MonkeyPatch.context() as patch:
             loaded = LoadedModel("plain", model, None, "cpu")  # type: ignore[arg-type]
-            patch.setattr("cenote.engine.async_llm.load_model", lambda config: loaded)
+            patch.setattr("cenote.engine.async_face.load_model", lambda config: loaded)
             return AsyncLLM("plain", **options)
 
     return make
