@@ -4,6 +4,11 @@ class TestMyAttention(KernelConformance):
     operator = "varlen_attention"
     backend = "triton"
     device = "cuda"
+
+class TestMyOwnOperator(KernelConformance):
+    operator = "acme"                            # `acme:reference` is an entry point too
+    backend = "triton"
+    cases = (KernelCase("rows", build, {}),)     # inputs, of which the kit has none for it
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from cenote.kernels.base import check_kernel
 from cenote.registry import default_registry
 from cenote.testing.compare import assert_all_close
 from cenote.testing.kernel_cases import CASES, KernelCase
@@ -45,10 +51,15 @@ class KernelConformance:
     def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
         """Parametrise the tests with the class's cases and dtypes."""
         if "case" in metafunc.fixturenames:
-            cases = CASES.get(cls.operator, ()) if cls.cases is None else cls.cases
+            cases = cls.own_cases()
             metafunc.parametrize("case", cases, ids=[case.name for case in cases])
         if "dtype" in metafunc.fixturenames:
             metafunc.parametrize("dtype", cls.tolerances)
+
+    @classmethod
+    def own_cases(cls) -> Sequence[KernelCase]:
+        """Return the inputs of the tests."""
+        return CASES.get(cls.operator, ()) if cls.cases is None else cls.cases
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -68,6 +79,14 @@ class KernelConformance:
             raise NotImplementedError(f"{cls.__name__} must set 'operator' and 'backend'.")
         loaded: Callable[..., Any] = default_registry().get("cenote.kernels", f"{cls.operator}:{backend}")
         return loaded
+
+    def test_has_the_form_of_a_kernel(self, kernel: Callable[..., Any]) -> None:
+        check_kernel(kernel)
+
+    def test_there_is_something_to_compare(self) -> None:
+        if not self.own_cases():
+            name = type(self).__name__
+            raise NotImplementedError(f"{name} must set 'cases': the kit has none for operator {self.operator!r}.")
 
     def test_equals_the_reference(
         self, kernel: Callable[..., Any], expected: Callable[..., Any], case: KernelCase, dtype: str

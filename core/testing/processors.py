@@ -28,21 +28,12 @@ from cenote.registry import default_registry
 from cenote.testing.answers import as_json, assert_same_answer
 from cenote.testing.capabilities import Capable, needs
 from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.lookalikes import LOOKALIKES
 from cenote.testing.processor_calls import ask, ask_together, post
 from cenote.testing.processor_threads import watched
 
-__all__ = ["LOOKALIKES", "IOProcessorConformance"]
+__all__ = ["IOProcessorConformance"]
 
-#: A family of tiny look-alikes for each task, for processors that name tasks.
-LOOKALIKES: Mapping[str, str] = {
-    "embed": "bert",
-    "token_embed": "bert",
-    "classify": "bert_classifier",
-    "token_classify": "bert_token_classifier",
-    "score": "ms_marco_minilm",
-    "sparse_embed": "splade",
-    "plugin": "bert",
-}
 #: Values that hardly any processor takes; they may be answered or refused, but never fail.
 _STRANGE: tuple[Any, ...] = (0, -1.5, "", "text", True, [], {}, [None], [[1]], {"no such member": {}}, [{"": ""}])
 #: Concurrent requests.
@@ -266,7 +257,8 @@ print(",".join(sorted({"torch", "transformers"} & set(sys.modules))))
 
 def _offline(model: LLM, data: Any) -> Any:
     """Return the answer to one request, as JSON."""
-    (output,) = model.encode({"data": data}, pooling_task="plugin", use_tqdm=False)
+    prompt: Any = {"data": data}
+    (output,) = model.encode(prompt, pooling_task="plugin", use_tqdm=False)
     return as_json(output.outputs.data)
 
 
