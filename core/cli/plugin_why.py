@@ -90,7 +90,6 @@ def _conclusion(answer: Answer) -> list[str]:
         lines.append(f"Chosen: {answer.decision}" if answer.winner else answer.decision)
     rule = answer.rule
     if rule is not None:
-        lines.append(
-            f"Convert rule for {rule.suffix!r}, at place {rule.order}: runner {rule.runner!r}, by default {rule.convert!r}."
-        )
+        becomes = f"runner {rule.runner!r}, by default {rule.convert!r}"
+        lines.append(f"Convert rule for {rule.suffix!r}, at place {rule.order}: {becomes}.")
     return lines
