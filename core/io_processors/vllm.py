@@ -46,8 +46,9 @@ class PoolingParams:
 class IOProcessor(Generic[In, Out]):
     """A processor with the hooks of vLLM; new ones are better off with `cenote.io_processors.IOProcessor`.
 
-    Differences to vLLM: the async hooks are called where a class overrides them, the others run in threads, and the
-    task `plugin` of a model that has none means the model's default task.
+    Differences to vLLM: the async hooks are called where a class overrides them, the others run in threads, the task
+    `plugin` of a model that has none means the model's default task, and where tasks are joined by `&`, `outputs.data`
+    is the result of the first and `outputs.by_task` has all of them.
     """
 
     def __init__(self, vllm_config: Any, renderer: Any = None) -> None:
