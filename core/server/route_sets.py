@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 
 from cenote.config.server import ServerConfig
 from cenote.errors import PluginError, UnknownPlugin
-from cenote.registry import Entry, Registry, default_registry
+from cenote.registry import Entry, Registry, default_registry, plugin_settings
 from cenote.server.route_checks import router_problem
 from cenote.server.route_context import RouteContext
 from cenote.server.state import ServerState
@@ -114,16 +114,17 @@ def _load(name: str, registry: Registry) -> tuple[Entry, Any]:
         )
         raise UnknownPlugin(text, plugin=name, distribution=exc.distribution) from exc
     [entry] = registry.entries(_GROUP)[name]
-    try:
-        check_factory(factory)
-    except TypeError as exc:
-        raise _refusal(entry, f"cannot be used: {exc}") from exc
     return entry, factory
 
 
 def _make(name: str, state: ServerState, registry: Registry) -> RouteSet:
     entry, factory = _load(name, registry)
-    context = RouteContext(name=name, table=state.models, log=logging.getLogger(f"cenote.routes.{name}"))
+    context = RouteContext(
+        name=name,
+        table=state.models,
+        settings=plugin_settings(f"routes/{name}", registry),
+        log=logging.getLogger(f"cenote.routes.{name}"),
+    )
     try:
         router = factory(context)
     except (Exception, SystemExit) as exc:

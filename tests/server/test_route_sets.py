@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -244,6 +245,39 @@ def test_a_plugin_that_cannot_be_imported_is_named_with_the_cause(offer: Any) ->
         check_options(ServerConfig(routes=("hello",)))
     assert "'hello' (cenote.routes) of cenote-hello 0.1.0" in str(caught.value)
     assert "No module named 'cenote_hello_that_is_missing'" in str(caught.value)
+
+
+def test_what_is_no_factory_stops_the_start_before_models_are_loaded(offer: Any) -> None:
+    offer("hello", APIRouter())
+    with pytest.raises(PluginError) as caught:
+        check_options(ServerConfig(routes=("hello",)))
+    assert "'hello' (cenote.routes) of cenote-hello 0.1.0 is broken: TypeError: it is a router; name" in str(
+        caught.value
+    )
+
+
+def test_a_set_is_told_what_the_operator_set_for_it(
+    engine: AsyncLLM, offer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+
+    def listens(context: RouteContext) -> APIRouter:
+        heard.append(dict(context.settings))
+        return _with("/hello")(context)
+
+    file = tmp_path / "plugins.toml"
+    file.write_text('[settings."routes/listens"]\ncolor = "blue"\n')
+    monkeypatch.setenv("CENOTE_PLUGIN_CONFIG", str(file))
+    default_registry().refresh()
+    try:
+        offer("listens", listens)
+        offer("other", listens)
+        build_app(engine, ServerConfig(routes=("listens",)))
+        build_app(engine, ServerConfig(routes=("other",)))
+    finally:
+        monkeypatch.undo()
+        default_registry().refresh()
+    assert heard == [{"color": "blue"}, {}]
 
 
 @pytest.mark.parametrize(
