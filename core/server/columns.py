@@ -58,7 +58,7 @@ class Column:
             InvalidRequest: the arrays cannot be quantised as asked.
         """
         arrays = [result_of(output, self.task) for output in outputs]
-        if self.task == "sparse_embed":
+        if any(array.is_sparse for array in arrays):  # sparse_embed, and tasks of plugins that give such rows
             return [self._sparse(array) for array in arrays]
         if self.variants is None:
             return self.format.all_to_json(arrays)
