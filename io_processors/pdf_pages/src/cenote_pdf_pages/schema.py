@@ -86,8 +86,8 @@ class AnsweredPage(BaseModel):
     """
 
     page: int
-    embedding: list[float] | str | None = None
-    vectors: list[list[float]] | str | None = None
+    embedding: list[float] | list[int] | str | None = None
+    vectors: list[list[float]] | list[list[int]] | str | None = None
     shape: list[int] | None = None
     width: int | None = None
     height: int | None = None

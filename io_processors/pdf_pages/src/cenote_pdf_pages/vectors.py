@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import sys
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from cenote.io_processors import Encoding
 from cenote.outputs import quantize
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["check_encoding", "written"]
 
-_TYPES = {"fp8_e4m3": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}
+_TORCH_NAMES = {"fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2"}
 
 
 def check_encoding(encoding: Encoding) -> None:
@@ -39,12 +39,14 @@ def written(rows: Tensor, encoding: Encoding) -> tuple[Any, list[int]]:
     Raises:
         InvalidRequest: the vectors cannot be quantised so.
     """
+    import torch  # an operator's list of processors is made without it
+
     values = rows if encoding.output_dtype is None else quantize(rows, encoding.output_dtype)
     shape = list(values.shape)
     if encoding.encoding_format == "float":
         return values.tolist(), shape
     if encoding.output_dtype in (None, "float32"):
-        values = values.to(_TYPES.get(encoding.embed_dtype) or getattr(torch, encoding.embed_dtype))
+        values = values.to(getattr(torch, _TORCH_NAMES.get(encoding.embed_dtype, encoding.embed_dtype)))
     raw = values.contiguous().view(torch.uint8).numpy()
     if encoding.endianness not in ("native", sys.byteorder):
         raw = raw.view(f"u{values.itemsize}").byteswap()

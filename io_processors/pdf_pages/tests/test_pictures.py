@@ -1,0 +1,120 @@
+"""Images that clients send: every mode becomes RGB, and hostile files become one sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from cenote_pdf_pages.images import open_image
+
+
+def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def opened(data: bytes, max_pixels: int = 10_000, max_side: int = 1000) -> Image.Image:
+    return open_image(data, max_pixels=max_pixels, max_side=max_side)
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG file that claims a size, and has hardly any data."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * 64))]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in [*chunks, (b"IEND", b"")]
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_formats_are_read(form: str) -> None:
+    options = {"lossless": True} if form == "WEBP" else {"quality": 100} if form == "JPEG" else {}
+    image = opened(saved(Image.new("RGB", (4, 3), (255, 0, 0)), form, **options))
+    assert (image.mode, image.size) == ("RGB", (4, 3))
+    np.testing.assert_allclose(image.getpixel((1, 1)), (255, 0, 0), atol=2)
+
+
+@pytest.mark.parametrize(
+    ("image", "colour"),
+    [
+        (Image.new("L", (2, 2), 128), (128, 128, 128)),
+        (Image.new("1", (2, 2), 1), (255, 255, 255)),
+        (Image.new("P", (2, 2), 0), (0, 0, 0)),
+        (Image.new("LA", (2, 2), (0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (2, 2), (255, 0, 0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (2, 2), (0, 0, 0, 51)), (204, 204, 204)),
+        (Image.fromarray(np.full((2, 2), 0x80FF, np.uint16)), (128, 128, 128)),
+    ],
+    ids=["grey", "bits", "palette", "grey and transparent", "transparent", "translucent", "16 bits"],
+)
+def test_modes_become_rgb_on_white(image: Image.Image, colour: tuple[int, int, int]) -> None:
+    assert opened(saved(image)).getpixel((0, 0)) == colour
+
+
+def test_a_transparent_colour_of_a_palette_lies_on_white() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    found = opened(saved(image, transparency=0))
+    assert [found.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (0, 0, 255)]
+
+
+def test_cmyk_becomes_rgb() -> None:
+    colour = opened(saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF")).getpixel((1, 1))
+    np.testing.assert_allclose(colour, (255, 0, 0), atol=2)
+
+
+def test_exif_turns_the_image() -> None:
+    image = Image.new("RGB", (4, 2), "white")
+    image.putpixel((0, 0), (255, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    found = opened(saved(image, exif=exif))
+    assert found.size == (2, 4)
+    assert found.tobytes() == ImageOps.exif_transpose(Image.open(io.BytesIO(saved(image, exif=exif)))).tobytes()
+
+
+def test_of_an_animation_the_first_frame_is_read() -> None:
+    frames = [Image.new("RGB", (3, 3), colour) for colour in ("red", "blue")]
+    assert opened(saved(frames[0], "GIF", save_all=True, append_images=frames[1:])).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_large_images_are_made_smaller() -> None:
+    assert opened(saved(Image.new("RGB", (200, 20))), max_side=50).size == (50, 5)
+    assert opened(saved(Image.new("RGB", (1000, 1))), max_side=50).size == (50, 1)
+
+
+@pytest.mark.parametrize("size", [(101, 100), (10_000, 10_000), (12_000, 12_000), (50_000, 50_000), (2**31 - 1, 1)])
+def test_what_claims_too_many_pixels_is_not_decoded(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"allowed|cannot be decoded"):
+        opened(png_of_size(*size))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_files_that_are_cut_off_are_refused(form: str) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(noise), form)
+    for length in (len(data) // 2, 40):
+        with pytest.raises(ValueError, match=r"damaged or cut off|no image that is read here"):
+            opened(data[:length])
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"text", b"%PDF-1.4", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>", b"P6 1 1 255\n\0\0\0"]
+)
+def test_what_is_no_image_of_these_formats_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="it is no image that is read here"):
+        opened(data)
+
+
+def test_pixels_of_32_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match="its pixels are 32-bit numbers"):
+        opened(saved(Image.new("F", (2, 2)), "TIFF"))
