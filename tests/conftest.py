@@ -23,11 +23,13 @@ class FakeSite:
         version: str,
         entry_points: Mapping[str, Mapping[str, str]],
         modules: Mapping[str, str] | None = None,
+        requires: Sequence[str] = (),
     ) -> None:
-        """Write the metadata that pip would write, and the modules."""
+        """Write the metadata that pip would write, with these `Requires-Dist` lines, and the modules."""
         info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
         lines = []
         for group, points in entry_points.items():
             lines += [f"[{group}]", *(f"{key} = {value}" for key, value in points.items()), ""]

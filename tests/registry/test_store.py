@@ -8,7 +8,6 @@ import pytest
 
 from cenote.errors import PluginConflict, PluginError, UnknownPlugin
 from cenote.registry import Entry, Registry, load_object
-from cenote.registry.scan import installed_entries
 
 #: The group whose check costs least: anything that can be called will do.
 COMMANDS = "cenote.commands"
@@ -16,11 +15,6 @@ COMMANDS = "cenote.commands"
 
 def entry(name, value="math:sqrt", distribution="cenote-good", version="1.0", group=COMMANDS):
     return Entry(group, name, value, distribution, version)
-
-
-def test_the_built_ins_of_this_installation_are_found_once():
-    rules = [found for found in installed_entries() if found.group == "cenote.convert_rules"]
-    assert [(found.name, found.distribution) for found in rules] == [("suffixes", "cenote")]
 
 
 def test_names_are_sorted_and_the_mapping_is_read_only():
