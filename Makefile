@@ -41,6 +41,7 @@ check: setup ## formatting, lint, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy scripts benchmarks $(PLUGIN_SOURCES)
+	$(BIN)/mypy tests/strangers/acme/src
 	$(BIN)/mypy examples # one of them is called as a benchmark is
 	$(BIN)/lint-imports
 	@$(BIN)/python scripts/sizes.py
@@ -55,8 +56,9 @@ bench-check: setup ## run the benchmark's code on few texts, times not judged
 	@$(BIN)/python benchmarks/serve.py --requests 16 --batches 4 16 --rounds 1
 	@$(BIN)/python benchmarks/plugins.py --distributions 40 --adapters 4 --rounds 1 --no-limit
 
-docs: setup ## write the generated tables in README.md and docs/
+docs: setup ## write the generated parts of README.md and docs/
 	@$(BIN)/python scripts/tables.py
+	@$(BIN)/python scripts/extension_pages.py
 
 architectures: setup ## run a tiny model of every text class of transformers, and write down how each one runs
 	@$(BIN)/python scripts/architectures.py

@@ -16,7 +16,7 @@ from kit import render_kit
 from cenote.registry.points import POINTS, ExtensionPoint
 from cenote.testing.bench import table
 
-__all__ = ["documents", "main", "page_name"]
+__all__ = ["documents", "main"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "plugins" / "points"
@@ -36,6 +36,13 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "poolers": ("cenote.poolers.base:Pooler", "cenote.types:PoolingBatch", "cenote.types:PoolingRow"),
     "scorers": ("cenote.scoring.base:ScoreInput",),
     "media_loaders": ("cenote.media.base:MediaPolicy",),
+    "kernels": (
+        "cenote.kernels.l2_normalize.reference:l2_normalize",
+        "cenote.kernels.segment_pool.reference:segment_pool",
+        "cenote.kernels.linear.reference:prepare_linear",
+        "cenote.kernels.varlen_attention.reference:varlen_attention",
+        "cenote.kernels.maxsim.reference:maxsim",
+    ),
     "io_processors": (
         "cenote.io_processors.context:ProcessorContext",
         "cenote.io_processors.context:RequestContext",
@@ -74,14 +81,9 @@ _EXAMPLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def page_name(point: ExtensionPoint) -> str:
-    """Return the name of a point's page, which is also the group's in words that select plugins."""
-    return point.group.removeprefix("cenote.") if "." in point.group else "hooks"
-
-
 def documents() -> dict[Path, str]:
     """Return what each page, and the list of pages, must hold."""
-    blocks = {PAGES / f"{page_name(point)}.md": _blocks(point) for point in POINTS}
+    blocks = {PAGES / f"{point.short_name}.md": _blocks(point) for point in POINTS}
     blocks[PAGES.parent / "README.md"] = {"points": _list_of_points()}
     blocks[PAGES.parent / "testing.md"] = {"kit": "\n\n".join(render_kit(path) for path in _KIT)}
     pages = sorted(PAGES.parent.rglob("*.md"))
@@ -114,7 +116,7 @@ def _included(text: str) -> str:
 
 
 def _blocks(point: ExtensionPoint) -> dict[str, str]:
-    name = page_name(point)
+    name = point.short_name
     interfaces = (point.interface, *_ALSO.get(name, ()))
     return {
         "facts": _facts(point),
@@ -132,7 +134,7 @@ def _facts(point: ExtensionPoint) -> str:
         ["interface", f"`{public_import(point.interface)}`"],
         ["imported", point.loaded],
         ["checked by", f"`{public_import(point.check)}`"],
-        ["to switch one off", f"`--disable-plugins {page_name(point)}/NAME`"],
+        ["to switch one off", f"`--disable-plugins {point.short_name}/NAME`"],
     ]
     return table(["", ""], rows, align="ll")
 
@@ -161,7 +163,7 @@ def _example(group: str, name: str) -> str:
 
 def _list_of_points() -> str:
     rows = [
-        [f"[{page_name(point)}](points/{page_name(point)}.md)", f"`{point.group}`", point.names, point.target]
+        [f"[{point.short_name}](points/{point.short_name}.md)", f"`{point.group}`", point.names, point.target]
         for point in POINTS
     ]
     return table(["page", "group", "the entry's name is", "it points at"], rows, align="llll")

@@ -35,7 +35,8 @@ def render(path: str) -> str:
     """
     module, _, name = path.partition(":")
     if name == "HOOKS":
-        return "\n\n".join(_hook(node) for node in source_tree(module).body if _is_hook(node))
+        hooks = [_hook(node) for node in source_tree(module).body if _is_hook(node)]
+        return "\n\n".join([markdown(source_tree(module)), *hooks])
     for node in source_tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return _class(node, path)
@@ -85,7 +86,8 @@ def _hook(node: ast.stmt) -> str:
 
 def _class(node: ast.ClassDef, path: str) -> str:
     bases = f"({', '.join(ast.unparse(base) for base in node.bases)})" if node.bases else ""
-    lines = [public_import(path), "", f"class {node.name}{bases}:"]
+    marks = [f"@{ast.unparse(mark)}" for mark in node.decorator_list]
+    lines = [public_import(path), "", *marks, f"class {node.name}{bases}:"]
     methods = [item for item in node.body if isinstance(item, _Function) and _is_public(item.name)]
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and _is_public(_targets(item)[0]):
@@ -109,14 +111,39 @@ def _signature(node: _Function) -> Iterator[str]:
     """Yield the line of a definition, or its lines where it is long."""
     start = f"{'async ' if isinstance(node, ast.AsyncFunctionDef) else ''}def {node.name}("
     end = f"){'' if node.returns is None else f' -> {ast.unparse(node.returns)}'}: ..."
-    inside = ast.unparse(node.args)
-    if len(start + inside + end) <= _WIDTH - 4:
-        yield start + inside + end
+    arguments = list(_arguments(node.args))
+    if len(start + ", ".join(arguments) + end) <= _WIDTH - 4:
+        yield start + ", ".join(arguments) + end
         return
     yield start
-    for argument in re.split(r", (?![^\[(]*[\])])", inside):
+    for argument in arguments:
         yield f"    {argument},"
     yield end
+
+
+def _arguments(given: ast.arguments) -> Iterator[str]:
+    """Yield the arguments of a definition as they are written, with the marks between their kinds."""
+    positional = [*given.posonlyargs, *given.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults))
+    defaults += given.defaults
+    for place, (argument, default) in enumerate(zip(positional, defaults, strict=True), start=1):
+        yield _argument(argument, default)
+        if place == len(given.posonlyargs):
+            yield "/"
+    if given.vararg is not None:
+        yield f"*{_argument(given.vararg, None)}"
+    elif given.kwonlyargs:
+        yield "*"
+    for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
+        yield _argument(argument, default)
+    if given.kwarg is not None:
+        yield f"**{_argument(given.kwarg, None)}"
+
+
+def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+    if default is None:
+        return ast.unparse(argument)
+    return f"{ast.unparse(argument)} = {ast.unparse(default)}"
 
 
 def _code(lines: list[str]) -> str:
@@ -132,7 +159,7 @@ def _comment_above(module: str, node: ast.stmt) -> list[str]:
     return found
 
 
-def markdown(node: ast.ClassDef | _Function) -> str:
+def markdown(node: ast.Module | ast.ClassDef | _Function) -> str:
     """Return a docstring as Markdown."""
     parts: list[str] = []
     heading = ""

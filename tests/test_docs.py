@@ -13,7 +13,7 @@ import pytest
 from cenote.config.server import ServerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
 FRAGMENTS = sorted(path for path in (ROOT / "changelog").iterdir() if path.name != "README.md")
 KINDS = ("breaking", "added", "changed", "fixed", "faster")
 

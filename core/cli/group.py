@@ -43,10 +43,24 @@ class CommandGroup(LazyGroup):
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the placeholder of a command, or None for an unknown name."""
+        """Return the placeholder of a command, or None for an unknown name; one that is kept out is not listed."""
         if cmd_name not in self.commands:
             self._add_plugins()
-        return super().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, cmd_name)
+        if found is None and default_registry().rejections(COMMANDS, cmd_name):
+            return typer.core.TyperCommand(cmd_name)  # calling it tells why it does not take part
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, real command and remaining arguments; the command is imported here.
+
+        Raises:
+            PluginError: a plugin offers the name, but does not take part.
+        """
+        if self.get_command(ctx, args[0]) is None:
+            for rejection in default_registry().rejections(COMMANDS, args[0]):
+                raise rejection.error()
+        return super().resolve_command(ctx, args)
 
     def real_command(self, name: str) -> Any:
         """Import a command.

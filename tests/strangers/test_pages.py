@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from cenote.testing.checkpoints import build_checkpoint
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "plugins"
 _WRITTEN_BY_SCRIPT = re.compile(r"<!-- (?:generated|include): .*?<!-- end -->", re.DOTALL)
-_BLOCK = re.compile(r"(?:^`([^`\n]+)`[^\n]*:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"(?:^`([\w./]+\.(?:py|toml))`[^\n]*:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 _RUN = """
 import contextlib, io, json, sys
 found = {}
 for page, programs in json.load(sys.stdin).items():
-    space = {"__name__": page}
+    space = {"__name__": "__main__"}
     found[page] = []
     for program in programs:
         printed = io.StringIO()
@@ -79,11 +80,9 @@ def blocks(page: str) -> list[Block]:
 
 def programs(page: str) -> list[tuple[str, str]]:
     """Return the programs of a page, each with what the block behind it says that it prints."""
-    found, parts = [], blocks(page)
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
-        if part.kind == "python" and part.file is None:
-            found.append((part.text, following.text if following and following.kind == "text" else ""))
-    return found
+    parts = blocks(page)
+    shown = {id(before): after.text for before, after in pairwise(parts) if after.kind == "text"}
+    return [(part.text, shown.get(id(part), "")) for part in parts if part.kind == "python" and part.file is None]
 
 
 def commands(block: Block) -> Iterator[tuple[str, str]]:
@@ -94,9 +93,15 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def assert_shown(command: str, shown: str, printed: str) -> None:
-    """Check that a page shows what was printed; a line `...` stands for any lines."""
-    lines = [r"(?:.*\n)*?" if line == "..." else re.escape(line) + r" *\n" for line in shown.splitlines()]
-    assert re.fullmatch("".join(lines), printed), f"$ {command}\n{printed}"
+    """Check that a page shows what was printed, but for blanks; a line `...` stands for any lines."""
+    lines = [r"(?:.*\n)*?" if line == "..." else re.escape(line) + "\n" for line in _without_blanks(shown)]
+    assert re.fullmatch("".join(lines), "".join(f"{line}\n" for line in _without_blanks(printed))), (
+        f"$ {command}\n{printed}"
+    )
+
+
+def _without_blanks(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
 
 
 def ask(client: httpx.Client, command: str) -> str:

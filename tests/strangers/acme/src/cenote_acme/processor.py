@@ -63,4 +63,4 @@ class Nearest(IOProcessor[NearestRequest, NearestResponse]):
         similarities = [float(query @ row) for row in rows]
         best = max(range(len(rows)), key=lambda index: similarities[index])
         text = context.state["texts"][best]
-        return NearestResponse(index=best, text=text, similarity=similarities[best])
+        return NearestResponse(index=best, text=text, similarity=round(similarities[best], 4))
