@@ -84,11 +84,10 @@ def find_codec(name: str, param: str = "output_dtype") -> Codec:
         raise InvalidRequest(f"{param} is {name!r:.80}; it must be one of {known}.", param=param)
     entry = offers[0]
     try:
-        codec = registry.get(_GROUP, name)
-        check_codec(codec)
+        codec = registry.get(_GROUP, name)  # which checks it by `check_codec`
     except PluginConflict as exc:
         raise CodecError(str(exc), plugin=name, distribution=entry.distribution) from exc
-    except (PluginError, TypeError) as exc:
+    except PluginError as exc:
         text = f"The output codec {name!r} of {entry.source} does not load. The log of this process has the reason."
         raise CodecError(text, plugin=name, distribution=entry.distribution) from exc
     return Codec(name, entry.distribution, entry.source, codec)
