@@ -119,4 +119,4 @@ class OfflineProcessing(OfflineFace):
         """Stop the engine, and close the IO processors. Idempotent."""
         super().shutdown()
         self._close_processors()
-        self._hook_loop.close()
+        self._hook_loop.close(seconds=10)

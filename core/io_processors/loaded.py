@@ -75,8 +75,10 @@ class LoadedProcessor:
 def _contained(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
-    except (StopIteration, SystemExit, asyncio.CancelledError) as exc:  # no future hands these on as what they are
-        raise RuntimeError(f"{function!r} raised {type(exc).__name__}.") from exc
+    except BaseException as exc:
+        if isinstance(exc, Exception) and not isinstance(exc, StopIteration):
+            raise
+        raise RuntimeError(f"{function!r} raised {type(exc).__name__}.") from exc  # a future hands on no such thing
 
 
 def close_processors(processors: Sequence[LoadedProcessor], *, seconds: float = 10.0) -> None:

@@ -24,8 +24,6 @@ __all__ = ["Answer", "Observe", "ProcessorRun", "Work"]
 
 T = TypeVar("T")
 
-#: Whatever a plugin raises costs one request: neither `sys.exit()` nor a cancelled future may end more.
-_RAISED = (Exception, SystemExit, asyncio.CancelledError)
 #: What errors blame in a prompt: none of these is a field of a request with `data`.
 _OF_PROMPTS = (None, "input", "input_tokens", "messages", "prompt", "prompt_token_ids", "text", "token_type_ids")
 
@@ -137,8 +135,8 @@ class ProcessorRun:
         def guarded() -> T:
             try:
                 return function(*arguments)
-            except _RAISED as exc:
-                raise fault(self._who, hook, exc) from exc
+            except BaseException as exc:
+                raise self._fault(hook, exc) from exc
 
         return await self._calls.plain(self._who, guarded)
 
@@ -155,11 +153,22 @@ class ProcessorRun:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                raise fault(self._who, name, exc) from exc  # what the hook awaited was cancelled, and not the request
-            except _RAISED as exc:
-                raise fault(self._who, name, exc) from exc
+                raise self._fault(name, exc) from exc  # what the hook awaited was cancelled, and not the request
+            except BaseException as exc:
+                raise self._fault(name, exc) from exc
 
         return await self._calls.awaited(guarded)
+
+    def _fault(self, hook: str, cause: BaseException) -> Exception:
+        """Return the error for whatever a hook raises, `SystemExit` included: it costs one request, not the process.
+
+        Raises:
+            KeyboardInterrupt: the cause is one.
+            GeneratorExit: the cause is one.
+        """
+        if isinstance(cause, KeyboardInterrupt | GeneratorExit):
+            raise cause
+        return fault(self._who, hook, cause)
 
     def _parse(self, data: Any) -> Any:
         model = self._who.request_model

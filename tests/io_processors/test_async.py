@@ -58,6 +58,8 @@ class OnLoop(IOProcessor[Any, Any]):
     async def pre_process_async(self, prompt, context):
         await asyncio.sleep(0)
         self.loop = asyncio.get_running_loop()
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await context.in_thread(next, iter(()))
         return await super().pre_process_async(prompt, context)
 
     def pre_process(self, prompt, context):

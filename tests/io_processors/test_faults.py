@@ -114,6 +114,10 @@ def cancelled() -> Any:
     raise asyncio.CancelledError
 
 
+class Stop(BaseException):
+    """What no `except Exception` catches."""
+
+
 _DO = "does not offer this: its"
 _LOG = "; the log has the reason."
 
@@ -134,6 +138,7 @@ _LOG = "; the log has the reason."
         ({"pre": raising(NotImplementedError())}, 501, f"{_DO} pre_process is not implemented."),
         ({"pre": raising(SystemExit(3))}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": raising(StopIteration())}, 500, f"failed in pre_process{_LOG}"),
+        ({"pre": raising(Stop())}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": cancelled}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": 3}, 500, "returned from pre_process what is no prompt: prompts must be a string"),
         ({"pre": ["a", None]}, 500, "returned from pre_process what is no prompt: Prompt 1: A prompt must be"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,29 @@ def test_settings_of_the_operators_file_and_of_an_option_reach_a_processor_as_it
         assert llm.report()["io_processors"] == "both, raw"
     monkeypatch.undo()
     default_registry().refresh()
+
+
+def test_a_checkpoint_that_names_a_processor_gets_it_only_where_that_is_allowed(
+    offer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = build_checkpoint("bert", tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "io_processor_plugin": offer(Good, "theirs")}))
+    with LLM(str(folder)) as llm:
+        assert llm.io_processors == ()
+        assert "config.json asks for the IO processor 'theirs', which is not loaded" in caplog.text
+    with LLM(str(folder), io_processor_from_config=True) as llm:
+        assert llm.io_processors == ("theirs",)
+        assert llm.encode({"data": ["a", "b"]}, pooling_task="plugin", use_tqdm=False)[0].outputs.data == 2
+    with LLM(str(folder), io_processor_from_config=True, io_processor_plugin=offer(Awaiting, "ours")) as llm:
+        assert llm.io_processors == ("ours",)
+
+
+def test_a_processor_that_is_added_later_is_the_last(offer, tmp_path: Path) -> None:
+    names = [offer(Good, "first"), offer(Set, "second")]
+    with LLM(str(build_checkpoint("bert", tmp_path)), io_processor_plugin=names[0]) as llm:
+        llm.add_processor("second", {"pages": 9})
+        assert llm.io_processors == ("first", "second")
+        assert llm.processor("second").processor.context.settings.pages == 9
+        with pytest.raises(InvalidRequest, match="The IO processor 'second' is loaded already"):
+            llm.add_processor("second")
