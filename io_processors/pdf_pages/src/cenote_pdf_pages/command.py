@@ -70,7 +70,7 @@ def _embedded(
     given = {"pdf": base64.b64encode(data).decode("ascii"), "password": password}
     for start in range(0, len(chosen), _GROUP):
         asked: Any = {"data": {**common, "documents": {**given, "pages": chosen[start : start + _GROUP]}}}
-        (result,) = llm.encode(asked, pooling_task="plugin")
+        (result,) = llm.encode(asked, pooling_task="plugin", use_tqdm=False)
         answer: Any = result.outputs.data
         for page in answer.documents[0].pages:
             yield {"page_count": count, **page.model_dump(exclude_none=True)}

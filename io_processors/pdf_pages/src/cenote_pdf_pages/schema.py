@@ -75,25 +75,25 @@ class AnsweredPage(BaseModel):
 
     Attributes:
         page: its number, from 1.
-        embedding: the vector of the task `embed`; base64 text where the request asked for it.
-        vectors: those of `token_embed`, one per row; base64 text of all rows where the request asked for it.
-        shape: shape of `embedding` or `vectors`.
         width: pixels of the image that was embedded, or null where text was.
         height: the same.
         text: its text, where the request asked for it.
         truncated: only the beginning of its text was embedded, or is in `text`.
         skipped: why the page has no embedding, or null.
+        shape: shape of `embedding` or `vectors`.
+        embedding: the vector of the task `embed`; base64 text where the request asked for it.
+        vectors: those of `token_embed`, one per row; base64 text of all rows where the request asked for it.
     """
 
     page: int
-    embedding: list[float] | list[int] | str | None = None
-    vectors: list[list[float]] | list[list[int]] | str | None = None
-    shape: list[int] | None = None
     width: int | None = None
     height: int | None = None
     text: str | None = None
     truncated: bool = False
     skipped: str | None = None
+    shape: list[int] | None = None
+    embedding: list[float] | list[int] | str | None = None
+    vectors: list[list[float]] | list[list[int]] | str | None = None
 
 
 class AnsweredDocument(BaseModel):
