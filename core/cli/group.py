@@ -39,7 +39,10 @@ class CommandGroup(LazyGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return built-in names in their order, then those of plugins."""
-        self._add_plugins()
+        try:
+            self._add_plugins()
+        except InvalidRequest as exc:  # a wrong file of plugins must not keep anybody from reading the help
+            report_error(exc)
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -79,12 +82,8 @@ class CommandGroup(LazyGroup):
     def _add_plugins(self) -> None:
         if self._looked_for_plugins:
             return
+        offers = default_registry().entries(COMMANDS)
         self._looked_for_plugins = True
-        try:
-            offers = default_registry().entries(COMMANDS)
-        except InvalidRequest as exc:  # a wrong file of plugins must not keep anybody from reading the help
-            report_error(exc)
-            return
         for name in sorted(offers.keys() - BUILT_IN.keys()):
             text = f"from {' and '.join(sorted(entry.source for entry in offers[name]))}"
             self.commands[name] = typer.core.TyperCommand(name, help=text, rich_help_panel="Commands of plugins")
