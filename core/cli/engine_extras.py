@@ -21,22 +21,24 @@ _POOLER = "pooler_config__"
 _LORA = "--lora-modules"
 _NAMES = "--served-model-name"
 _KEYS = "--api-key"
+_HOSTS = "--allowed-media-domains"
 #: Fields that PoolerConfig answers with more than that it does not know them.
 _OLDER_SETTINGS = ("logit_bias", "normalize")
 
 
 class SpreadCommand(typer.core.TyperCommand):
-    """A command that takes several words after one of three flags, as `vllm serve` does.
+    """A command that takes several words after one of four flags, as `vllm serve` does.
 
-    The flags are `--lora-modules`, `--served-model-name` and `--api-key`. A word after the names is one more name: a
-    model must stand before them, or be named with `--model`. A word after a key is one more key only where that is so,
-    since a model's name that counts as a key would open the server to everybody who knows it.
+    The flags are `--lora-modules`, `--served-model-name`, `--allowed-media-domains` and `--api-key`. A word after the
+    names is one more name: a model must stand before them, or be named with `--model`. A word after a host or a key is
+    one more of them only where that is so, since a model's name that counts as a key would open the server to everybody
+    who knows it.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the flag in front of each adapter, name and key but the first."""
+        """Repeat the flag in front of each adapter, name, host and key but the first."""
         spread: list[str] = []
-        flags = {_NAMES, _KEYS} if self._has_model(args) else {_NAMES}
+        flags = {_NAMES, *(flag for flag in (_KEYS, _HOSTS) if self._has_model(args, flag))}
         for word in args:
             is_module = word.startswith("{") or ("=" in word and not word.startswith("-"))
             if is_module and len(spread) > 1 and spread[-2] == _LORA:
@@ -46,9 +48,9 @@ class SpreadCommand(typer.core.TyperCommand):
             spread.append(word)
         return super().parse_args(ctx, spread)
 
-    def _has_model(self, args: list[str]) -> bool:
-        """Return whether a model is named by `--model`, or by a word that stands before the first key."""
-        before = args[: args.index(_KEYS)] if _KEYS in args else args
+    def _has_model(self, args: list[str], flag: str) -> bool:
+        """Return whether a model is named by `--model`, or by a word that stands before the first use of a flag."""
+        before = args[: args.index(flag)] if flag in args else args
         takes_value = {name for item in self.params if not getattr(item, "is_flag", True) for name in item.opts}
         words = [word for last, word in zip(["", *before], before, strict=False) if last not in takes_value]
         return not {"--model", "-m"}.isdisjoint(args) or any(not word.startswith("-") for word in words)

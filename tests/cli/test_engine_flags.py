@@ -121,6 +121,27 @@ def test_several_served_names_may_follow_one_flag():
 
 
 @pytest.mark.parametrize(
+    ("words", "hosts"),
+    [
+        (("--model", "m", "--allowed-media-domains", "a.example", "b.example"), ["a.example", "b.example"]),
+        (("--allowed-media-domains=a.example,b.example", "--media-timeout", "2"), ["a.example,b.example"]),
+        (("--allowed-media-domains", "a.example", "--allowed-media-domains", "b"), ["a.example", "b"]),
+    ],
+)
+def test_hosts_of_media_may_follow_one_flag_or_several(words: tuple[str, ...], hosts: list[str]) -> None:
+    app, found = typer.Typer(add_completion=False), []
+
+    @app.command(cls=SpreadCommand)
+    @engine_flags
+    def command(model: str = "", **options: Any) -> None:
+        found.append(engine_options(options))
+
+    finished = CliRunner().invoke(app, list(words))
+    assert finished.exit_code == 0, finished.output
+    assert found[0]["allowed_media_domains"] == hosts
+
+
+@pytest.mark.parametrize(
     ("words", "models", "keys"),
     [
         (("folder", "--api-key", "a", "b", "--port", "2"), ["folder"], ["a", "b"]),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cenote.config.media_hosts import spell_host
 from cenote.errors import InvalidRequest
 from cenote.media import MediaPolicy, load_media
+from cenote.media.address import parse_target
 from cenote.media.http import HttpLoader
 
 
@@ -200,3 +206,22 @@ def test_no_proxy_of_the_environment_is_used(loader, server, policy, monkeypatch
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert loader.load(f"http://images.example:{server.port}/page", policy) == b"bytes of a page"
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"/\\@:?#%.[]-_ \t\n\x00a1", "http:", "https://", "evil.org", "ok.org", "。", "ß"]),
+        max_size=14,
+    )
+)
+def test_whoever_reads_an_accepted_address_finds_the_same_host(parts: list[str]) -> None:
+    url = "http://" + "".join(parts)
+    try:
+        target = parse_target(url)
+    except InvalidRequest:
+        return
+    read = urlsplit(url)
+    assert read.hostname is not None
+    assert spell_host(read.hostname) == target.host == spell_host(httpx.URL(url).host)
+    assert (read.port or 80) == target.port
+    assert read.username is None
