@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CausalKind",
     "ChatOptions",
+    "DataPrompt",
     "MediaItem",
     "MediaPrompt",
     "Message",
@@ -74,6 +75,12 @@ class MediaPrompt(TypedDict, total=False):
 
     multi_modal_data: Mapping[str, Any]
     prompt: str
+
+
+class DataPrompt(TypedDict):
+    """What a request for an IO processor holds, in place of prompts; the processor says what it may be."""
+
+    data: Any
 
 
 #: One message of a conversation: `{"role": ..., "content": ...}`.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Unpack, cast, overload
+from typing import Unpack, cast, overload
 
 from cenote.engine.call_options import CallOptions, Prompts
 from cenote.engine.late import LateChunking
@@ -20,7 +20,7 @@ from cenote.outputs import (
     OutputDtype,
     PoolingRequestOutput,
 )
-from cenote.types import PoolingParams
+from cenote.types import DataPrompt, PoolingParams
 
 __all__ = ["LLM"]
 
@@ -54,7 +54,7 @@ class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
     @overload
     def encode(
         self,
-        prompts: Prompts,
+        prompts: Prompts | DataPrompt,
         pooling_params: Params = None,
         *,
         pooling_task: str | None = None,
@@ -76,7 +76,7 @@ class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
     ) -> list[FormsRequestOutput]: ...
     def encode(
         self,
-        prompts: Prompts,
+        prompts: Prompts | DataPrompt,
         pooling_params: Params = None,
         *,
         pooling_task: str | None = None,
@@ -108,8 +108,9 @@ class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
             ProcessorError: the IO processor refused the data (also a ValueError), or failed.
         """
         if is_for_processor(prompts, pooling_task) and outputs is None:
-            data = cast("Mapping[str, Any]", prompts)["data"]
+            data = cast("DataPrompt", prompts)["data"]
             return self._process(data, pooling_params, io_processor, output_dtype, **options)
+        prompts = cast("Prompts", prompts)
         self._refuse_processor(prompts, pooling_task, io_processor)
         if outputs is not None and pooling_task is not None:
             text = f"outputs and pooling_task={pooling_task!r} both say what to return; give one of them."
