@@ -14,23 +14,20 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from cenote.engine import LLM, AsyncLLM
 from cenote.errors import CenoteError
 from cenote.io_processors import IO_PROCESSOR_API, IOProcessor
-from cenote.registry import default_registry
-from cenote.testing.answers import as_json, assert_same_answer
-from cenote.testing.capabilities import Capable, needs
-from cenote.testing.checkpoints import build_checkpoint
-from cenote.testing.lookalikes import LOOKALIKES
-from cenote.testing.processor_calls import ask, ask_together, post
-from cenote.testing.processor_threads import watched
+from cenote.testing.capabilities import needs
+from cenote.testing.conformance.answers import assert_same_answer
+from cenote.testing.conformance.processor_base import ProcessorBase, offline
+from cenote.testing.conformance.processor_calls import ask, ask_together, post
+from cenote.testing.conformance.processor_variants import blocking_only, watched
 
 __all__ = ["IOProcessorConformance"]
 
@@ -40,104 +37,8 @@ _STRANGE: tuple[Any, ...] = (0, -1.5, "", "text", True, [], {}, [None], [[1]], {
 _CROWD = 6
 
 
-class IOProcessorConformance(Capable):
-    """What every IO processor must do.
-
-    Attributes:
-        processor: name of the entry point, or the class. Must be set.
-        settings: what an operator would set for it.
-        family: the look-alike to run with; None takes the one that `LOOKALIKES` has for its first task.
-        options: further options of `LLM`.
-        bad_examples: values of `data` that it must refuse as the client's fault.
-        tolerance: largest difference allowed between numbers of two equal requests.
-    """
-
-    processor: ClassVar[str | type[IOProcessor[Any, Any]] | None] = None
-    settings: ClassVar[Mapping[str, Any]] = {}
-    family: ClassVar[str | None] = None
-    options: ClassVar[Mapping[str, Any]] = {}
-    bad_examples: ClassVar[Sequence[Any]] = ()
-    tolerance: ClassVar[float] = 1e-5
-
-    @classmethod
-    def capabilities(cls) -> frozenset[str]:
-        """Return which of `installed`, `request`, `response` and `bad examples` there are."""
-        found = {"installed": isinstance(cls.processor, str), "bad examples": bool(cls.bad_examples)}
-        if cls.processor is not None:
-            kind = cls.processor_class()
-            found |= {"request": kind.Request is not None, "response": kind.Response is not None}
-        return frozenset(name for name, has in found.items() if has)
-
-    @classmethod
-    def processor_class(cls) -> type[IOProcessor[Any, Any]]:
-        """Return the class under test."""
-        if cls.processor is None:
-            raise cls.missing("the attribute 'processor'")
-        if isinstance(cls.processor, str):
-            loaded: type[IOProcessor[Any, Any]] = default_registry().get("cenote.io_processors", cls.processor)
-            return loaded
-        return cls.processor
-
-    # Fixtures to override.
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def examples(cls) -> Sequence[Any]:
-        """Values of `data` that work: at least two different ones."""
-        return cls.processor_class().examples
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def checkpoint(cls, tmp_path_factory: pytest.TempPathFactory) -> str | Path:
-        """Folder or name of the checkpoint to run with."""
-        tasks = (cls.processor_class().tasks or ("embed",))[0].split("&")
-        known = [LOOKALIKES[task] for task in tasks if task in LOOKALIKES]
-        family = cls.family or next(iter(known), None)
-        if family is None:
-            raise cls.missing(f"the fixture 'checkpoint': there is no look-alike for the tasks {tasks}")
-        return build_checkpoint(family, tmp_path_factory.mktemp("checkpoint"))
-
-    # Fixtures of the kit.
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def name(cls) -> Iterator[str]:
-        """The name under which the processor is selected; a class is registered for the time of its tests."""
-        if isinstance(cls.processor, str):
-            yield cls.processor
-            return
-        name = f"kit-{cls.processor_class().__name__}"
-        undo = default_registry().register("cenote.io_processors", name, cls.processor_class())
-        yield name
-        undo()
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def model(cls, checkpoint: str | Path, name: str) -> Iterator[LLM]:
-        """The loaded model, with the processor."""
-        with LLM(str(checkpoint), **cls._options(name)) as model:
-            yield model
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def engine(cls, checkpoint: str | Path, name: str) -> Iterator[AsyncLLM]:
-        """The same for an event loop."""
-        engine = AsyncLLM(str(checkpoint), **cls._options(name))
-        yield engine
-        asyncio.run(engine.shutdown())
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def answers(cls, model: LLM, examples: Sequence[Any]) -> list[Any]:
-        """What each example gives offline, in a call of its own, as JSON."""
-        assert len({json.dumps(as_json(data), sort_keys=True) for data in examples}) > 1, (
-            "The tests need two or more different examples: with one, a mix-up of two requests could not be seen."
-        )
-        return [_offline(model, data) for data in examples]
-
-    @classmethod
-    def _options(cls, name: str) -> dict[str, Any]:
-        return {"io_processor_plugin": name, "io_processor_settings": {name: dict(cls.settings)}, **cls.options}
+class IOProcessorConformance(ProcessorBase):
+    """What every IO processor must do; the attributes and fixtures are those of `ProcessorBase`."""
 
     # The class.
 
@@ -185,7 +86,7 @@ class IOProcessorConformance(Capable):
         self, model: LLM, examples: Sequence[Any], answers: list[Any]
     ) -> None:
         for data, answer in zip(reversed(examples), reversed(answers), strict=True):
-            assert_same_answer(_offline(model, data), answer, tolerance=self.tolerance, name="again")
+            assert_same_answer(offline(model, data), answer, tolerance=self.tolerance, name="again")
 
     def test_the_event_loop_gets_what_one_caller_gets(
         self, engine: AsyncLLM, name: str, examples: Sequence[Any], answers: list[Any]
@@ -213,15 +114,17 @@ class IOProcessorConformance(Capable):
         self, checkpoint: str | Path, examples: Sequence[Any], answers: list[Any]
     ) -> None:
         kind, threads = watched(self.processor_class())
-        undo = default_registry().register("cenote.io_processors", "kit-watched", kind)
-        try:
-            engine = AsyncLLM(str(checkpoint), **self._options("kit-watched"))
-            loop_thread, found = asyncio.run(_in_this_thread(engine, examples[:1]))
-        finally:
-            undo()
+        loop_thread, found = self.answers_of(kind, checkpoint, examples[:1])
         assert_same_answer(found, answers[:1], tolerance=self.tolerance, name="watched")
         called = {hook for hook, thread in threads if thread == loop_thread}
         assert called == set(), "these hooks held up the event loop"
+
+    @needs("both variants")
+    def test_sync_and_async_hooks_agree(
+        self, checkpoint: str | Path, examples: Sequence[Any], answers: list[Any]
+    ) -> None:
+        _, found = self.answers_of(blocking_only(self.processor_class()), checkpoint, examples)
+        assert_same_answer(found, answers, tolerance=self.tolerance, name="with the blocking hooks")
 
     # Refusals.
 
@@ -231,7 +134,7 @@ class IOProcessorConformance(Capable):
             assert 400 <= reply.status_code < 500, (data, reply.text)
             assert name in reply.json()["error"]["message"], data
             with pytest.raises(CenoteError, match=name):
-                _offline(model, data)
+                offline(model, data)
 
     def test_strange_data_is_never_our_fault(self, engine: AsyncLLM, name: str) -> None:
         strange = (None, *_STRANGE)
@@ -253,20 +156,6 @@ import importlib, sys
 importlib.import_module(sys.argv[1])
 print(",".join(sorted({"torch", "transformers"} & set(sys.modules))))
 """
-
-
-def _offline(model: LLM, data: Any) -> Any:
-    """Return the answer to one request, as JSON."""
-    prompt: Any = {"data": data}
-    (output,) = model.encode(prompt, pooling_task="plugin", use_tqdm=False)
-    return as_json(output.outputs.data)
-
-
-async def _in_this_thread(engine: AsyncLLM, examples: Sequence[Any]) -> tuple[int, list[Any]]:
-    try:
-        return threading.get_ident(), await ask(engine, "kit-watched", examples)
-    finally:
-        await engine.shutdown()
 
 
 def _assert_complete(schema: dict[str, Any]) -> None:

@@ -126,6 +126,91 @@ class TestGenerous(PoolerConformance):
 """
 
 
+_PROCESSORS = """
+from pydantic import BaseModel
+from cenote.io_processors import IOProcessor
+from cenote.testing.processors import IOProcessorConformance
+
+class Text(BaseModel):
+    text: str
+
+class Size(BaseModel):
+    size: int
+
+class Base(IOProcessor):
+    Request = Text
+    Response = Size
+    tasks = ("embed",)
+    examples = ({"text": "water"}, {"text": "How deep is the well?"})
+
+    def pre_process(self, prompt, context):
+        context.state["text"] = prompt.text
+        return prompt.text
+
+    def post_process(self, outputs, context):
+        return Size(size=len(context.state["text"]))
+
+class Keeping(Base):
+    # Keeps the text of a request on itself.
+    def pre_process(self, prompt, context):
+        self.text = prompt.text
+        return prompt.text
+
+    def post_process(self, outputs, context):
+        return Size(size=len(self.text))
+
+class Counting(Base):
+    # Answers the second request otherwise than the first.
+    seen = 0
+
+    def post_process(self, outputs, context):
+        Counting.seen += 1
+        return Size(size=Counting.seen)
+
+class Crashing(Base):
+    # Takes data as it comes, and falls over it.
+    Request = None
+
+    def pre_process(self, prompt, context):
+        context.state["text"] = prompt["text"]
+        return prompt["text"] or "x"
+
+    def post_process(self, outputs, context):
+        return Size(size=len(context.state["text"]) // (len(context.state["text"]) - 1000))
+
+class Lenient(Base):
+    Request = None
+
+    def parse_data(self, data):
+        return Text(text=str(data))
+
+class Diverging(Base):
+    # Its async variant does something else.
+    async def post_process_async(self, outputs, context):
+        return Size(size=-1)
+
+class TestSound(IOProcessorConformance):
+    processor = Base
+    bad_examples = ({"text": 1},)
+
+class TestKeeping(IOProcessorConformance):
+    processor = Keeping
+
+class TestCounting(IOProcessorConformance):
+    processor = Counting
+
+class TestCrashing(IOProcessorConformance):
+    processor = Crashing
+
+class TestLenient(IOProcessorConformance):
+    processor = Lenient
+    bad_examples = ({"no text": 1},)
+
+class TestDiverging(IOProcessorConformance):
+    processor = Diverging
+"""
+
+
 def _run_pytest(source: str, folder: Path) -> str:
     (folder / "test_generated.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder)]
@@ -169,6 +254,22 @@ def test_poolers_that_are_wrong_are_caught(tmp_path: Path) -> None:
         for name in names:
             assert f"FAILED test_generated.py::Test{kind}::test_{name}" in output
     assert "PASSED test_generated.py::TestPaddedMean::test_the_method_leaves_the_hidden_states_alone" in output
+
+
+def test_processors_that_are_wrong_are_caught(tmp_path: Path) -> None:
+    output = _run_pytest(_PROCESSORS, tmp_path)
+    wrong = {
+        "Keeping": ("requests_at_one_time_do_not_mix",),
+        "Counting": ("the_same_request_gets_the_same_answer", "http_gets_what_one_caller_gets"),
+        "Crashing": ("strange_data_is_never_our_fault",),
+        "Lenient": ("bad_data_is_refused_by_name",),
+        "Diverging": ("sync_and_async_hooks_agree",),
+    }
+    for kind, names in wrong.items():
+        for name in names:
+            assert f"FAILED test_generated.py::Test{kind}::test_{name}" in output
+    assert "::TestSound::" not in "".join(line for line in output.splitlines() if line.startswith("FAILED"))
+    assert "PASSED test_generated.py::TestSound::test_bad_data_is_refused_by_name" in output
 
 
 def test_what_does_not_apply_is_counted_as_deselected(tmp_path: Path) -> None:

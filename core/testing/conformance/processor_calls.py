@@ -11,7 +11,7 @@ import httpx
 from cenote.engine import AsyncLLM
 from cenote.io_processors import Encoding
 from cenote.server import build_app
-from cenote.testing.answers import as_json
+from cenote.testing.conformance.answers import as_json
 from cenote.types import PoolingParams, TokenizationOptions
 
 __all__ = ["ask", "ask_together", "post"]
