@@ -9,14 +9,13 @@ import runpy
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.checkpoints import build_static
 from cenote.testing.live import serving
 
 #: The plugin's own tests run in an environment that it is installed in.
@@ -104,11 +103,12 @@ def _bare() -> dict[str, str]:
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Links to every library of the running environment; this project's own distributions are left out."""
     folder = tmp_path_factory.mktemp("libraries")
-    for kind in ("purelib", "platlib"):
-        for path in Path(sysconfig.get_path(kind)).iterdir():
-            link = folder / path.name
-            if not _LEFT_OUT.fullmatch(path.name) and not link.exists():
-                link.symlink_to(path)
+    for place in sys.path:
+        if any(Path(place).glob("*.dist-info")):
+            for path in Path(place).iterdir():
+                link = folder / path.name
+                if not _LEFT_OUT.fullmatch(path.name) and not link.exists():
+                    link.symlink_to(path)
     return folder
 
 
@@ -184,9 +184,9 @@ def installed(new_venv: Callable[[], Venv], acme_wheel: Callable[[str], Path], a
 
 
 @pytest.fixture(scope="session")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny checkpoint that the core's own adapters load."""
-    return build_checkpoint("bert", tmp_path_factory.mktemp("bert"))
+def static_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny checkpoint that the core's own adapters load, and quickly."""
+    return build_static("model2vec", tmp_path_factory.mktemp("static"))
 
 
 @pytest.fixture(scope="session")

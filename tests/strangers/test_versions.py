@@ -16,7 +16,7 @@ import json, sys
 from cenote import LLM
 from cenote.errors import CenoteError
 found = {}
-for name, folder in zip(("acme", "bert"), sys.argv[1:]):
+for name, folder in zip(("acme", "static"), sys.argv[1:]):
     try:
         with LLM(folder) as llm:
             found[name] = llm.embed("water", use_tqdm=False)[0].outputs.embedding
@@ -59,22 +59,22 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(
-    new_venv: Callable[[], Any], acme_wheel: Callable[[str], Path], acme_model: Path, bert: Path
+    new_venv: Callable[[], Any], acme_wheel: Callable[[str], Path], acme_model: Path, static_model: Path
 ) -> Mapping[str, Seen]:
     """What one environment shows with each version of the plugin in turn, and without it at the end."""
     venv = new_venv()
     found = {}
     for version in ("0.1.0", "0.2.0", "0.3.0", "0.4.0"):
         venv.install(acme_wheel(version))
-        found[version] = _look(venv, acme_model, bert)
+        found[version] = _look(venv, acme_model, static_model)
     venv.uninstall("cenote-acme")
-    found["gone"] = _look(venv, acme_model, bert)
+    found["gone"] = _look(venv, acme_model, static_model)
     return found
 
 
-def _look(venv: Any, acme: Path, bert: Path) -> Seen:
+def _look(venv: Any, acme: Path, static: Path) -> Seen:
     hello = venv.cenote("acme-hello")
-    embedded = venv.run_python(_EMBED, str(acme), str(bert))
+    embedded = venv.run_python(_EMBED, str(acme), str(static))
     assert embedded.returncode == 0, embedded.stderr
     return Seen(
         listed=json.loads(venv.cenote("plugins", "list", "--json").stdout),
@@ -88,7 +88,7 @@ def test_an_upgrade_changes_the_answers_and_the_fingerprint(seen: Mapping[str, S
     first, second = seen["0.1.0"], seen["0.2.0"]
     assert set(second.states.values()) == {"active", "discovered"}
     assert np.abs(np.array(first.vectors["acme"]) - np.array(second.vectors["acme"])).max() > 0.01
-    assert first.vectors["bert"] == second.vectors["bert"]
+    assert first.vectors["static"] == second.vectors["static"]
     assert first.listed["fingerprint"] != second.listed["fingerprint"]
 
 
@@ -122,7 +122,7 @@ def test_without_the_plugin_its_model_has_no_adapter_and_the_message_says_what_t
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0", "0.3.0", "0.4.0", "gone"])
 def test_everything_else_works_whatever_the_plugin_does(version: str, seen: Mapping[str, Seen]) -> None:
     found = seen[version]
-    assert found.vectors["bert"] == seen["gone"].vectors["bert"]
+    assert found.vectors["static"] == seen["gone"].vectors["static"]
     assert "Serve a model over HTTP." in found.help
     others = {row["name"]: row["state"] for row in found.listed["plugins"] if row["distribution"] == "cenote"}
     assert set(others.values()) <= {"discovered", "active"}
