@@ -16,6 +16,7 @@ from cenote.config import EngineConfig
 from cenote.engine import AsyncLLM, ComputeLoop, Engine
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.errors import CheckpointError, EngineClosed
+from cenote.inputs import parse_prompts
 from cenote.types import PreparedInput
 
 OPTIONS = RequestOptions(task="embed")
@@ -139,7 +140,7 @@ def test_a_paused_engine_holds_up_nobody(recorder: Recorder, loop: ComputeLoop) 
 def test_models_are_loaded_and_run_in_the_shared_thread(
     recorder: Recorder, loop: ComputeLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cenote.engine import async_llm
+    from cenote.engine import async_face
     from cenote.engine.loader import LoadedModel
 
     def load(config: EngineConfig) -> LoadedModel:
@@ -148,14 +149,14 @@ def test_models_are_loaded_and_run_in_the_shared_thread(
             raise CheckpointError("no such model")
         return LoadedModel(str(config.model), recorder.model(str(config.model)), None, "cpu")
 
-    monkeypatch.setattr(async_llm, "load_model", load)
+    monkeypatch.setattr(async_face, "load_model", load)
     one = AsyncLLM("one", loop=loop)
     with pytest.raises(CheckpointError):
         AsyncLLM("wrong", loop=loop)
     two = AsyncLLM("two", loop=loop)
 
     async def both() -> list[float]:
-        prompts = [async_llm.parse_prompts([[7]]), async_llm.parse_prompts([[8]])]
+        prompts = [parse_prompts([[7]]), parse_prompts([[8]])]
         answers = await asyncio.gather(one.run(prompts[0], task="embed"), two.run(prompts[1], task="embed"))
         return [answer[0].outputs.data[0].item() for answer in answers]
 
