@@ -54,17 +54,6 @@ class CommandGroup(LazyGroup):
             return typer.core.TyperCommand(cmd_name)  # calling it tells why it does not take part
         return found
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return name, real command and remaining arguments; the command is imported here.
-
-        Raises:
-            PluginError: a plugin offers the name, but does not take part.
-        """
-        if self.get_command(ctx, args[0]) is None:
-            for rejection in default_registry().rejections(COMMANDS, args[0]):
-                raise rejection.error()
-        return super().resolve_command(ctx, args)
-
     def real_command(self, name: str) -> Any:
         """Import a command.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -107,10 +108,9 @@ class Catalog:
         trace(self._environment, message)
 
     def _build(self) -> Index:
-        from cenote import __version__
-
-        selection, running = self.choice().selection, self._running or __version__
-        index = build_index(self._installed(), self._local, selection, running, self.trace)
+        # The package is imported already, being the parent of this module, and stands above it: not imported here.
+        running = self._running or sys.modules["cenote"].__version__
+        index = build_index(self._installed(), self._local, self.choice().selection, running, self.trace)
         self._warn_of(index.unknown_allowed, "Names of entry points and of distributions count")
         return index
 
