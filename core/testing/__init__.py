@@ -1,5 +1,6 @@
-"""Conformance kit for adapters and kernels, tiny look-alike checkpoints, and real text. Extra: `cenote[testing]`.
+"""Conformance kit for plugins, tiny look-alike checkpoints, and real texts. Extra: `cenote[testing]`.
 
-Import the parts by name: `cenote.testing.adapter`, `.checkpoints`, `.corpus`, `.kernels`, `.live`, `.texts`. Nothing is
-imported here, because pytest must see the modules that hold assertions before anybody else imports them.
+Import the parts by name: `cenote.testing.adapter`, `.poolers`, `.processors`, `.kernels`, `.codecs`, `.scorers` for the
+kit, and `.checkpoints`, `.corpus`, `.live`, `.loras`, `.texts`. Nothing is imported here, because pytest must see the
+modules that hold assertions before anybody else imports them.
 """

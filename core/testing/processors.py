@@ -26,7 +26,7 @@ from cenote.io_processors import IO_PROCESSOR_API, IOProcessor
 from cenote.testing.capabilities import needs
 from cenote.testing.conformance.answers import assert_same_answer
 from cenote.testing.conformance.processor_base import ProcessorBase, offline
-from cenote.testing.conformance.processor_calls import ask, ask_together, post
+from cenote.testing.conformance.processor_calls import ask, ask_together, post, published
 from cenote.testing.conformance.processor_variants import blocking_only, watched
 
 __all__ = ["IOProcessorConformance"]
@@ -54,6 +54,13 @@ class IOProcessorConformance(ProcessorBase):
         _assert_complete(request.model_json_schema())
         for data in examples:
             request.model_validate(data)
+
+    @needs("request")
+    def test_its_request_is_in_the_openapi_document(self, engine: AsyncLLM, name: str) -> None:
+        request = self.processor_class().Request
+        assert request is not None
+        shown, own = asyncio.run(published(engine, name)), request.model_json_schema()
+        assert set(shown.get("properties", {})) == set(own.get("properties", {}))
 
     @needs("response")
     def test_its_response_has_a_json_schema(self) -> None:

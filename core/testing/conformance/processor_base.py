@@ -139,8 +139,7 @@ class ProcessorBase(Capable):
 
 def offline(model: LLM, data: Any) -> Any:
     """Return the answer to one request, as JSON."""
-    prompt: Any = {"data": data}
-    (output,) = model.encode(prompt, pooling_task="plugin", use_tqdm=False)
+    (output,) = model.encode({"data": data}, pooling_task="plugin", use_tqdm=False)
     return as_json(output.outputs.data)
 
 

@@ -14,7 +14,7 @@ from cenote.server import build_app
 from cenote.testing.conformance.answers import as_json
 from cenote.types import PoolingParams, TokenizationOptions
 
-__all__ = ["ask", "ask_together", "post"]
+__all__ = ["ask", "ask_together", "post", "published"]
 
 
 async def ask(engine: AsyncLLM, processor: str, requests: Sequence[Any]) -> list[Any]:
@@ -42,6 +42,19 @@ async def post(engine: AsyncLLM, processor: str, requests: Sequence[Any]) -> lis
     transport = httpx.ASGITransport(build_app(engine), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://kit") as client:
         return [await client.post("/pooling", json={"data": data, "io_processor": processor}) for data in requests]
+
+
+async def published(engine: AsyncLLM, processor: str) -> Any:
+    """Return the schema of `data` that a server's OpenAPI document has for the processor."""
+    transport = httpx.ASGITransport(build_app(engine))
+    async with httpx.AsyncClient(transport=transport, base_url="http://kit") as client:
+        document = (await client.get("/openapi.json")).json()
+    body = document["paths"]["/pooling"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    forms = [form["properties"] for form in body["oneOf"] if "io_processor" in form["properties"]]
+    (schema,) = (form["data"] for form in forms if form["io_processor"].get("const") == processor)
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
 
 
 async def _one(engine: AsyncLLM, processor: str, data: Any, index: int) -> Any:
