@@ -78,3 +78,9 @@ def test_why_says_that_it_serves_its_architecture(installed: Any, acme_model: Pa
         answer = installed.cenote("plugins", "why", asked)
         assert answer.returncode == 0, answer.stderr
         assert "acme of cenote-acme 0.1.0" in answer.stdout
+
+
+def test_its_convert_rule_says_what_an_unknown_architecture_becomes(installed: Any) -> None:
+    answer = installed.cenote("plugins", "why", "BertForAcmeSearch")
+    assert answer.returncode == 0, answer.stderr
+    assert "transformers-encoder of cenote" in answer.stdout

@@ -18,19 +18,29 @@ _TEXTS = ["A deep well.", "Bread and salt.", "water"]
 _DATA = {"query": "water", "texts": ["A deep well.", "Bread and salt.", "waters"]}
 
 _OFFLINE = """
-import json, sys
+import json, os, sys
+os.environ["CENOTE_KERNELS"] = "l2_normalize:acme"
 from cenote import LLM
+from cenote.kernels import get_kernel
+from cenote.media import MediaPolicy, load_media
 texts, data = json.loads(sys.argv[2])
 with LLM(sys.argv[1], io_processor_plugin="acme-nearest") as llm:
     vectors = [output.outputs.embedding for output in llm.embed(texts, use_tqdm=False)]
     (answer,) = llm.encode({"data": data}, pooling_task="plugin", use_tqdm=False)
-print(json.dumps({"vectors": vectors, "data": answer.outputs.data, "report": llm.report()["pooling"]}, default=vars))
+    outputs = llm.encode(texts, pooling_task="acme_strength", use_tqdm=False)
+    strengths = [output.outputs.data.item() for output in outputs]
+    outputs = llm.score(texts[0], texts[1:], score_type="acme-nearness", use_tqdm=False)
+    scores = [output.outputs.score for output in outputs]
+found = {"vectors": vectors, "data": answer.outputs.data, "strengths": strengths, "scores": scores}
+found |= {"pooling": llm.report()["pooling"], "kernel": get_kernel("l2_normalize").__module__}
+found["picture"] = load_media("acme:dot", MediaPolicy())[:6].decode()
+print(json.dumps(found, default=vars))
 """
 
 
 @pytest.fixture(scope="module")
-def expected(acme_model: Path) -> list[Any]:
-    """The vectors of the texts, computed by Acme's formulas as they are written down, in numpy and token by token."""
+def peaks(acme_model: Path) -> list[Any]:
+    """The vectors of the texts before they are normalised, by Acme's formulas, in numpy and token by token."""
     tensors = load_file(acme_model / "model.safetensors")
     tokenizer = Tokenizer.from_file(str(acme_model / "tokenizer.json"))
     vectors = []
@@ -39,9 +49,23 @@ def expected(acme_model: Path) -> list[Any]:
         states = [
             row + np.tanh(before @ tensors["mix"]) for row, before in zip(rows, [0 * rows[0], *rows], strict=False)
         ]
-        peak = np.array([max(column, key=abs) for column in np.transpose(states)])
-        vectors.append(peak / np.linalg.norm(peak))
+        vectors.append(np.array([max(column, key=abs) for column in np.transpose(states)]))
     return vectors
+
+
+@pytest.fixture(scope="module")
+def expected(peaks: list[Any]) -> list[Any]:
+    """The vectors of the texts."""
+    return [peak / np.linalg.norm(peak) for peak in peaks]
+
+
+@pytest.fixture(scope="module")
+def offline(installed: Any, acme_model: Path) -> dict[str, Any]:
+    """What a program gets that asks the same without a server."""
+    done = installed.run_python(_OFFLINE, str(acme_model), json.dumps([_TEXTS, _DATA]))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def test_the_model_is_served_by_the_formulas_of_its_authors(client: httpx.Client, expected: list[Any]) -> None:
@@ -93,12 +117,35 @@ def test_the_hooks_hear_of_the_server_and_of_requests(client: httpx.Client, inst
     assert "Acme sees the server at http://" in installed.log()
 
 
-def test_the_same_answers_are_given_offline(
-    client: httpx.Client, installed: Any, acme_model: Path, expected: list[Any]
-) -> None:
-    done = installed.run_python(_OFFLINE, str(acme_model), json.dumps([_TEXTS, _DATA]))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["report"] == "ACME_PEAK"
-    assert_close(found["vectors"], expected, tolerance=1e-5)
-    assert found["data"] == client.post("/pooling", json={"data": _DATA}).raise_for_status().json()["data"]
+def test_the_same_answers_are_given_offline(client: httpx.Client, offline: dict[str, Any], expected: list[Any]) -> None:
+    assert offline["pooling"] == "ACME_PEAK"
+    assert_close(offline["vectors"], expected, tolerance=1e-5)
+    assert offline["data"] == client.post("/pooling", json={"data": _DATA}).raise_for_status().json()["data"]
+
+
+def test_its_task_is_answered(client: httpx.Client, offline: dict[str, Any], peaks: list[Any]) -> None:
+    strengths = [float(np.linalg.norm(peak)) for peak in peaks]
+    assert offline["strengths"] == pytest.approx(strengths, rel=1e-5)
+    answer = client.post("/pooling", json={"input": _TEXTS, "task": "acme_strength"}).raise_for_status().json()
+    assert [item["data"] for item in answer["data"]] == [pytest.approx([strength]) for strength in strengths]
+
+
+def test_its_scores_are_given(client: httpx.Client, offline: dict[str, Any], expected: list[Any]) -> None:
+    scores = [1 / (1 + float(np.linalg.norm(expected[0] - other))) for other in expected[1:]]
+    assert offline["scores"] == pytest.approx(scores, abs=1e-5)
+    body = {"text_1": _TEXTS[0], "text_2": _TEXTS[1:], "score_type": "acme-nearness"}
+    answer = client.post("/score", json=body).raise_for_status().json()
+    assert [item["score"] for item in answer["data"]] == pytest.approx(scores, abs=1e-5)
+
+
+def test_its_precision_is_given(client: httpx.Client, expected: list[Any]) -> None:
+    answer = client.post("/v1/embeddings", json={"input": _TEXTS[0], "output_dtype": "acme-ternary"})
+    sizes = np.abs(expected[0])
+    assert answer.raise_for_status().json()["data"][0]["embedding"] == list(
+        np.where(sizes > sizes.mean(), np.sign(expected[0]), 0)
+    )
+
+
+def test_its_kernel_computes_and_its_pictures_are_loaded(offline: dict[str, Any]) -> None:
+    assert offline["kernel"] == "cenote_acme.kernel"
+    assert offline["picture"] == "GIF89a"
