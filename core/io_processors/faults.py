@@ -55,14 +55,18 @@ def refused(who: LoadedProcessor, why: str, param: str | None = None) -> Process
 def located(error: ValidationError, root: str) -> str:
     """Return pydantic's first complaints with the paths of the fields, and without their values."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{'.'.join((root, *map(str, item['loc'])))}: {item['msg']}" for item in found[:_MOST]]
+    lines = [f"{_path(root, item['loc'])}: {item['msg']}" for item in found[:_MOST]]
     more = f" (and {len(found) - _MOST} more)" if len(found) > _MOST else ""
     return f"{'; '.join(lines)}{more}."
 
 
 def first_path(error: ValidationError, root: str) -> str:
-    """Return the path of the field that pydantic complains of first; keys in it are the client's, so it is cut."""
-    where = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    """Return the path of the field that pydantic complains of first."""
+    return _path(root, error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"])
+
+
+def _path(root: str, where: tuple[int | str, ...]) -> str:
+    """Return a path, cut: keys in it are the client's."""
     return ".".join((root, *map(str, where)))[:_LONGEST]
 
 

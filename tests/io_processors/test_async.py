@@ -76,8 +76,10 @@ class Waiting(IOProcessor[Any, Any]):
     def __init__(self, context):
         super().__init__(context)
         self.released, self.noticed, self.closed = threading.Event(), threading.Event(), 0
+        self.begun: list[str] = []
 
     def pre_process(self, prompt, context):
+        self.begun.append(prompt)
         while not self.released.wait(0.01):
             if context.is_cancelled():
                 self.noticed.set()
@@ -215,12 +217,15 @@ def test_a_processor_that_hangs_holds_up_nobody_else_and_notices_that_its_caller
             llm.process("text", processor="onloop"),
             llm.run([Prompt(text="text")], task="embed"),
         )
+        with pytest.raises(ProcessorError, match="took longer than the request may"):  # every thread hangs
+            await llm.process("late", processor="waiting", deadline=time.monotonic() + 0.05)
         for job in hanging:
             job.cancel()
         left = await asyncio.gather(*hanging, return_exceptions=True)
         assert {type(item) for item in left} == {asyncio.CancelledError}
         assert await asyncio.to_thread(waiting.noticed.wait, 60)
         waiting.released.set()
+        assert "late" not in waiting.begun
         return [*answers, await llm.process("x", processor="waiting")]
 
     words, awaited, plain, after = asyncio.run(others_meanwhile())

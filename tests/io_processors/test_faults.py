@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from cenote import LLM, AsyncLLM, PoolingParams
 from cenote.errors import InvalidRequest, ProcessorError, PromptTooLong, UnsupportedTask
@@ -61,6 +61,8 @@ class Typed(IOProcessor[Any, Any]):
     """Both models."""
 
     class Request(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
         pages: list[Page]
 
     class Response(BaseModel):
@@ -195,6 +197,7 @@ def test_data_is_validated_by_the_request_and_answers_by_the_response(ask: Ask) 
             "integer; data.pages.1.number: Input should be a valid integer, unable to parse string as an integer; "
             "data.pages.2.number: Input should be a valid integer, unable to parse string as an integer (and 2 more).",
         ),
+        ({"pages": [], "x" * 900: 1}, "typed", f"refused the data: data.{'x' * 195}: Extra inputs are not permitted."),
         (["x"], "rooted", "refused the data: data.0: Input should be a valid integer, unable to parse"),
         ({"pages": []}, "typed", "returned what its Response does not allow: data.vector: Field required."),
     ]:
