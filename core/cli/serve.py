@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import logging.config
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +24,7 @@ from cenote.config.server import ServerConfig
 from cenote.errors import CenoteError, CheckpointError, InvalidRequest
 
 if TYPE_CHECKING:
-    from cenote.engine import ComputeLoop
+    from cenote.engine import AsyncLLM, ComputeLoop
 
 __all__ = ["app", "serve"]
 
@@ -97,11 +99,12 @@ def _serve(choices: Sequence[ServedChoice], config: ServerConfig, wanted: dict[s
 
     from cenote.server.app import build_app
 
-    asgi = build_app(
-        {name: engine for choice, engine in zip(choices, engines, strict=True) for name in choice.names},
-        config,
-        unlisted_names={alias: name for choice in choices for alias, name in choice.unlisted.items()},
-    )
+    with _ended(engines):
+        asgi = build_app(
+            {name: engine for choice, engine in zip(choices, engines, strict=True) for name in choice.names},
+            config,
+            unlisted_names={alias: name for choice in choices for alias, name in choice.unlisted.items()},
+        )
     run_server(
         asgi,
         config,
@@ -133,8 +136,20 @@ def _load_all(choices: Sequence[ServedChoice], options: dict[str, Any]) -> list[
             engines.append(_load(choice, loop, processors.left(options)))
         except CenoteError as exc:
             raise CheckpointError(f"The model {choice} did not load: {exc}") from exc
-    processors.add_to(engines)
+    with _ended(engines):
+        processors.add_to(engines)
     return engines
+
+
+@contextmanager
+def _ended(engines: Sequence[AsyncLLM]) -> Iterator[None]:
+    """Shut engines down where the block fails: a process does not end well while their threads run."""
+    try:
+        yield
+    except BaseException:
+        for engine in engines:
+            asyncio.run(engine.shutdown())
+        raise
 
 
 def _load(choice: ServedChoice, loop: ComputeLoop, options: dict[str, Any]) -> Any:

@@ -19,6 +19,8 @@ import httpx
 import pytest
 
 from cenote.engine import AsyncLLM
+from cenote.io_processors import IOProcessor, RequestContext
+from cenote.registry import default_registry
 from cenote.testing.checkpoints import build_checkpoint
 
 EMBED, POOL, CLASSIFY = "/v1/embeddings", "/pooling", "/classify"
@@ -132,6 +134,12 @@ ROWS: list[tuple[str, dict[str, Any], int, str, str | None]] = [
     (POOL, {"messages": CHAT}, 400, "BadRequestError", "messages"),
     (EMBED, {"input": [[]]}, 400, "BadRequestError", "input"),
     (EMBED, {"input": [10**9]}, 400, "BadRequestError", "input"),
+    (POOL, {}, 400, "BadRequestError", "input"),
+    (POOL, {"data": 1}, 400, "BadRequestError", "data"),
+    (POOL, {"data": 1, "input": "a"}, 400, "BadRequestError", "data"),
+    (POOL, {"data": 1, "task": "embed"}, 400, "BadRequestError", "task"),
+    (POOL, {"data": 1, "io_processor": 1}, 400, "Bad Request", "body.ProcessedRequest.io_processor"),
+    (POOL, {"data": 1, "io_processor": "a"}, 400, "BadRequestError", "data"),
     *((path, {**body, "model": "none"}, 404, "NotFoundError", None) for path, body in (
         (EMBED, {"input": "a"}),
         (POOL, {"input": "a"}),
@@ -206,6 +214,39 @@ def test_a_model_that_fails_is_500_and_its_own_words_stay_in_the_log(servers: Se
     error = servers.check(answer, 500, "InternalServerError", None)
     assert "crash" not in error["message"]
     assert httpx.post(servers.plain.url + EMBED, json={"input": [1]}).status_code == 200
+
+
+class Raises(IOProcessor[Any, Any]):
+    """Raises what `data` names, and answers with what JSON cannot hold otherwise."""
+
+    def parse_data(self, data: Any) -> Any:
+        kinds = {"value": ValueError, "none": NotImplementedError, "other": RuntimeError}
+        if data in kinds:
+            raise kinds[data]("the cause")
+        return data
+
+    def pre_process(self, prompt: Any, context: RequestContext) -> Any:
+        return []
+
+    def post_process(self, outputs: Any, context: RequestContext) -> Any:
+        return float("nan")
+
+
+def test_what_an_io_processor_raises_is_400_501_or_500_and_names_it(servers: Servers, failing: AsyncLLM) -> None:
+    if not failing.io_processors:
+        undo = default_registry().register("cenote.io_processors", "raises", Raises, distribution="acme")
+        failing.add_processor("raises")
+        undo()
+    rows = {
+        "value": (400, "BadRequestError", "data"),
+        "none": (501, "NotImplementedError", None),
+        "other": (500, "InternalServerError", None),
+        "nan": (500, "InternalServerError", None),
+    }
+    for data, row in rows.items():
+        error = servers.check(httpx.post(servers.plain.url + POOL, json={"data": data}), *row)
+        assert error["message"].startswith("IO processor 'raises' of acme ")
+        assert ("the cause" in error["message"]) == (data == "value")
 
 
 def test_a_full_queue_is_429_and_says_when_to_come_back(servers: Servers, failing: AsyncLLM, until: Any) -> None:

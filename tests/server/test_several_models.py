@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cenote.errors import ModelNotFound
+from cenote.cli.served_processors import ServedProcessors
+from cenote.engine import AsyncLLM
+from cenote.errors import InvalidRequest, ModelNotFound
+from cenote.io_processors import IOProcessor, RequestContext
+from cenote.registry import default_registry
 from cenote.server.models import ModelTable, ServedModel
 from cenote.testing.checkpoints import build_checkpoint
 
@@ -53,6 +59,65 @@ def served(folders: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (("--io-processor-plugin", "no-such-one"), "no-such-one"),
+        (("--io-processor-plugin", "sparse-terms,sparse-terms"), "names a processor twice"),
+        (
+            ("--io-processor-plugin", "sparse-terms"),
+            "The IO processor 'sparse-terms' fits none of the models. The IO processor 'sparse-terms' works with",
+        ),
+        (("--routes", "no-such-set"), "--routes no-such-set: "),
+    ],
+)
+def test_plugins_that_cannot_be_used_stop_the_start(
+    folders: tuple[str, str], flags: tuple[str, ...], text: str
+) -> None:
+    done = subprocess.run([*COMMAND, *folders, *flags], capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_model_gets_the_processors_that_fit_it(
+    folders: tuple[str, str], tmp_path: Path, offer_processors: None
+) -> None:
+    words = AsyncLLM(str(build_checkpoint("splade", tmp_path / "words")))
+    plain = AsyncLLM(folders[0])
+    try:
+        given = ServedProcessors({"io_processor_plugin": ["lengths,sparse-terms"], "dtype": "float32"})
+        assert given.left({"io_processor_plugin": ["x"], "dtype": "float32"}) == {"dtype": "float32"}
+        given.add_to([plain, words])
+        assert plain.io_processors == ("lengths",)
+        assert words.io_processors == ("lengths", "sparse-terms")
+        with pytest.raises(InvalidRequest, match="is loaded already"):
+            words.add_processor("lengths")
+    finally:
+        for engine in (words, plain):
+            asyncio.run(engine.shutdown())
+    text = "io_processor_settings is for 'b', which --io-processor-plugin does not name."
+    with pytest.raises(InvalidRequest, match=text):
+        ServedProcessors({"io_processor_plugin": ["lengths"], "io_processor_settings": {"b": {}}})
+
+
+class Lengths(IOProcessor[Any, Any]):
+    """Fits every model."""
+
+    def pre_process(self, prompt: Any, context: RequestContext) -> Any:
+        return str(prompt)
+
+    def post_process(self, outputs: Any, context: RequestContext) -> Any:
+        return len(outputs)
+
+
+@pytest.fixture
+def offer_processors() -> Iterator[None]:
+    undo = default_registry().register("cenote.io_processors", "lengths", Lengths)
+    yield
+    undo()
 
 
 def test_the_banner_and_the_list_of_models_have_every_model(served: tuple[httpx.Client, str]) -> None:
