@@ -50,6 +50,7 @@ def run_kits(kits: Mapping[str, str], seconds: float) -> Iterator[tuple[str, Out
 def _pytest(folder: Path, seconds: float) -> tuple[str | None, str]:
     """Run pytest in a folder; return why it did not come to its end, and what it printed."""
     options = ["-q", "--tb=short", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", "pytest.ini"]
+    options.append("--continue-on-collection-errors")  # one class must not keep the others from being run
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     with (folder / "output").open("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
@@ -101,8 +102,12 @@ def _verdict(cases: list[Element], output: str) -> tuple[Outcome, str]:
 
 
 def _fault(case: Element) -> str | None:
+    """Return why a test did not pass, in one line."""
     for kind in ("failure", "error"):
         found = case.find(kind)
         if found is not None:
-            return (found.get("message") or kind).partition("\n")[0]
+            # Of a module that cannot be imported, only the text says why; pytest begins such lines with an E.
+            raised = [line[1:].strip() for line in (found.text or "").splitlines() if line.startswith("E ")]
+            message = (found.get("message") or kind).partition("\n")[0]
+            return raised[-1] if message == "collection failure" and raised else message
     return None

@@ -9,6 +9,8 @@ from typing import Any
 
 from cenote.authoring.steps import Step
 from cenote.registry.entry import ARCHITECTURES
+from cenote.registry.listing import list_plugins
+from cenote.registry.states import USABLE
 
 __all__ = ["Kit", "kit_class"]
 
@@ -71,14 +73,34 @@ def _kernel(step: Step, target: Any) -> Kit:
 
     operator, _, backend = step.names[0].partition(":")
     if operator not in CASES:
-        return Kit(reason=f"the operator {operator!r} has no cases in the kit; test it with cases of its own")
-    return _class("kernels", "KernelConformance", f"operator = {operator!r}", f"backend = {backend!r}")
+        return Kit(reason=f"the kit has no cases for operators such as {operator!r}; test it with cases of its own")
+    device = "cuda" if backend in ("cuda", "triton") else "cpu"
+    if device == "cuda" and not _has_gpu():
+        return Kit(reason=f"the backend {backend!r} runs on a GPU, and there is none here")
+    lines = (f"operator = {operator!r}", f"backend = {backend!r}", f"device = {device!r}")
+    return _class("kernels", "KernelConformance", *lines)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _processor(step: Step, target: Any) -> Kit:
     if not target.examples:
         return Kit(reason=f"{target.__name__}.examples is empty; put values of data there that work")
+    task = (target.tasks or ("embed",))[0].split("&")[0]
+    if not _is_offered(task):
+        return Kit(reason=f"no installed adapter can do {task!r}, which its tests need; install one")
     return _class("processors", "IOProcessorConformance", f"processor = {step.names[0]!r}")
+
+
+def _is_offered(task: str) -> bool:
+    """Tell whether any adapter does a task; what depends on the model (`score`, `plugin`) counts as done."""
+    if task in ("score", "plugin"):
+        return True
+    return any(task in row.tasks for row in list_plugins() if row.state in USABLE)
 
 
 def _codec(step: Step, target: Any) -> Kit:
