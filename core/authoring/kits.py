@@ -88,7 +88,7 @@ def _has_gpu() -> bool:
 
 
 def _processor(step: Step, target: Any) -> Kit:
-    if not target.examples:
+    if not getattr(target, "examples", ()):  # a class in the style of vLLM has no such attribute
         return Kit(reason=f"{target.__name__}.examples is empty; put values of data there that work")
     task = (target.tasks or ("embed",))[0].split("&")[0]
     if not _is_offered(task):

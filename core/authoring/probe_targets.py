@@ -10,9 +10,10 @@ from typing import Any
 from cenote.authoring.kits import kit_class
 from cenote.authoring.probe_specs import look_at_spec, try_spec
 from cenote.authoring.steps import LIGHT, Report, Step
+from cenote.errors import PluginError
 from cenote.registry.entry import ARCHITECTURES
 from cenote.registry.loading import load_object
-from cenote.registry.points import point_of
+from cenote.registry.points import FOREIGN, point_of
 
 __all__ = ["HEAVY", "look_at", "try_code"]
 
@@ -35,6 +36,9 @@ def look_at(step: Step) -> Iterator[Report]:
     if step.group in LIGHT:
         found = sorted(HEAVY & (set(sys.modules) - before))
         yield _weight(step, _loaded.setdefault(step.module, found))
+    if step.group in FOREIGN:
+        yield {"at": f"finding the class that {step.value} names"}
+        yield _foreign(step)
     point = point_of(step.group)
     if point is None:
         return
@@ -77,6 +81,17 @@ def _refusal(check: str, target: Any) -> str | None:
     except (TypeError, ValueError) as exc:
         return str(exc)
     return None
+
+
+def _foreign(step: Step) -> Report:
+    """Find an IO processor of another program's group, as selecting it would."""
+    from cenote.io_processors.select import find_processor
+
+    try:
+        found = find_processor(step.names[0])
+    except PluginError as exc:
+        return _failed("interface", str(exc))
+    return _passed("interface", f"it runs as {found.kind.__name__}")
 
 
 def _passed(check: str, text: str) -> Report:
