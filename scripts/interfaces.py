@@ -11,7 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["markdown", "public_import", "render", "source_tree"]
+__all__ = ["filled", "markdown", "public_import", "render", "source_tree"]
 
 _WIDTH = 118
 _SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields):")
@@ -44,7 +44,7 @@ def render(path: str) -> str:
             return f"### `{name}`\n\n{_code([public_import(path), '', *_signature(node)])}\n\n{markdown(node)}"
         if isinstance(node, ast.Assign | ast.AnnAssign) and name in _targets(node):
             source = ast.get_source_segment(_source(module), node) or ""
-            text = _filled(" ".join(_comment_above(module, node)))
+            text = filled(" ".join(_comment_above(module, node)))
             return f"### `{name}`\n\n{_code([public_import(path), '', source])}\n\n{text}"
     raise LookupError(f"{module} has no {name}")
 
@@ -166,10 +166,10 @@ def markdown(node: ast.Module | ast.ClassDef | _Function) -> str:
     for block in re.split(r"\n\s*\n", inspect.cleandoc(ast.get_docstring(node, clean=False) or "")):
         found = _SECTION.fullmatch(block.partition("\n")[0])
         if found is None:
-            parts.append(_filled(block))
+            parts.append(filled(block))
             continue
         heading, body = found[1], block.partition("\n")[2]
-        parts.append(f"*{heading}*\n\n{_items(body)}" if _ITEM.match(body) else f"*{heading}* {_filled(body)}")
+        parts.append(f"*{heading}*\n\n{_items(body)}" if _ITEM.match(body) else f"*{heading}* {filled(body)}")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -181,10 +181,11 @@ def _items(body: str) -> str:
             items[-1].append(line.strip())
         else:
             items.append([f"* `{found[1]}`:", found[2]])
-    return "\n".join(_filled(" ".join(item), "  ") for item in items)
+    return "\n".join(filled(" ".join(item), "  ") for item in items)
 
 
-def _filled(text: str, indent: str = "") -> str:
+def filled(text: str, indent: str = "") -> str:
+    """Wrap a paragraph, its lines but the first indented."""
     return textwrap.fill(
         " ".join(text.split()), _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from interfaces import markdown, public_import, source_tree
+from interfaces import filled, markdown, public_import, source_tree
 
 __all__ = ["render_kit"]
 
@@ -25,8 +25,9 @@ def render_kit(path: str) -> str:
     parts += [markdown(node) for _, node in line[1:] if "Attributes:" in (ast.get_docstring(node) or "")]
     named = [item for item in methods if item.name == "capabilities"]
     parts += [f"*Capabilities.* {markdown(item)}" for item in named[:1]]
-    fixtures = {item.name: _sentence(item) for item in reversed(methods) if _marks(item, "fixture")}
-    parts.append("*Fixtures*\n\n" + _bullets([f"`{key}`: {text}" for key, text in reversed(fixtures.items())]))
+    oldest_first = [item for _, node in reversed(line) for item in node.body if isinstance(item, ast.FunctionDef)]
+    fixtures = {item.name: _sentence(item) for item in oldest_first if _marks(item, "fixture")}
+    parts.append("*Fixtures*\n\n" + _bullets([f"`{key}`: {text}" for key, text in fixtures.items()]))
     tests = {item.name: _test(item) for item in methods if item.name.startswith("test_")}
     parts.append("*Tests*\n\n" + _bullets(list(tests.values())))
     return "\n\n".join(parts)
@@ -73,4 +74,4 @@ def _test(item: ast.FunctionDef) -> str:
 
 
 def _bullets(items: Sequence[str]) -> str:
-    return "\n".join(f"* {item}" for item in items)
+    return "\n".join(filled(f"* {item}", "  ") for item in items)

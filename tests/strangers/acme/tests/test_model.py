@@ -1,4 +1,4 @@
-"""What Acme offers does what everything of its kind must."""
+"""Acme's model, its way to pool and its kernel do what everything of their kind must."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from cenote_acme.lookalike import write_checkpoint
 from cenote.testing.adapter import AdapterConformance
 from cenote.testing.kernels import KernelConformance
 from cenote.testing.poolers import PoolerConformance
-from cenote.testing.processors import IOProcessorConformance
 
 
 class TestModel(AdapterConformance):
@@ -25,11 +24,6 @@ class TestModel(AdapterConformance):
 
 class TestPeak(PoolerConformance):
     method = "ACME_PEAK"
-
-
-class TestNearest(IOProcessorConformance):
-    processor = "acme-nearest"
-    bad_examples = ({"query": "", "texts": ["a"]}, {"query": "water", "texts": ["a"] * 9})
 
 
 class TestKernel(KernelConformance):
