@@ -63,6 +63,22 @@ def make_pdf(*pages: PdfPage | str, password: str | None = None, owner: str = "o
     return _file(bodies, entry)
 
 
+def make_bomb(depth: int) -> bytes:
+    """Return a file whose page draws a form that draws another one twice, and so on: 2 ** depth rectangles."""
+    stream = b"/Length %d>>stream\n%s\nendstream"
+    bodies = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R/Resources<</XObject<</X 5 0 R>>>>>>",
+        b"<<" + stream % (5, b"/X Do"),
+    ]
+    for level in range(depth):
+        content = b"/X Do /X Do" if level < depth - 1 else b"0 0 9 9 re f"
+        form = b"<</Type/XObject/Subtype/Form/BBox[0 0 99 99]/Resources<</XObject<</X %d 0 R>>>>" % (6 + level)
+        bodies.append(form + stream % (len(content), content))
+    return _file(bodies, b"")
+
+
 def _file(bodies: Sequence[bytes], encryption: bytes) -> bytes:
     out, places = b"%PDF-1.4\n", []
     for number, body in enumerate(bodies, 1):
@@ -108,6 +124,12 @@ def _rc4(key: bytes, data: bytes) -> bytes:
 def pdf_of() -> Callable[..., bytes]:
     """Write PDF files."""
     return make_pdf
+
+
+@pytest.fixture(scope="session")
+def bomb_of() -> Callable[[int], bytes]:
+    """Write files that take for ever."""
+    return make_bomb
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from PIL import Image
 
 from cenote import LLM
 from cenote.errors import InvalidRequest
-from cenote_pdf_pages.pdf import PdfFile
+from cenote_pdf_pages.isolated import PdfProcess
 
 Asked = Callable[..., Any]
 
@@ -33,8 +32,10 @@ def test_pages_get_the_vectors_of_their_pictures(
     data = {"documents": {"pdf": base64.b64encode(file).decode()}, "dpi": 36, "task": task, "include_text": True}
     answer = asked(seer, data)
     assert (answer.task, answer.input) == (task, "image")
-    with closing(PdfFile(file)) as pdf:
+    process = PdfProcess(seconds=60, memory=1024**3)
+    with process.open(file) as pdf:
         pictures = [pdf.picture(number, 36, 2048) for number in (1, 2, 3)]
+    process.close()
     prompts: Any = [{"multi_modal_data": {"image": picture}} for picture in pictures]
     pages = answer.documents[0].pages
     for page, picture, wanted in zip(pages, pictures, seer.encode(prompts, pooling_task=task), strict=True):

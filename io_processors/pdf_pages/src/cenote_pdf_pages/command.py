@@ -77,9 +77,14 @@ def _embedded(
 
 
 def _choose(data: bytes, pages: str | None, password: str | None) -> tuple[int, list[int]]:
-    from cenote_pdf_pages.pdf import PdfFile
+    from cenote_pdf_pages.isolated import PdfProcess
     from cenote_pdf_pages.selection import select_pages
+    from cenote_pdf_pages.settings import Settings
 
-    pdf = PdfFile(data, password)
-    pdf.close()
-    return pdf.count, select_pages(pages, pdf.count, pdf.count)
+    settings = Settings()
+    process = PdfProcess(seconds=settings.max_seconds, memory=settings.max_memory)
+    try:
+        with process.open(data, password) as pdf:
+            return pdf.count, select_pages(pages, pdf.count, pdf.count)
+    finally:
+        process.close()

@@ -1,23 +1,30 @@
-"""PDF files by pdfium: how many pages, their text, and pictures of them."""
+"""PDF files by pdfium: how many pages, their text, and pictures of them. For one thread of one process."""
 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pypdfium2 as pdfium
-from PIL import Image
 
-__all__ = ["PdfFile"]
+__all__ = ["PdfFile", "Picture"]
 
-#: pdfium is not thread safe, not even for different files.
-_LOCK = threading.Lock()
 _POINTS_PER_INCH = 72
 #: Error codes of pdfium (fpdfview.h).
 _PASSWORD, _SECURITY = 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Pixels in rows from the top, each `stride` bytes of which the first `3 * width` are red, green and blue."""
+
+    width: int
+    height: int
+    stride: int
+    data: bytes
 
 
 class PdfFile:
@@ -35,17 +42,15 @@ class PdfFile:
         if b"%PDF-" not in data[:1024]:  # readers accept bytes in front of the header, up to this many
             raise ValueError("it is no PDF file; images are given under 'images'")
         try:
-            with _LOCK:
-                self._pdf = pdfium.PdfDocument(data, password=password)
-                self._pdf.init_forms()  # else the values of forms are missing in pictures
-                self.count = len(self._pdf)
+            self._pdf = pdfium.PdfDocument(data, password=password)
+            self._pdf.init_forms()  # else the values of forms are missing in pictures
+            self.count = len(self._pdf)
         except pdfium.PdfiumError as exc:
             raise ValueError(_reason(exc, password)) from exc
 
     def close(self) -> None:
         """Free the file."""
-        with _LOCK:
-            self._pdf.close()
+        self._pdf.close()
 
     def text(self, number: int) -> str:
         """Return the text of a page, without what stands outside of it.
@@ -65,7 +70,7 @@ class PdfFile:
             text = text.replace(mark, "")
         return text.replace("\r\n", "\n").strip()
 
-    def picture(self, number: int, dpi: int, max_side: int) -> Image.Image:
+    def picture(self, number: int, dpi: int, max_side: int) -> Picture:
         """Render a page on white.
 
         Args:
@@ -84,22 +89,20 @@ class PdfFile:
             scale = min(dpi / _POINTS_PER_INCH, (max_side - 1e-6) / longest)
             bitmap = page.render(scale=scale, rev_byteorder=True)
             try:
-                picture: Image.Image = bitmap.to_pil().convert("RGB")  # a copy, which outlives the bitmap
-                return picture
+                return Picture(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer))
             finally:
                 bitmap.close()
 
     @contextmanager
     def _page(self, number: int) -> Iterator[Any]:
-        with _LOCK:
+        try:
+            page = self._pdf[number - 1]
             try:
-                page = self._pdf[number - 1]
-                try:
-                    yield page
-                finally:
-                    page.close()
-            except pdfium.PdfiumError as exc:
-                raise ValueError(f"page {number} is damaged and cannot be read") from exc
+                yield page
+            finally:
+                page.close()
+        except pdfium.PdfiumError as exc:
+            raise ValueError(f"page {number} is damaged and cannot be read") from exc
 
 
 def _reason(error: pdfium.PdfiumError, password: str | None) -> str:

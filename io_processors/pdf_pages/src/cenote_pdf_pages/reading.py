@@ -12,7 +12,7 @@ from PIL import Image
 from cenote.errors import InvalidRequest
 from cenote.io_processors import ProcessorContext
 from cenote_pdf_pages.images import open_image
-from cenote_pdf_pages.pdf import PdfFile
+from cenote_pdf_pages.isolated import OpenPdf, PdfProcess
 from cenote_pdf_pages.schema import Document, PagesRequest
 from cenote_pdf_pages.selection import select_pages
 from cenote_pdf_pages.settings import Settings
@@ -64,11 +64,19 @@ class PageReader:
     Args:
         request: what is asked.
         context: what the host offers; `settings` are a `Settings`.
+        process: reads PDF files.
         is_cancelled: tells whether nobody waits any more; asked before each page.
     """
 
-    def __init__(self, request: PagesRequest, context: ProcessorContext, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        request: PagesRequest,
+        context: ProcessorContext,
+        process: PdfProcess,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._request = request
+        self._process = process
         self._context = context
         self._settings: Settings = context.settings
         self._is_cancelled = is_cancelled
@@ -105,15 +113,12 @@ class PageReader:
 
     def _pdf(self, document: Document) -> ReadDocument:
         data = self._load(document.url or document.pdf or "", is_url=document.url is not None)
-        pdf = PdfFile(data, document.password)
-        try:
+        with self._process.open(data, document.password) as pdf:
             numbers = self._select(document, pdf.count)
             pages = [self._page(pdf, number) for number in self._alive(numbers)]
             return ReadDocument(page_count=pdf.count, pages=pages)
-        finally:
-            pdf.close()
 
-    def _page(self, pdf: PdfFile, number: int) -> ReadPage:
+    def _page(self, pdf: OpenPdf, number: int) -> ReadPage:
         if not self._sees:
             page = ReadPage(number=number)
             self._add_text(page, pdf.text(number))

@@ -17,6 +17,8 @@ class Settings(BaseModel):
         max_side: pixels of the longer side of a page; what would be larger is rendered smaller.
         max_pixels: pixels that an image may have before it is made smaller.
         max_dpi: resolution that requests may ask for.
+        max_seconds: how long opening a PDF file, or reading one page, may take.
+        max_memory: bytes that the process which reads PDF files may take; more ends it, and refuses the file.
         max_characters: characters of one page's text that are looked at.
     """
 
@@ -28,4 +30,6 @@ class Settings(BaseModel):
     max_side: int = Field(default=2048, ge=16)
     max_pixels: int = Field(default=50_000_000, ge=1)
     max_dpi: int = Field(default=300, ge=1)
+    max_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    max_memory: int = Field(default=4 * 1024**3, ge=256 * 1024**2)
     max_characters: int = Field(default=100_000, ge=1)
