@@ -82,7 +82,8 @@ def live_examples(folder: Path) -> Iterator[Examples]:
     build_lora(model, folder / "adapters" / "legal", targets=["query", "value"])
     lora = ("--enable-runtime-lora-updating", "--allowed-lora-path", str(folder / "adapters"))
     models = [f"{name}={path}" for name, path in named.items()]
-    with serving(folder / "server.log", *models, *lora, "--enable-tokenizer-info-endpoint") as address:
+    others = ("--enable-tokenizer-info-endpoint", "--io-processor-plugin", "sparse-terms")
+    with serving(folder / "server.log", *models, *lora, *others) as address:
         yield Examples(address, folder)
 
 
