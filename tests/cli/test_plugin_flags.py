@@ -83,6 +83,30 @@ def test_the_server_does_not_start_without_a_required_plugin(greeter):
     )
 
 
+def test_the_commands_of_authors_are_listed_without_being_imported(site):
+    code = """
+import sys
+from cenote.cli import main
+sys.argv = ["cenote", "plugins", "--help"]
+try:
+    main()
+except SystemExit as exc:
+    assert not exc.code
+assert "cenote.cli.plugins" in sys.modules
+assert not {"cenote.cli.plugin_check", "cenote.cli.plugin_why", "cenote.cli.plugin_new"} & set(sys.modules)
+"""
+    finished = site.python(code)
+    assert finished.returncode == 0, finished.stderr
+    for name in ("list", "check", "why", "new"):
+        assert f" {name} " in finished.stdout
+
+
+def test_json_belongs_behind_the_command_that_prints_it(site):
+    finished = site.cenote("plugins", "--json", "list")
+    assert finished.returncode == 2
+    assert "write it behind the command: cenote plugins list --json" in " ".join(finished.stderr.split())
+
+
 def test_twenty_adapters_that_import_torch_cost_no_torch(site):
     for number in range(20):
         name = f"adapter_{number}"

@@ -15,7 +15,7 @@ import cenote
 from cenote.config.server import ServerConfig
 from cenote.engine import AsyncLLM
 from cenote.errors import InvalidRequest
-from cenote.registry import API_VERSION, fingerprint
+from cenote.registry import API_VERSION, default_registry, fingerprint
 from cenote.server import build_app
 
 
@@ -99,6 +99,17 @@ def test_plugins_are_listed_without_details_that_may_name_paths(client: httpx.Cl
     }
     assert "embed" in encoder["tasks"]
     assert all(row.keys() - {"reason"} == encoder.keys() for row in answer["data"])
+
+
+def test_why_a_plugin_does_not_work_is_told_without_what_the_server_alone_knows(client: httpx.Client) -> None:
+    take_back = default_registry().register("cenote.convert_rules", "wrong", Path("/srv/secret"))
+    try:
+        answer = client.get("/v1/plugins")
+        [wrong] = [row for row in answer.json()["data"] if row["name"] == "wrong"]
+    finally:
+        take_back()
+    assert (wrong["state"], wrong["reason"]) == ("failed", "its check raised TypeError")
+    assert "secret" not in answer.text
 
 
 def test_load_counts_requests_in_flight(server: Any, paused: AsyncLLM, until: Any) -> None:

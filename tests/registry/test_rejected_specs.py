@@ -1,0 +1,68 @@
+"""Specs of distributions that need another cenote: known, never imported, and never silently replaced."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from cenote.errors import PluginIncompatible, UnknownPlugin
+from cenote.registry import ArchitectureSpec, Entry, Registry, list_plugins, load_adapter, resolve_adapter
+
+GROUP = "cenote.architectures"
+TEXT = "cenote-late 0.4.0 needs cenote <0.2, found 0.3.1. Upgrade it: pip install -U cenote-late."
+
+
+@pytest.fixture
+def old(make_module) -> Entry:
+    make_module("late_plugin", "raise AssertionError('imported')")
+    return Entry(GROUP, "HF_ColBERT", "late_plugin:SPEC", "cenote-late", "0.4.0", "<0.2")
+
+
+def resolved(registry: Registry, facts, name: str = "HF_ColBERT", **more):
+    return resolve_adapter(facts, architectures=[name], model_type=None, registry=registry, **more)
+
+
+def test_an_architecture_that_only_an_incompatible_plugin_offers_says_what_to_upgrade(old, make_facts):
+    with pytest.raises(PluginIncompatible) as caught:
+        resolved(Registry([old], environment={}, running="0.3.1"), make_facts())
+    assert str(caught.value) == TEXT
+
+
+def test_asking_for_an_incompatible_adapter_says_what_to_upgrade(old, make_facts):
+    registry = Registry([old], environment={}, running="0.3.1")
+    for adapter in ("cenote-late", "HF_ColBERT"):
+        with pytest.raises(PluginIncompatible) as caught:
+            resolved(registry, make_facts(), adapter=adapter)
+        assert str(caught.value) == TEXT
+    with pytest.raises(UnknownPlugin, match=r"Left out and not looked into: cenote-late\."):
+        resolved(registry, make_facts(), adapter="something")
+
+
+def test_another_plugin_for_the_same_architecture_is_taken_with_one_warning(old, make_facts, caplog):
+    registry = Registry([old], environment={}, running="0.3.1")
+    spec = ArchitectureSpec(name="mine", architectures=("HF_ColBERT",), adapter="fake:A", tasks=("token_embed",))
+    registry.register(GROUP, "HF_ColBERT", spec)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert resolved(registry, make_facts()).spec is spec
+    assert [record.getMessage() for record in caplog.records] == [TEXT]
+
+
+def test_a_spec_is_active_once_its_adapter_is_imported_and_failed_if_that_raises(make_module, make_facts):
+    source = "from cenote.registry import ArchitectureSpec as A\n"
+    for name in ("good", "bad"):
+        source += f"{name} = A(name='{name}', architectures=('{name}',), adapter='{name}_code:Run', tasks=('embed',))\n"
+    make_module("specs", source)
+    make_module("good_code", "class Run:\n    @classmethod\n    def load(cls, checkpoint, options): pass")
+    make_module("bad_code", "import nowhere_to_be_found")
+    entries = [Entry(GROUP, name, f"specs:{name}", "cenote-x", "1") for name in ("good", "bad")]
+    registry = Registry(entries, environment={})
+    assert {row.name: row.state for row in list_plugins(registry)} == {"good": "discovered", "bad": "discovered"}
+    load_adapter(resolved(registry, make_facts(), "good"), registry)
+    with pytest.raises(Exception, match="nowhere_to_be_found"):
+        load_adapter(resolved(registry, make_facts(), "bad"), registry)
+    assert {row.name: (row.state, row.reason) for row in list_plugins(registry)} == {
+        "good": ("active", ""),
+        "bad": ("failed", "its import raised ModuleNotFoundError"),
+    }
