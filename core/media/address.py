@@ -114,7 +114,8 @@ def check_resolved(target: Target, found: Sequence[str], domains: Iterable[str])
     Raises:
         InvalidRequest: there is none, or one is not public and not listed.
     """
-    listed = {parse_allowed(item).host for item in domains}
+    entries = [parse_allowed(item) for item in domains]
+    listed = {entry.host for entry in entries if entry.port in (None, target.port)}
     addresses = [ipaddress.ip_address(item) for item in found]
     if not addresses:
         raise InvalidRequest(f"The host {target.host!r} has no address.")

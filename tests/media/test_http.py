@@ -142,6 +142,15 @@ def test_a_name_may_not_lead_to_an_address_that_is_not_public(names, address: st
     assert address not in text or len(address) < 4
 
 
+def test_an_address_that_is_listed_with_a_port_is_contacted_there_only(names, server) -> None:
+    hosts = (f"images.example:{server.port}", "127.0.0.1:1")
+    text = refusal(HttpLoader(names), f"http://images.example:{server.port}/page", MediaPolicy(allowed_domains=hosts))
+    assert "does not lead to a public address" in text
+    hosts = (hosts[0], f"127.0.0.1:{server.port}")
+    url = f"http://images.example:{server.port}/page"
+    assert HttpLoader(names).load(url, MediaPolicy(allowed_domains=hosts)) == b"bytes of a page"
+
+
 def test_a_name_server_that_changes_its_answer_changes_nothing(names, server) -> None:
     policy = MediaPolicy(allowed_domains=(f"images.example:{server.port}", "127.0.0.1"))
     names.answers = [["127.0.0.1"], ["10.0.0.1"]]
