@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "plugins"
+
 _EMBED = """
 import json, sys
 from cenote import LLM
@@ -98,6 +100,7 @@ def test_a_version_for_a_newer_cenote_is_incompatible_and_says_what_to_do(seen: 
     told = "cenote-acme 0.3.0 needs cenote >=9, found 0.1.0. Upgrade cenote: pip install -U cenote."
     assert found.detail("architecture") == told
     assert told in found.vectors["acme"]
+    assert f"{told}\n" in (PAGES / "versions.md").read_text()
 
 
 def test_a_version_that_cannot_be_imported_has_failed_and_names_its_cause(seen: Mapping[str, Seen]) -> None:
