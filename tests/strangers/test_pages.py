@@ -175,6 +175,14 @@ def test_commands_print_what_pages_show(page: str, installed: Any, zoo: Path) ->
                 assert_shown(command, shown, done.stdout + done.stderr)
 
 
+def test_the_file_of_the_page_for_operators_does_what_it_says(installed: Any, tmp_path: Path) -> None:
+    (text,) = (block.text for block in blocks("selection.md") if block.kind == "toml")
+    (tmp_path / "plugins.toml").write_text(text)
+    listed = installed.cenote("--plugin-config", str(tmp_path / "plugins.toml"), "plugins", "list", "--json")
+    rows = [row for row in json.loads(listed.stdout)["plugins"] if row["distribution"] == "cenote-acme"]
+    assert [row["kind"] for row in rows if row["state"] == "disabled"] == ["hooks"]
+
+
 @pytest.fixture(scope="module")
 def author(new_venv: Callable[[], Any]) -> Any:
     """An environment in which the plugins of the tutorial are installed, each from a folder of its own."""
