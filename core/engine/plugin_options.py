@@ -34,7 +34,7 @@ def configured(hooks: HookCaller, given: Mapping[str, Any]) -> tuple[EngineConfi
     shown = MappingProxyType({name: value for name, value in given.items() if name != "hf_token"})
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for listener, offer in hooks.ask("cenote_engine_options", options=shown):
+    for listener, offer in hooks.ask("cenote_engine_options", may_refuse=True, options=shown):
         plugin = f"plugin {listener.name!r} of {listener.source}"
         if not isinstance(offer, Mapping):
             listener.note("cenote_engine_options", TypeError(f"it returned {type(offer).__name__}, not a mapping"))

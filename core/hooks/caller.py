@@ -75,13 +75,14 @@ class HookCaller:
         for listener in self._heard.get(hook, ()):
             listener.tell(hook, event)
 
-    def ask(self, hook: str, **arguments: object) -> list[tuple[Listener, Any]]:
+    def ask(self, hook: str, *, may_refuse: bool = False, **arguments: object) -> list[tuple[Listener, Any]]:
         """Return the answers of all who have a hook and gave one, in this thread.
 
         Raises:
-            InvalidRequest: a plugin raised it.
+            InvalidRequest: a plugin raised it, where that may be.
         """
-        answers = [(listener, listener.call(hook, arguments)) for listener in self._heard.get(hook, ())]
+        heard = self._heard.get(hook, ())
+        answers = [(listener, listener.call(hook, arguments, may_refuse=may_refuse)) for listener in heard]
         return [(listener, answer) for listener, answer in answers if answer is not None]
 
     def flush(self, seconds: float) -> bool:

@@ -65,28 +65,33 @@ class Listener:
         """Tell whether there is nothing left to call."""
         return self._target() is None
 
-    def call(self, hook: str, arguments: Mapping[str, object]) -> Any:
+    def call(self, hook: str, arguments: Mapping[str, object], *, may_refuse: bool = False) -> Any:
         """Call a hook in this thread and return its answer; None where it raises.
 
+        Args:
+            hook: one of the plugin's.
+            arguments: of the hook, all of them.
+            may_refuse: the hook may raise `InvalidRequest`, to say that the operator's settings are wrong.
+
         Raises:
-            InvalidRequest: the hook raised it, to say that the operator's settings are wrong.
+            InvalidRequest: the hook raised it, where it may.
         """
         plugin, method = self._target(), self.methods[hook]
         if plugin is None:
             return None
         try:
             return getattr(plugin, method.attribute)(**{name: arguments[name] for name in method.arguments})
-        except InvalidRequest:
-            raise
         except (Exception, SystemExit) as exc:  # sys.exit() in a plugin must not end the host
+            if may_refuse and isinstance(exc, InvalidRequest):
+                raise
             self.note(hook, exc)
             return None
 
     def tell(self, hook: str, event: object) -> None:
         """Call a hook with an event, in the plugin's thread where it has one."""
         if self.mailbox is None:
-            self._hear(hook, event)
-        elif not self.mailbox.put(partial(self._hear, hook, event)):
+            self.call(hook, {"event": event})
+        elif not self.mailbox.put(partial(self.call, hook, {"event": event})):
             self.dropped += 1
             self._log(f"{hook} (queue)", "is too slow for %s: %d events were dropped by now.", hook, self.dropped)
 
@@ -114,12 +119,6 @@ class Listener:
             self._log(hook, "failed in %s: %s: %s", hook, type(cause).__name__, cause, cause=cause)
         else:
             self._log(hook, "failed in %s, %d times by now: %s: %s", hook, count, type(cause).__name__, cause)
-
-    def _hear(self, hook: str, event: object) -> None:
-        try:
-            self.call(hook, {"event": event})
-        except InvalidRequest as exc:  # of no request: it is a failure like any other here
-            self.note(hook, exc)
 
     def _log(self, subject: str, text: str, *values: object, cause: BaseException | None = None) -> None:
         now = time.monotonic()

@@ -155,6 +155,6 @@ def test_the_log_says_which_model_was_loaded(folder: Path, caplog: pytest.LogCap
     caplog.set_level(logging.INFO, "cenote.hooks")
     with LLM(str(folder), served_model_name="tiny") as llm:
         assert llm.hooks.flush(20)
-    assert [record.message.partition(" s on")[2] for record in caplog.records if "tiny" in record.message] == [
-        f" cpu: BertModel by adapter 'transformers-encoder' of {llm.report()['distribution']}"
-    ]
+    (line,) = [record.message for record in caplog.records if record.name == "cenote.hooks.announce"]
+    assert line.startswith("tiny loaded in ")
+    assert line.endswith(f" s on cpu: BertModel by adapter 'transformers-encoder' of {llm.report()['distribution']}")

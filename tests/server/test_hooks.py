@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import cenote
 from cenote.engine import AsyncLLM
+from cenote.errors import InvalidRequest
 from cenote.hooks import RequestDone, ServerStarted, ServerStopping, hookimpl
 from cenote.hooks.caller import HookCaller
 from cenote.registry import default_registry
@@ -55,6 +56,8 @@ class Gives:
 
     @hookimpl
     def cenote_metrics(self) -> Any:
+        if isinstance(self.collectors, Exception):
+            raise self.collectors
         return self.collectors
 
 
@@ -198,22 +201,29 @@ def _raise() -> Any:
         ([Collects(lambda: [GaugeMetricFamily("acme_level", "Level.", value="high")])], "ValueError"),
         ([object()], "TypeError: it gave object, which is no collector of prometheus_client"),
         (5, "TypeError: 'int' object is not iterable"),
+        (InvalidRequest("no metrics"), "InvalidRequest: no metrics"),
         ([Gauge("cenote:forwards_total", "Mine.", registry=None)], "'cenote:forwards_total' is there already"),
         ([Counter("cenote:items", "Mine.", registry=None)], "'cenote:items' is there already"),
     ],
 )
 def test_wrong_metrics_of_a_plugin_do_not_break_the_scrape(
-    start_server: Any, plug: Any, server_log: pytest.LogCaptureFixture, collectors: Any, fault: str
+    start_server: Any,
+    plug: Any,
+    server_log: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    collectors: Any,
+    fault: str,
 ) -> None:
     plug("broken", Gives(collectors))
     plug("sound", Gives([Gauge("acme_sound", "Sound.", registry=None)]))
     with start_server(names=("m",)) as running:
-        logging.getLogger("cenote").addHandler(server_log.handler)
         found = _samples(running.url)
         after = _samples(running.url)
     assert found[("acme_sound",)] == 0
     assert ("cenote:forwards_total", "model_name=m") in found
     assert after["cenote:hook_errors_total", "hook=cenote_metrics", "plugin=broken"] >= 1
+    log = server_log.text + capsys.readouterr().err  # before the server has handlers of its own, and then
+    assert len(re.findall("plugin 'broken' of acme 1.2 failed in cenote_metrics: .*" + re.escape(fault), log)) == 1
 
 
 def test_two_plugins_with_one_metric_are_told_apart_by_their_names(start_server: Any, plug: Any) -> None:
