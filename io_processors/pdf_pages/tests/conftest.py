@@ -178,7 +178,7 @@ def vision_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def seer(vision_folder: Path) -> Iterator[LLM]:
     """A model that sees, by an adapter of the tests."""
     patch = pytest.MonkeyPatch()
