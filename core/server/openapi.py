@@ -95,12 +95,12 @@ def hoist(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     while targets != before:  # what refers to a renamed definition differs as well
         before = dict(targets)
         for name, definition in found.items():
-            written = _rename(definition, targets)
-            while shared.get(targets[name], written) != written:
+            while shared.get(targets[name], written := _rename(definition, targets)) != written:
                 targets[name] += "_"
     for name, definition in found.items():
         shared[targets[name]] = _rename(definition, targets)
-    return {key: _rename(value, targets) for key, value in schema.items() if key != "$defs"}
+    moved: dict[str, Any] = _rename({key: value for key, value in schema.items() if key != "$defs"}, targets)
+    return moved
 
 
 def _rename(node: Any, targets: Mapping[str, str]) -> Any:

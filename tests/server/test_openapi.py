@@ -14,6 +14,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from cenote.engine import AsyncLLM
+from cenote.server.openapi import hoist
 from cenote.testing.checkpoints import build_checkpoint
 
 #: Look-alikes that offer, together with the real embedder, every task.
@@ -155,3 +156,20 @@ def test_a_prefix_and_the_flat_error_body_are_in_the_document(start_server: Any)
         assert set(refused["required"]) == {"object", "message", "type", "param", "code"}
         answer = httpx.post(running.url + "/api/pooling", json={})
         check_fits(answer.json(), refused, document)
+
+
+def test_definitions_of_one_name_stay_apart_with_all_that_refers_to_them() -> None:
+    place = "#/components/schemas/"
+
+    def schema(kind: str) -> dict[str, Any]:
+        inner, outer = {"type": kind}, {"properties": {"a": {"$ref": f"{place}Inner"}, "b": {"$ref": f"{place}Outer"}}}
+        return {"$ref": f"{place}Outer", "$defs": {"Outer": outer, "Inner": inner}, "example": {"$ref": 5}}
+
+    kinds, shared = ("string", "integer", "string", "null", "integer"), dict[str, Any]()
+    found = [hoist(schema(kind), shared)["$ref"].removeprefix(place) for kind in kinds]
+    assert found == ["Outer", "Outer_", "Outer", "Outer__", "Outer_"]
+    for name, kind in zip(found, kinds, strict=True):
+        references = {key: value["$ref"].removeprefix(place) for key, value in shared[name]["properties"].items()}
+        assert references["b"] == name
+        assert shared[references["a"]] == {"type": kind}
+    assert len(shared) == 6
