@@ -91,11 +91,17 @@ def _packages(installed: Installed) -> Iterator[tuple[str, str | None]]:
 
 
 def _stale(installed: Installed, project: Path) -> str | None:
+    """Compare the metadata with the file that it was made of; where that has no table of entry points, nothing is said.
+
+    Other tools than setuptools keep them elsewhere, and a project may compute them.
+    """
     import tomllib
 
     try:
         with (project / "pyproject.toml").open("rb") as file:
-            groups = tomllib.load(file).get("project", {}).get("entry-points", {})
+            groups = tomllib.load(file).get("project", {}).get("entry-points")
+        if groups is None:
+            return None
         written = {(group, name): value for group, points in groups.items() for name, value in points.items()}
     except (OSError, tomllib.TOMLDecodeError, AttributeError) as exc:
         return f"pyproject.toml of the editable installation cannot be read: {exc}"

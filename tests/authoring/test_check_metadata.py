@@ -94,6 +94,12 @@ def test_stale_metadata_of_an_editable_installation_is_told(site, tmp_path):
     assert site.faults("cenote-edit") == [("", "installation", text)]
     project.write_text('[project.entry-points."cenote.commands"]\ngreet = "good:run"\n')
     assert site.faults("cenote-edit") == []
+    project.write_text('[tool.poetry.plugins."cenote.commands"]\ngreet = "good:run"\n')
+    assert site.faults("cenote-edit") == []
+    project.write_text("[")
+    ((_, check, text),) = site.faults("cenote-edit")
+    assert check == "installation"
+    assert text.startswith("pyproject.toml of the editable installation cannot be read: ")
 
 
 def test_a_distribution_that_offers_nothing_is_told(site):
