@@ -39,7 +39,8 @@ def why(
     Of a checkpoint, each candidate is shown with the markers that hold (+) and those that do not (-). The exit code is
     1 where nothing serves it.
     """
-    answer = explain(asked, engine_options(options))
+    config = EngineConfig.from_options(model=asked, **engine_options(options))  # refuses what loading would refuse
+    answer = explain(asked, {name: getattr(config, name) for name in _ASKED})
     if as_json:
         print(json.dumps(answer.record(), indent=2))
     else:

@@ -93,6 +93,16 @@ def test_why_shows_candidates_markers_and_the_decision(site):
     assert chosen["claims"][0]["markers"] == {"file:acme.bin": True}
 
 
+def test_why_heeds_flags_as_loading_does(site):
+    install(site, {"cenote.architectures": {"AcmeModel": "acme:SPEC"}})
+    (site.folder / "model").mkdir()
+    (site.folder / "model" / "config.json").write_text('{"architectures": ["AcmeModel"]}')
+    finished = site.cenote("plugins", "why", "model", "--adapter", "acme")
+    assert "Chosen: acme of cenote-acme 0.1.0: adapter='acme' was asked for." in finished.stdout
+    refused = site.cenote("plugins", "why", "model", "--convert", "fly")
+    assert (refused.returncode, refused.stderr.startswith("Error: ")) == (2, True)
+
+
 def test_why_fails_where_nothing_serves_it(site):
     finished = site.cenote("plugins", "why", "HF_ColBERT")
     assert finished.returncode == 1
