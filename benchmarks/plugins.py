@@ -40,14 +40,14 @@ from cenote.registry import ArchitectureSpec
 SPEC = ArchitectureSpec(name={0!r}, architectures=({0!r},), adapter="{0}.adapter:Adapter", tasks=("embed",))
 """
 CHILD = """
-import json, os, sys, time
+import json, sys, time
 folder = sys.argv[1]
 start = time.perf_counter()
 import importlib_metadata
 found = time.perf_counter()
 import cenote.registry as registry
 ready = time.perf_counter()
-sys.path[:] = [folder, *(path for path in sys.path if "site-packages" not in path and path != os.getcwd())]
+sys.path[:] = [folder, *(path for path in sys.path if path and "site-packages" not in path)]
 here = registry.Registry(environment={})
 begin = time.perf_counter()
 groups = {group: here.names(group) for group in here.groups()}
