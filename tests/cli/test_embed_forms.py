@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from cenote import LLM
 from cenote.cli.embed import app
 from cenote.errors import InvalidRequest
+from cenote.registry import default_registry
 from cenote.testing.checkpoints import build_checkpoint
 
 TEXTS = ["a text", "another one"]
@@ -78,6 +79,24 @@ def test_a_precision_reaches_every_form(run: Run, tmp_path: Path, dtype: Any, st
     assert rows.shape == (1, size)
     assert rows[0].tolist() == record["embedding"]
     assert run(TEXTS[0], "--output-dtype", dtype).splitlines()[1].split()[3] == str(size)
+
+
+def test_a_precision_of_a_plugin_keeps_its_type_in_files(run: Run, tmp_path: Path) -> None:
+    class Wide:
+        def encode(self, rows: Any, param: str) -> Any:
+            return np.rint((rows + 1) * 1000).astype("u2")
+
+    remove = default_registry().register("cenote.output_codecs", "wide", Wide())
+    try:
+        (record,) = json.loads(run(TEXTS[0], "--output-dtype", "wide", "--json"))
+        run(TEXTS[0], "--output-dtype", "wide", "--save", str(tmp_path / "rows.npy"))
+    finally:
+        remove()
+    rows = np.load(tmp_path / "rows.npy")
+    assert rows.dtype == np.uint16
+    assert rows.tolist() == [record["embedding"]]
+    with pytest.raises(InvalidRequest, match="output_dtype is 'wide'; it must be one of float32, binary, float16"):
+        run("a text", "--output-dtype", "wide", "--model", "/no/such/model")  # nothing is loaded for that
 
 
 @pytest.mark.parametrize(

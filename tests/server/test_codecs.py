@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -154,6 +155,22 @@ def test_a_codec_that_misbehaves_is_a_500_that_names_it(client: httpx.Client, na
     answer = client.post("/v1/embed", json={"texts": TEXTS, "embedding_types": [name]})
     assert (answer.status_code, answer.json()["message"]) == (500, text)
     assert client.post("/v1/embeddings", json={"input": TEXTS, "output_dtype": "int8"}).status_code == 200
+
+
+def test_a_codec_of_a_plugin_never_runs_on_the_event_loop(client: httpx.Client, server: Any) -> None:
+    threads: list[threading.Thread] = []
+
+    def note(rows: Any) -> Any:
+        threads.append(threading.current_thread())
+        return rows
+
+    with ExitStack() as stack:
+        stack.callback(default_registry().register("cenote.output_codecs", "noting", As(note), distribution="acme"))
+        _post(client, "/v1/embeddings", input="a", output_dtype="noting")
+        _post(client, "/v1/embeddings", input="a", embedding_type=["float", "noting"])
+        _post(client, "/v2/embed", texts=["a"], embedding_types=["noting"])
+    assert len(threads) == 3
+    assert server.thread not in threads
 
 
 def test_the_document_lists_what_is_installed_when_the_app_is_built(start_server: Any) -> None:
