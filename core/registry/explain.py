@@ -52,7 +52,7 @@ class Explanation:
     Attributes:
         names: architecture strings of the checkpoint, which are looked up first.
         claims: who claims them, and then whatever else was looked at, in that order.
-        goal: what user and files say that the checkpoint shall become.
+        goal: what user and files say that the checkpoint shall become; empty where they say nothing and nothing asked.
         chosen: what won, or None.
         error: why nothing won, or None.
     """
@@ -119,8 +119,10 @@ def explain(
     names = tuple(architectures) or ((f"model_type:{model_type}",) if model_type else ())
     looked_at = [decision.name for decision in decisions if isinstance(decision, Verdict)]
     claims = [claim for name in dict.fromkeys((*names, *looked_at)) for claim in _claims(registry, name, facts)]
-    goal = next((str(decision) for decision in decisions if isinstance(decision, Goal)), "")
-    return Explanation(names, tuple(claims), goal, chosen, error)
+    goals = [decision for decision in decisions if isinstance(decision, Goal)]
+    if chosen is not None and chosen.rule is None:  # the architecture decided, not what becomes of it
+        goals = [goal for goal in goals if goal.convert != "auto"]
+    return Explanation(names, tuple(claims), "".join(map(str, goals)), chosen, error)
 
 
 def _claims(registry: Registry, name: str, facts: CheckpointFacts) -> list[Claim]:

@@ -45,7 +45,8 @@ def test_what_is_traced_is_recorded_as_objects_while_somebody_records(registry, 
 def test_an_explanation_agrees_with_the_resolution(registry, make_facts):
     for facts in (make_facts(), make_facts(files={"b"})):
         asked = {"architectures": ["AcmeModel"], "model_type": None, "registry": registry}
-        assert explain(facts, **asked).chosen == resolve_adapter(facts, **asked)
+        found = explain(facts, **asked)
+        assert (found.chosen, found.goal) == (resolve_adapter(facts, **asked), "")
 
 
 def test_names_of_the_family_are_shown_after_those_of_the_checkpoint(registry, make_facts):
@@ -58,6 +59,7 @@ def test_names_of_the_family_are_shown_after_those_of_the_checkpoint(registry, m
     assert found.chosen is not None
     assert found.chosen.rule is not None
     assert (found.chosen.spec.name, found.chosen.rule.suffix) == ("a", "Net")
+    assert found.goal == "neither user nor files say what it shall become"
 
 
 def test_a_spec_for_another_interface_is_incompatible(registry, make_facts):
