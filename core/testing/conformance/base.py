@@ -38,7 +38,8 @@ class AdapterBase(Capable):
         normalized: `embed` gives vectors of length 1; None: not tested.
         linear_head: what follows pooling commutes with a mean (nothing, or Dense modules without bias and activation).
         activation: what follows the logits of `classify` and `token_classify`; None: not tested.
-        dimensions: sizes that vectors may be cut to (matryoshka models); empty: any other size is refused.
+        dimensions: sizes that vectors may be cut to (matryoshka models); empty: any other size is refused; None: not
+            tested.
         by_role: queries and documents are read differently.
         lora: low-rank adapters are taken; the fixture `lora_folder` writes one.
         tolerance: largest difference allowed between two ways to compute the same.
@@ -52,7 +53,7 @@ class AdapterBase(Capable):
     normalized: ClassVar[bool | None] = True
     linear_head: ClassVar[bool] = True
     activation: ClassVar[Literal["softmax", "sigmoid", "none"] | None] = None
-    dimensions: ClassVar[tuple[int, ...]] = ()
+    dimensions: ClassVar[tuple[int, ...] | None] = ()
     by_role: ClassVar[bool] = False
     lora: ClassVar[bool] = False
     tolerance: ClassVar[float] = 2e-5
@@ -68,7 +69,7 @@ class AdapterBase(Capable):
             "pooled tokens": cls.pooling in ("MEAN", "CLS", "LAST") and cls.linear_head and "token_embed" in cls.tasks,
             "activation": cls.activation is not None,
             "dimensions": bool(cls.dimensions),
-            "fixed size": not cls.dimensions,
+            "fixed size": cls.dimensions == (),
             "roles": cls.by_role,
             "lora": cls.lora,
             "several tasks": len(cls.own_tasks()) > 1,
@@ -90,7 +91,7 @@ class AdapterBase(Capable):
             spec: whose tasks are tested.
             **attributes: further attributes, and fixtures; one of them must be `checkpoint`.
         """
-        unknown = {"pooling": "", "normalized": None, "separation": -1.0, "tasks": spec.tasks}
+        unknown = {"pooling": "", "normalized": None, "separation": -1.0, "dimensions": None, "tasks": spec.tasks}
         return type(f"Test_{spec.name.replace('-', '_')}", (cls,), {**unknown, **attributes})
 
     @classmethod

@@ -52,7 +52,7 @@ class VectorTests(AdapterBase):
 
     @needs("embed", "dimensions")
     def test_vectors_are_cut_to_the_sizes_offered(self, model: LLM, texts: list[str]) -> None:
-        for size in self.dimensions:
+        for size in self.dimensions or ():
             for row in encode(model, texts[:2], "embed", dimensions=size, use_activation=True):
                 assert row.shape == (size,)
                 assert abs(np.linalg.norm(row) - 1) < 1e-5

@@ -18,5 +18,6 @@ EMBEDDINGS_V3 = ArchitectureSpec(
     ),
     config_repair="cenote_jina.settings:repair_config",
     summary="jina-embeddings-v3 with its five task adapters, chosen per request",
+    lookalike="cenote_jina.lookalike:build",
     examples=("jinaai/jina-embeddings-v3",),
 )

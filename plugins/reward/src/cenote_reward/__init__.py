@@ -13,6 +13,7 @@ INTERNLM2 = ArchitectureSpec(
     tasks=("classify", "token_classify"),
     config_repair="cenote_reward.internlm2_config:to_llama",
     summary="InternLM2 reward models: one raw number per conversation",
+    lookalike="cenote_reward.lookalikes:internlm2",
     examples=("internlm/internlm2-1_8b-reward", "internlm/internlm2-7b-reward", "internlm/internlm2-20b-reward"),
 )
 
@@ -22,6 +23,7 @@ QWEN2_REWARD = ArchitectureSpec(
     adapter="cenote_reward.qwen2:RewardAdapter",
     tasks=("classify", "token_classify"),
     summary="Qwen2.5-Math reward models: one raw number per conversation",
+    lookalike="cenote_reward.lookalikes:qwen2_reward",
     examples=("Qwen/Qwen2.5-Math-RM-72B",),
 )
 
@@ -31,5 +33,6 @@ QWEN2_PROCESS_REWARD = ArchitectureSpec(
     adapter="cenote_reward.qwen2:ProcessRewardAdapter",
     tasks=("token_classify",),
     summary="Qwen2.5-Math process reward models: one probability per step of a solution",
+    lookalike="cenote_reward.lookalikes:qwen2_process_reward",
     examples=("Qwen/Qwen2.5-Math-PRM-7B", "Qwen/Qwen2.5-Math-PRM-72B"),
 )

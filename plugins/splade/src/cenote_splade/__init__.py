@@ -29,6 +29,7 @@ SPLADE = ArchitectureSpec(
     tasks=_TASKS,
     markers=("module:*.SpladePooling",),
     summary="SPLADE: masked language models that weigh the terms of their vocabulary",
+    lookalike="cenote_splade.lookalike:build",
     examples=("naver/splade-v3", "naver/splade-cocondenser-ensembledistil", "ibm-granite/granite-embedding-30m-sparse"),
 )
 
