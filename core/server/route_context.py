@@ -53,18 +53,17 @@ class RouteContext:
         name: name of the set, as the operator gave it.
         settings: what the operator set for it: the table `[settings."routes/NAME"]` of the file of plugins.
         log: a logger of its own.
-        table: the served models; the routes themselves read `models`.
     """
 
     name: str
-    table: ModelTable = field(repr=False)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("cenote.routes"))
+    settings: Mapping[str, Any]
+    log: logging.Logger
+    _table: ModelTable = field(repr=False)
 
     @property
     def models(self) -> tuple[RouteModel, ...]:
         """Return the served models as they are now, the default one first."""
-        return tuple(_model(served) for served in self.table)
+        return tuple(_model(served) for served in self._table)
 
     async def run(
         self,
@@ -101,7 +100,7 @@ class RouteContext:
         parsed = parse_prompts(prompts)
         check_count(request, parsed)
         wanted = [] if task is None else [task]
-        served = self.table.resolve(model, lambda each: each.offers(wanted))
+        served = self._table.resolve(model, lambda each: each.offers(wanted))
         call = InferenceCall(
             model=served,
             asked_name=model,
@@ -143,7 +142,7 @@ class RouteContext:
             ApiError: 501 where the model cannot score; the others as `run`.
             InvalidRequest: the numbers of texts do not fit, or something else can never succeed; 400.
         """
-        served = self.table.resolve(model, lambda each: can_score(each, score_type))
+        served = self._table.resolve(model, lambda each: can_score(each, score_type))
         check_scorer(served, score_type)
         sides = {"queries": score_texts(queries, "queries"), "documents": score_texts(documents, "documents")}
         for name, texts in sides.items():

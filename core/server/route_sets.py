@@ -121,9 +121,9 @@ def _make(name: str, state: ServerState, registry: Registry) -> RouteSet:
     entry, factory = _load(name, registry)
     context = RouteContext(
         name=name,
-        table=state.models,
         settings=plugin_settings(f"routes/{name}", registry),
         log=logging.getLogger(f"cenote.routes.{name}"),
+        _table=state.models,
     )
     try:
         router = factory(context)
