@@ -15,6 +15,7 @@ from cenote.hooks.mailbox import Mailbox, flush
 from cenote.hooks.methods import check_hooks, hook_methods
 from cenote.hooks.spec import PROJECT
 from cenote.registry import Entry, Registry, default_registry
+from cenote.registry.patience import PatientLoader
 
 __all__ = ["HookCaller", "check_hooks"]
 
@@ -108,7 +109,7 @@ def _listener(registry: Registry, entry: Entry) -> Listener | None:
     if known is not None:
         return known
     try:
-        plugin = registry.load(entry, check_hooks)
+        plugin = PatientLoader(registry).load(entry, check_hooks)
         methods = hook_methods(plugin)
     except PluginError:  # which the registry has logged
         return None

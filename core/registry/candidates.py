@@ -11,6 +11,7 @@ from cenote.errors import PluginError, PluginIncompatible, UnknownPlugin
 from cenote.registry.entry import ARCHITECTURES, Entry, canonical_name
 from cenote.registry.markers import check_marker, marker_holds
 from cenote.registry.names import nearest
+from cenote.registry.patience import PatientLoader
 from cenote.registry.problems import conflict
 from cenote.registry.spec import API_VERSION, ArchitectureSpec, CheckpointFacts
 from cenote.registry.states import DISABLED, Rejection
@@ -102,7 +103,7 @@ def best_candidate(registry: Registry, name: str, facts: CheckpointFacts) -> Can
         for error in (*failures, *(rejection.error() for rejection in unfit)):
             raise error
     for rejection in unfit:
-        registry.warn(rejection)
+        registry.warn(rejection.entry, rejection.error())
     for verdict in found:
         registry.trace(verdict)
     return _most_specific(repr(name), [verdict.candidate for verdict in found if not verdict.unmet])
@@ -143,9 +144,10 @@ def named_candidate(registry: Registry, adapter: str, names: Sequence[str], fact
 def _load(registry: Registry, entries: Iterable[Entry]) -> tuple[list[Candidate], list[PluginError]]:
     found: dict[tuple[ArchitectureSpec, str], Candidate] = {}
     failures = []
+    loader = PatientLoader(registry)
     for entry in entries:
         try:
-            spec = registry.load(entry, check_spec)
+            spec = loader.load(entry, check_spec)
         except PluginError as exc:
             failures.append(exc)
         else:

@@ -11,7 +11,7 @@ from typing import Any
 from cenote.errors import PluginError, PluginIncompatible
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
 from cenote.registry.entry import Entry
-from cenote.registry.patience import PatientLoader
+from cenote.registry.patience import ImportHangs, PatientLoader
 from cenote.registry.points import kind_of, point_of
 from cenote.registry.problems import cause_of
 from cenote.registry.record import Failure
@@ -131,9 +131,11 @@ def _judge(registry: Registry, loader: PatientLoader, entry: Entry, offers: Sequ
 
 
 def _failed(registry: Registry, entry: Entry, error: PluginError) -> _Verdict:
+    if isinstance(error, ImportHangs):
+        return _Verdict(FAILED, error.why, "its import did not end in time")
     failure = registry.record.failure(entry)
-    if failure is None:  # its import goes on in another thread
-        return _Verdict(FAILED, str(error), "its import did not end in time")
+    if failure is None:  # forgotten meanwhile
+        return _Verdict(FAILED, str(error), "it could not be loaded")
     return _of_failure(entry, failure)
 
 

@@ -1,27 +1,44 @@
-"""Importing plugins for a listing, which a module that never finishes must not keep from appearing."""
+"""Importing plugins one beside the other, where a module that never finishes must not hold up the rest."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
-from threading import Thread
 from typing import Any
 
 from cenote.errors import PluginError
 from cenote.registry.entry import Entry
 from cenote.registry.store import Registry
 
-__all__ = ["PatientLoader"]
+__all__ = ["ImportHangs", "PatientLoader"]
+
+
+class ImportHangs(PluginError):
+    """A module that is still being imported after a long time.
+
+    Attributes:
+        why: the message without the name of the plugin.
+    """
+
+    def __init__(self, entry: Entry, module: str, seconds: float) -> None:
+        self.why = f"importing {module} did not end within {seconds:g} s; see where it waits, or disable it"
+        text = f"Plugin {entry.name!r} ({entry.group}) of {entry.source} is passed over: {self.why}."
+        super().__init__(text, plugin=entry.name, distribution=entry.distribution)
 
 
 class PatientLoader:
     """Loads entries of a registry, and gives up on a module after some seconds.
 
     A module that hangs goes on hanging in a thread of its own, which does not keep the process from ending. The
-    registry remembers it, so that only the first listing waits.
+    registry remembers it, so that nobody waits for it again.
+
+    Args:
+        registry: whose entries.
+        seconds: to wait for each module. What is imported for listings or for choosing needs a few milliseconds.
     """
 
-    def __init__(self, registry: Registry, seconds: float) -> None:
+    def __init__(self, registry: Registry, seconds: float = 60.0) -> None:
         self._registry = registry
         self._seconds = seconds
 
@@ -29,19 +46,20 @@ class PatientLoader:
         """Load an entry as `Registry.load` does.
 
         Raises:
-            PluginError: it is broken, or its module is still being imported.
+            ImportHangs: its module is still being imported.
+            PluginError: it is broken.
         """
         module = entry.value.partition(":")[0]
-        threads = self._registry.record.importing
-        if not entry.is_object and module not in sys.modules and module not in threads:
-            threads[module] = Thread(target=self._try, args=(entry, check), daemon=True)
-            threads[module].start()
-            threads[module].join(self._seconds)
-        if module in threads:
-            if threads[module].is_alive():
-                text = f"importing {module} did not end within {self._seconds:g} s; see where it waits, or disable it"
-                raise PluginError(text, plugin=entry.name, distribution=entry.distribution)
-            threads.pop(module, None)
+        record = self._registry.record
+        is_there = entry.is_object or entry.is_built_in or (module in sys.modules and not record.is_importing(module))
+        if not is_there and record.failure(entry) is None:
+            thread, deadline = record.importing(module, lambda: self._try(entry, check), self._seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                error = ImportHangs(entry, module, self._seconds)
+                self._registry.warn(entry, error)
+                raise error
+            record.imported(module)
         return self._registry.load(entry, check)  # what the thread got or raised is remembered
 
     def _try(self, entry: Entry, check: Callable[[Any], None]) -> None:

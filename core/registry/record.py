@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import Any
@@ -38,8 +40,7 @@ class LoadRecord:
         self._failures: dict[tuple[str, str, str], Failure] = {}
         self._loaded: set[tuple[str, str, str]] = set()
         self._usable: dict[Entry, Any] = {}
-        #: Modules that a listing gave up waiting for, each with the thread that goes on importing it.
-        self.importing: dict[str, Thread] = {}
+        self._importing: dict[str, tuple[Thread, float]] = {}
 
     def failure(self, entry: Entry) -> Failure | None:
         """Return what loading this entry raised, if it was tried and failed."""
@@ -74,6 +75,30 @@ class LoadRecord:
         with self._lock:
             self._failures[_key(entry)] = failure
             self._loaded.discard(_key(entry))
+
+    def importing(self, module: str, run: Callable[[], None], seconds: float) -> tuple[Thread, float]:
+        """Return the thread that imports a module, and when to stop waiting for it.
+
+        Args:
+            module: its name.
+            run: imports it; called in a new thread, unless one is at it already.
+            seconds: how long the first caller wants to wait; others wait until the same moment of `time.monotonic`.
+        """
+        with self._lock:
+            if module not in self._importing:
+                thread = Thread(target=run, daemon=True)
+                self._importing[module] = thread, time.monotonic() + seconds
+                thread.start()
+            return self._importing[module]
+
+    def is_importing(self, module: str) -> bool:
+        """Tell whether a thread was given up that imports a module, or is waited for."""
+        return module in self._importing
+
+    def imported(self, module: str) -> None:
+        """Remember that the thread has ended."""
+        with self._lock:
+            self._importing.pop(module, None)
 
     def forget(self, entry: Entry | None = None) -> None:
         """Forget one entry, or everything."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cenote.errors import PluginError
+from cenote.registry.patience import PatientLoader
 from cenote.registry.problems import conflict
 from cenote.registry.spec import ConvertRule
 from cenote.registry.store import Registry
@@ -59,10 +60,11 @@ def convert_rules(registry: Registry) -> tuple[ConvertRule, ...]:
         PluginConflict: two plugins give one suffix the same place and another meaning.
     """
     found: dict[tuple[int, str], tuple[ConvertRule, Any]] = {}
+    loader = PatientLoader(registry)
     for name, entries in registry.entries(GROUP).items():
         for entry in entries:
             try:
-                loaded = registry.load(entry, check_rules)
+                loaded = loader.load(entry, check_rules)
             except PluginError:
                 continue  # warned about by the registry; the other rules still hold
             for rule in _as_tuple(loaded):

@@ -184,9 +184,9 @@ class Registry:
         finally:
             self._recordings = tuple(other for other in self._recordings if other is not kept)
 
-    def warn(self, rejection: Rejection) -> None:
-        """Log, once per distribution and module, that one of several plugins for the same name is passed over."""
-        self._loader.warn(rejection.entry, rejection.error())
+    def warn(self, entry: Entry, error: PluginError) -> None:
+        """Log, once per distribution and module, why a plugin is passed over where others are not."""
+        self._loader.warn(entry, error)
 
     def unknown(self, group: str, name: str) -> PluginError:
         """Build the error for a name that a group does not have, without importing anything."""

@@ -8,6 +8,7 @@ import pytest
 
 from cenote.errors import PluginIncompatible, UnknownPlugin
 from cenote.registry import ArchitectureSpec, Entry, Registry, list_plugins, load_adapter, resolve_adapter
+from cenote.registry.patience import PatientLoader
 
 GROUP = "cenote.architectures"
 TEXT = "cenote-late 0.4.0 needs cenote <0.2, found 0.3.1. Upgrade it: pip install -U cenote-late."
@@ -66,3 +67,22 @@ def test_a_spec_is_active_once_its_adapter_is_imported_and_failed_if_that_raises
         "good": ("active", ""),
         "bad": ("failed", "its import raised ModuleNotFoundError"),
     }
+
+
+def test_a_plugin_that_hangs_does_not_keep_another_from_loading_its_model(make_module, make_facts, monkeypatch, caplog):
+    monkeypatch.setattr(PatientLoader.__init__, "__defaults__", (0.2,))
+    make_module("endless", "import threading\nthreading.Event().wait()")
+    spec = ArchitectureSpec(name="mine", architectures=("Late",), adapter="fake:A", tasks=("token_embed",))
+    entries = [
+        Entry(GROUP, "Late", "endless:SPEC", "cenote-slow", "1"),
+        Entry("cenote.convert_rules", "rules", "endless:RULES", "cenote-slow", "1"),
+    ]
+    registry = Registry(entries, environment={})
+    registry.register(GROUP, "Late", spec)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert resolved(registry, make_facts(), "Late").spec is spec
+    assert [record.getMessage() for record in caplog.records] == [
+        "Plugin 'Late' (cenote.architectures) of cenote-slow 1 is passed over: "
+        "importing endless did not end within 0.2 s; see where it waits, or disable it."
+    ]
