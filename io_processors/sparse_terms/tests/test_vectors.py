@@ -11,6 +11,7 @@ import pytest
 from cenote import LLM
 from cenote.errors import CenoteError, UnsupportedTask
 from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.texts import sample_texts
 
 TEXTS = ["How deep is the well?", "Salt water lies below the fresh water."]
 
@@ -71,6 +72,16 @@ def test_light_terms_are_left_out(llm: LLM) -> None:
 
 def test_a_single_text_is_a_list_of_one(llm: LLM) -> None:
     assert ask(llm, texts=TEXTS[0]) == ask(llm)[:1]
+
+
+def test_vectors_come_in_the_order_of_the_texts(llm: LLM) -> None:
+    texts = [text for text in sample_texts() if len(text) < 200]
+    together = ask(llm, texts=texts, top_k=4)
+    assert len(together) == len(texts)
+    for vector, text in zip(together, texts, strict=True):
+        (alone,) = ask(llm, texts=text, top_k=4)
+        assert vector["indices"] == alone["indices"]
+        assert vector["values"] == pytest.approx(alone["values"], abs=1e-5)
 
 
 def test_a_role_decides_which_side_of_a_router_reads_a_text(tmp_path: Path) -> None:
