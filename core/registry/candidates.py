@@ -69,6 +69,10 @@ def check_spec(value: Any) -> None:
             raise TypeError(f"{field} of spec {value.name!r} must be a tuple of strings")
     if not value.name or not all(value.adapter.partition(":")):
         raise ValueError(f"spec {value.name!r} needs a name and an adapter of the form 'package.module:Class'")
+    for field in ("config_repair", "lookalike"):
+        target = getattr(value, field)
+        if target is not None and not all(target.partition(":")):
+            raise ValueError(f"{field} of spec {value.name!r} must be of the form 'package.module:function'")
     for marker in value.markers:
         check_marker(marker)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from cenote.registry import ArchitectureSpec, Entry, Registry, list_plugins
+from cenote.registry.candidates import check_spec
 
 SPEC = ArchitectureSpec(
     name="late", architectures=("A", "B"), adapter="fake:Late", tasks=("token_embed",), summary="Late interaction"
@@ -92,3 +96,33 @@ def test_a_module_that_never_finishes_is_an_error_row_and_keeps_no_other_from_it
     found = {row.name: (row.state, row.detail) for row in list_plugins(registry, patience=0.2)}
     detail = "importing endless did not end within 0.2 s; see where it waits, or disable it"
     assert found == {name: ("failed", detail) for name in "ABC"} | {"s": ("discovered", "")}
+
+
+def test_processors_of_vllm_are_listed_and_never_imported_for_it(make_module):
+    make_module("must_not_run", "raise AssertionError('imported')")
+    registry = Registry([Entry("vllm.io_processor_plugins", "prithvi", "must_not_run:f", "d", "1")], environment={})
+    [row] = list_plugins(registry)
+    assert (row.name, row.kind, row.state) == ("prithvi", "io processor (vllm)", "discovered")
+    assert registry.entries("vllm.io_processor_plugins").keys() == {"prithvi"}
+
+
+@pytest.mark.parametrize("field", ["lookalike", "config_repair"])
+def test_a_spec_whose_functions_cannot_be_found_by_name_is_no_spec(field):
+    with pytest.raises(ValueError, match=f"^{field} of spec 'late' must be of the form 'package.module:function'$"):
+        check_spec(replace(SPEC, **{field: "somewhere"}))
+
+
+def test_threads_that_ask_and_list_at_once_agree(make_module):
+    make_module("slow_plugin", "import time\ntime.sleep(0.05)\ndef run(): pass")
+    make_module("slow_broken", "import time\ntime.sleep(0.05)\nraise RuntimeError('no luck')")
+    entries = [
+        Entry("cenote.commands", "good", "slow_plugin:run", "cenote-good", "1"),
+        Entry("cenote.architectures", "Bad", "slow_broken:SPEC", "cenote-bad", "1"),
+    ]
+    registry = Registry(entries, environment={})
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(registry.get, "cenote.commands", "good") for _ in range(4)]
+        listed = [pool.submit(list_plugins, registry) for _ in range(4)]
+        assert len({id(future.result()) for future in asked}) == 1
+        assert all(row.state == "failed" for future in listed for row in future.result() if row.name == "Bad")
+    assert {row.name: row.state for row in list_plugins(registry)} == {"Bad": "failed", "good": "active"}
