@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +24,7 @@ from cenote.errors import InvalidRequest
 from cenote.io_processors import IOProcessor, RequestContext
 from cenote.outputs import PoolingRequestOutput
 from cenote.registry import default_registry
+from cenote.server.banner import ready_text
 
 JSON = {"Content-Type": "application/json"}
 
@@ -413,6 +417,17 @@ def test_several_models_are_chosen_by_name_or_by_processor(
                 "The model 'plain' has no IO processor 'any'; its own: none. Name another model, or leave it out.",
             )
             assert "has no IO processor; its own: none." in error(ask(client, 7, model="plain"))[3]
+
+
+def test_the_banner_names_the_processors_and_an_example_that_works(processing: AsyncLLM, start_server: Any) -> None:
+    with start_server(engine=processing, names=("m",)) as running:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            banner = ready_text(running.state, [listening], examples=True)
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert "\n  data      IO processors: norms (default), any, stubborn\n" in banner
+        [line] = [line for line in banner.splitlines() if '"data"' in line]
+        command = shlex.split(line.replace(address, running.url))
+        assert "norms" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def samples(client: httpx.Client, name: str) -> dict[tuple[str, str], float]:
