@@ -100,7 +100,7 @@ def test_accepted_forms(given: Any, parsed: list[Prompt]) -> None:
         ([np.bool_(True)], "bool"),
         ([torch.tensor(True)], "tensor"),
         ([1, np.float32(1)], "float32"),
-        (object(), "object"),
+        pytest.param(object(), "object", id="object"),
     ],
     ids=str,
 )
