@@ -141,15 +141,17 @@ class AsyncLLM(AsyncFace):
                 outputs_seen(outputs)
             return outputs
 
+        who, wishes = self.processor(processor), params or PoolingParams()
         return await process(
-            self.processor(processor),
+            who,
             data,
             run_model,
-            params=params,
+            params=wishes,
             role=role,
             encoding=encoding,
             request_id=request_id,
             deadline=deadline,
+            count_tokens=self._counter(who, wishes, role, tokenization or TokenizationOptions()),
             observe=observe,
         )
 

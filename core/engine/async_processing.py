@@ -24,11 +24,12 @@ async def process(
     data: Any,
     run_model: Callable[[Work], Awaitable[list[PoolingRequestOutput]]],
     *,
-    params: PoolingParams | None,
+    params: PoolingParams,
     role: Role | None,
     encoding: Encoding | None,
     request_id: str,
     deadline: float | None,
+    count_tokens: Callable[[str], int],
     observe: Observe | None,
 ) -> Any:
     """Return a processor's answer to `data`, as JSON can hold it; `AsyncLLM.process` says the rest.
@@ -42,17 +43,19 @@ async def process(
         encoding: the caller's.
         request_id: id of the answer.
         deadline: time of `time.monotonic`.
+        count_tokens: of a text as a prompt of the request.
         observe: hears of the stages.
     """
     gone = threading.Event()
     context = RequestContext(
         request_id=request_id,
-        params=params or PoolingParams(),
+        params=params,
         role=role,
         encoding=encoding or Encoding(),
         deadline=deadline,
         is_cancelled=gone.is_set,
         in_thread=who.in_thread,
+        count_tokens=count_tokens,
     )
     run = ProcessorRun(who, context, AwaitingCalls(), observe)
     try:

@@ -74,7 +74,12 @@ class OfflineProcessing(OfflineFace):
         (merged,) = params_per_prompt(params, self._loras(lora_request, lora, 1), prompt_name, prompt)
         precision = None if output_dtype is None else check_output_dtype(output_dtype)
         context = RequestContext(
-            request_id="", params=merged, role=role, encoding=Encoding(output_dtype=precision), in_thread=who.in_thread
+            request_id="",
+            params=merged,
+            role=role,
+            encoding=Encoding(output_dtype=precision),
+            in_thread=who.in_thread,
+            count_tokens=self._counter(who, merged, role, tokenization),
         )
         run = ProcessorRun(who, context, BlockingCalls(self._hook_loop))
         work = drive(run.begin(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from cenote.io_processors.loaded import LoadedProcessor, close_processors, end_t
 from cenote.io_processors.select import FoundProcessor, find_processor, processor_names, start_processor
 from cenote.media import MediaPolicy, load_media
 from cenote.registry import plugin_settings
-from cenote.types import ModelLimits
+from cenote.types import ModelLimits, PoolingParams, Role, TokenizationOptions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -114,6 +114,13 @@ class ProcessorFace:
             tokenizer=partial(tokenizer_of, self._loaded.model),
         )
         return start_processor(found, context)
+
+    def _counter(
+        self, who: LoadedProcessor, params: PoolingParams, role: Role | None, tokenization: TokenizationOptions
+    ) -> Callable[[str], int]:
+        """Return what counts the tokens of a text as a prompt of one request."""
+        role = role or who.processor.role
+        return partial(count_tokens, self._loaded.model, role=role, params=params, tokenization=tokenization)
 
     def _close_processors(self) -> None:
         """Close each processor, once."""

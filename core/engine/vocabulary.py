@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cenote.adapters.base import PoolingModel
@@ -38,17 +39,26 @@ def token_texts(model: PoolingModel, ids: Sequence[int]) -> list[str]:
     return [text or "" for text in tokenizer.convert_ids_to_tokens(list(ids))]
 
 
-def count_tokens(model: PoolingModel, text: str, role: Role | None = None) -> int:
+def count_tokens(
+    model: PoolingModel,
+    text: str,
+    role: Role | None = None,
+    params: PoolingParams | None = None,
+    tokenization: TokenizationOptions | None = None,
+) -> int:
     """Return how many tokens a text becomes, the special ones and those of a stored prompt included.
 
     Args:
         model: whose tokens.
         text: of any length.
         role: what the text is for.
+        params: name the text in front of it.
+        tokenization: how it becomes tokens; what cuts or pads is left out.
     """
-    options = TokenizationOptions(max_tokens=ANY_LENGTH)
+    asked = tokenization or TokenizationOptions()
+    options = replace(asked, max_tokens=ANY_LENGTH, truncate_prompt_tokens=None, pad_to_limit=False)
     try:
-        return len(model.prepare(Prompt(text=text), role, PoolingParams(), options))
+        return len(model.prepare(Prompt(text=text), role, params or PoolingParams(), options))
     except InvalidRequest:
         if text.strip():
             raise

@@ -33,7 +33,8 @@ class ProcessorContext:
         settings: the operator's settings for this processor: an instance of its `Settings` where it has that, else the
             mapping as it was given.
         token_texts: from token ids to their texts in the vocabulary; an empty list where the model has no tokenizer.
-        count_tokens: from a text to the number of its tokens, special tokens included.
+        count_tokens: from a text to the number of its tokens, special tokens included. Of a request's own prompts, the
+            `count_tokens` of `RequestContext` tells it.
         load_media: from a `data:`, `http(s):` or `file:` address to bytes, as far as the operator allows it; blocking.
             Raises InvalidRequest where it is not allowed or does not work.
         log: a logger of its own.
@@ -82,6 +83,8 @@ class RequestContext:
         deadline: time of `time.monotonic` at which nobody waits any more, or None.
         is_cancelled: tells whether the caller is gone; long work in a sync hook asks now and then.
         in_thread: runs a function in the processor's own threads and awaits its result.
+        count_tokens: from a text to the number of tokens that it becomes as a prompt of this request: with the texts in
+            front that its parameters, its role or the model's own defaults ask for, special tokens included, uncut.
     """
 
     request_id: str
@@ -92,3 +95,4 @@ class RequestContext:
     deadline: float | None = None
     is_cancelled: Callable[[], bool] = lambda: False
     in_thread: Callable[..., Awaitable[Any]]
+    count_tokens: Callable[[str], int] = len
