@@ -24,6 +24,9 @@ _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@]+))(?::([0-9]{1,5}))
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]|\s")
 #: Networks that carry IPv4 addresses inside: 6to4, Teredo and NAT64 lead where the inner address says.
 _TUNNELS = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")))
+#: Not public either, although `is_global` of Python 3.11 to 3.14 says so: documentation (RFC 9637) and the relays of
+#: 6to4, which are no more (RFC 7526).
+_RESERVED = (ipaddress.IPv6Network("3fff::/20"), ipaddress.IPv4Network("192.88.99.0/24"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +135,6 @@ def _is_public(address: _IpAddress) -> bool:
             return False
         if address.is_site_local:
             return False
+    if any(address in network for network in _RESERVED):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 from cenote.errors import InvalidRequest
@@ -15,7 +16,10 @@ _FORM = "A file: address has the form 'file:///folder/name.png', without '?' and
 
 
 class FileLoader:
-    """Reads regular files; links are followed as long as they stay below the folder."""
+    """Reads regular files; links are followed as long as they stay below the folder.
+
+    A hard link is the file itself: one below the folder is read wherever its other names are.
+    """
 
     def load(self, url: str, policy: MediaPolicy) -> bytes:
         """Return the content of a file.
@@ -28,10 +32,9 @@ class FileLoader:
             text = "No file: address is read here: the operator allows none (--allowed-local-media-path)."
             raise InvalidRequest(text)
         root = os.path.realpath(os.fsencode(policy.allowed_path))
-        path = os.path.realpath(_path(url))
-        parts = _below(root, path)
+        names = _resolve(root, _named(_path(url), (os.path.abspath(os.fsencode(policy.allowed_path)), root)))
         try:
-            handle = _open(root, parts)
+            handle = _open(root, names)
         except OSError as exc:
             raise InvalidRequest("The file: address names no file that can be read.") from exc
         try:
@@ -56,12 +59,34 @@ def _path(url: str) -> bytes:
     return path
 
 
-def _below(root: bytes, path: bytes) -> list[bytes]:
-    """Return the names that lead from a folder to a path, both free of links."""
-    start = root.rstrip(b"/") + b"/"
-    if not path.startswith(start) or path == start:
-        raise InvalidRequest("The file: address is not below the folder that the operator allows.")
-    return path[len(start) :].split(b"/")
+def _named(path: bytes, folders: Sequence[bytes]) -> list[bytes]:
+    """Return the names that lead from one of the folders to a path, as it is written.
+
+    `..` takes the name before it away, as in every address (RFC 3986, 5.2.4). Nothing is looked up before this: links
+    elsewhere, such as those of /proc, would tell by leading into the folder or not what there is.
+    """
+    written = os.path.normpath(path)
+    for folder in folders:
+        start = folder.rstrip(b"/") + b"/"
+        if written.startswith(start) and written != start:
+            return written[len(start) :].split(b"/")
+    raise _outside()
+
+
+def _resolve(root: bytes, names: Sequence[bytes]) -> list[bytes]:
+    """Return the names that lead to a file from the folder, without links; none on the way may lead out of it."""
+    start, reached = root.rstrip(b"/") + b"/", root
+    for name in names:
+        reached = os.path.realpath(os.path.join(reached, name))
+        if reached != root and not reached.startswith(start):
+            raise _outside()
+    if reached == root:
+        raise _outside()
+    return reached[len(start) :].split(b"/")
+
+
+def _outside() -> InvalidRequest:
+    return InvalidRequest("The file: address is not below the folder that the operator allows.")
 
 
 def _open(root: bytes, parts: list[bytes]) -> int:

@@ -53,9 +53,9 @@ def test_links_are_followed_as_long_as_they_stay_below_the_folder(folder: Path, 
 
 def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "also").symlink_to(folder, target_is_directory=True)
+    policy = MediaPolicy(allowed_path=str(tmp_path / "also"))
     for name in ("also", "allowed"):
-        policy = MediaPolicy(allowed_path=str(tmp_path / name))
-        assert load(f"file://{tmp_path}/also/deep/%C3%A9.png", policy) == b"deep page"
+        assert load(f"file://{tmp_path}/{name}/deep/%C3%A9.png", policy) == b"deep page"
 
 
 def test_no_file_is_read_unless_a_folder_is_allowed(folder: Path) -> None:
@@ -81,6 +81,30 @@ def test_outside_of_the_folder_nothing_tells_whether_a_file_exists(
     assert {refusal(url, policy) for url in urls} == {
         "The file: address is not below the folder that the operator allows."
     }
+
+
+def test_links_outside_of_the_folder_are_not_looked_up(folder: Path, tmp_path: Path, policy: MediaPolicy) -> None:
+    """That a link leads back into the folder would tell that it exists, and where the folder lies."""
+    (tmp_path / "back").symlink_to(folder, target_is_directory=True)
+    (folder / "out").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "other").mkdir()
+    urls = [
+        f"file://{tmp_path}/back/page%20one.png",
+        f"file://{tmp_path}/back/../{folder.name}/deep/../../back/page%20one.png",
+        f"file:///proc/self/root{folder}/page%20one.png",
+        f"file://{folder}/out/back/page%20one.png",
+        f"file://{folder}/out/{folder.name}/page%20one.png",
+    ]
+    assert {refusal(url, policy) for url in urls} == {
+        "The file: address is not below the folder that the operator allows."
+    }
+
+
+def test_names_that_are_taken_back_are_not_looked_up(folder: Path, tmp_path: Path, policy: MediaPolicy) -> None:
+    (folder / "out").symlink_to(tmp_path, target_is_directory=True)
+    for name in ("out", "deep", "missing"):
+        assert load(f"file://{folder}/{name}/../page%20one.png", policy) == b"page"
+        assert load(f"file://{tmp_path}/{name}/../{folder.name}/page%20one.png", policy) == b"page"
 
 
 def test_only_regular_files_are_read(folder: Path) -> None:

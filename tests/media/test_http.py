@@ -132,7 +132,7 @@ def test_addresses_that_mean_another_host_are_refused_before_a_name_is_asked_for
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
         ),
-        *("2001:0:1::1", "2001:db8::1", "fe80::1%eth0"),
+        *("2001:0:1::1", "2001:db8::1", "3fff::1", "5f00::1", "100:0:0:1::1", "192.88.99.1", "fe80::1%eth0"),
     ],
 )
 def test_a_name_may_not_lead_to_an_address_that_is_not_public(names, address: str) -> None:
