@@ -12,6 +12,7 @@ from cenote import LLM
 from cenote.errors import CenoteError, UnsupportedTask
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.texts import sample_texts
+from cenote_sparse_terms.vectors import keep, most_terms
 
 TEXTS = ["How deep is the well?", "Salt water lies below the fresh water."]
 
@@ -82,6 +83,32 @@ def test_vectors_come_in_the_order_of_the_texts(llm: LLM) -> None:
         (alone,) = ask(llm, texts=text, top_k=4)
         assert vector["indices"] == alone["indices"]
         assert vector["values"] == pytest.approx(alone["values"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("data", "param"),
+    [
+        ({"texts": []}, "data.texts"),
+        ({"texts": 3}, "data.texts"),
+        ({"texts": ["a", 1]}, "data.texts.1"),
+        ({"texts": "a", "top_k": True}, "data.top_k"),
+        ({"texts": "a", "min_weight": False}, "data.min_weight"),
+    ],
+)
+def test_refusals_name_the_field_once(llm: LLM, data: dict[str, Any], param: str) -> None:
+    with pytest.raises(CenoteError) as refused:
+        llm.encode({"data": data}, pooling_task="plugin")
+    assert refused.value.param == param
+    assert str(refused.value).count("data.") == 1
+
+
+def test_no_more_terms_are_kept_than_pinecone_takes() -> None:
+    ids, weights = list(range(3000)), [float(number) for number in range(1, 3001)]
+    kept, _ = keep(ids, weights, top_k=most_terms("pinecone", None), min_weight=None)
+    assert kept == ids[-2048:]
+    assert (most_terms("pinecone", 2048), most_terms("qdrant", 5000), most_terms("milvus", None)) == (2048, 5000, None)
+    with pytest.raises(ValueError, match=r"top_k=2049 is asked for; the format 'pinecone' has at most 2048 terms"):
+        most_terms("pinecone", 2049)
 
 
 def test_a_role_decides_which_side_of_a_router_reads_a_text(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from cenote.io_processors import IOProcessor, RequestContext
+from cenote.errors import InvalidRequest
+from cenote.io_processors import Encoding, IOProcessor, RequestContext
 from cenote.outputs import PoolingRequestOutput, SparseOutput
 from cenote_sparse_terms.labels import term_labels
 from cenote_sparse_terms.schemas import Settings, SparseVectors, Texts
-from cenote_sparse_terms.vectors import FORMATS, Weights, keep
+from cenote_sparse_terms.vectors import FORMATS, Weights, keep, most_terms
 
 __all__ = ["SparseTerms"]
 
@@ -35,23 +36,23 @@ class SparseTerms(IOProcessor[Texts, SparseVectors]):
         """Return the texts.
 
         Raises:
-            ValueError: there are more than the operator allows.
+            ValueError: there are more than the operator allows, or the answer cannot be written as the request asks.
         """
-        texts = [prompt.texts] if isinstance(prompt.texts, str) else prompt.texts
+        _check_encoding(context.encoding)
         most = self.context.settings.max_texts
-        if len(texts) > most:
-            raise ValueError(f"texts has {len(texts)} entries; this server takes {most} in one request.")
-        context.state["request"] = prompt
-        return texts
+        if len(prompt.texts) > most:
+            raise ValueError(f"texts has {len(prompt.texts)} entries; this server takes {most} in one request.")
+        context.state.update(request=prompt, most=most_terms(prompt.format, prompt.top_k))
+        return prompt.texts
 
     def post_process(self, outputs: Sequence[PoolingRequestOutput], context: RequestContext) -> SparseVectors:
         """Return the vectors in the form that the request asks for."""
         request: Texts = context.state["request"]
-        write = FORMATS[request.format]
+        write, most = FORMATS[request.format], context.state["most"]
         vectors = []
         for output in outputs:
             row = SparseOutput.of(output.outputs.data)
-            indices, values = keep(row.indices, row.values, top_k=request.top_k, min_weight=request.min_weight)
+            indices, values = keep(row.indices, row.values, top_k=most, min_weight=request.min_weight)
             vectors.append(write(Weights(indices, values, [self._labels[index] for index in indices])))
         return SparseVectors(format=request.format, vectors=vectors)
 
@@ -60,3 +61,19 @@ class SparseTerms(IOProcessor[Texts, SparseVectors]):
         """Names of all terms: a model has one weight for each, whether or not its tokenizer knows it."""
         size = self.context.limits.embedding_size
         return term_labels(self.context.token_texts(range(size)) or [""] * size)
+
+
+def _check_encoding(encoding: Encoding) -> None:
+    """Check that the weights are wanted as numbers.
+
+    Raises:
+        InvalidRequest: they are not.
+    """
+    if encoding.encoding_format != "float":
+        text = (
+            f"encoding_format={encoding.encoding_format!r} is asked for; terms and weights are given as 'float' only."
+        )
+        raise InvalidRequest(text, param="encoding_format")
+    if encoding.output_dtype not in (None, "float32"):
+        text = f"output_dtype={encoding.output_dtype!r} is asked for; weights are given in 'float32' only."
+        raise InvalidRequest(text, param="output_dtype")

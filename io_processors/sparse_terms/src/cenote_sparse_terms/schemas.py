@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = ["Cells", "Format", "Indexed", "Settings", "SparseVectors", "TermVector", "Terms", "Texts", "Vector"]
 
@@ -22,12 +22,22 @@ class Settings(BaseModel):
     max_texts: int = Field(default=2048, ge=1, description="Most texts of one request.")
 
 
+def _listed(value: Any) -> Any:
+    """Make a list of a single text: complaints about a union would name its branches, which are no fields."""
+    return [value] if isinstance(value, str) else value
+
+
+_Some: TypeAlias = Annotated[list[str], Field(min_length=1)]
+
+
 class Texts(BaseModel):
     """Texts, and which of their terms to keep."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    texts: str | Annotated[list[str], Field(min_length=1)] = Field(description="One text, or several.")
+    texts: Annotated[_Some, BeforeValidator(_listed, json_schema_input_type=str | _Some)] = Field(
+        description="One text, or several."
+    )
     format: Format = Field(default="terms", description="Form of the vectors; see the answer.")
     top_k: int | None = Field(default=None, ge=1, description="Keep so many terms of each text, the heaviest.")
     min_weight: float | None = Field(

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from cenote_sparse_terms.schemas import Cells, Format, Indexed, Terms, TermVector, Vector
 
-__all__ = ["FORMATS", "Weights", "keep"]
+__all__ = ["FORMATS", "MOST_TERMS", "Weights", "keep", "most_terms"]
+
+#: Terms of a vector that a database takes at most. Source: docs.pinecone.io, "Database limits", sparse vectors.
+MOST_TERMS: Mapping[Format, int] = {"pinecone": 2048}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,20 @@ class Weights:
         """Return the weights by name, the heaviest first."""
         pairs = sorted(zip(self.labels, self.values, strict=True), key=lambda pair: -pair[1])
         return dict(pairs)
+
+
+def most_terms(form: Format, top_k: int | None) -> int | None:
+    """Return how many terms of a text are kept; None is all of them.
+
+    Raises:
+        ValueError: more are asked for than the database takes.
+    """
+    most = MOST_TERMS.get(form)
+    if most is None or top_k is None:
+        return most if top_k is None else top_k
+    if top_k > most:
+        raise ValueError(f"top_k={top_k} is asked for; the format {form!r} has at most {most} terms.")
+    return top_k
 
 
 def keep(
