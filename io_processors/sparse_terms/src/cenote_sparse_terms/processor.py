@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from cenote.errors import InvalidRequest
-from cenote.io_processors import Encoding, IOProcessor, RequestContext
+from cenote.io_processors import Encoding, IOProcessor, ProcessorContext, RequestContext
 from cenote.outputs import PoolingRequestOutput, SparseOutput
 from cenote_sparse_terms.labels import term_labels
 from cenote_sparse_terms.schemas import Settings, SparseVectors, Texts
@@ -32,6 +31,11 @@ class SparseTerms(IOProcessor[Texts, SparseVectors]):
         {"texts": ["The rope was too short."], "format": "vespa", "top_k": 5},
     )
 
+    def __init__(self, context: ProcessorContext) -> None:
+        """Know no term's name yet."""
+        super().__init__(context)
+        self._names: tuple[str, ...] = ()
+
     def pre_process(self, prompt: Texts, context: RequestContext) -> list[str]:
         """Return the texts.
 
@@ -51,16 +55,21 @@ class SparseTerms(IOProcessor[Texts, SparseVectors]):
         write, most = FORMATS[request.format], context.state["most"]
         vectors = []
         for output in outputs:
-            row = SparseOutput.of(output.outputs.data)
+            data = output.outputs.by_task.get("sparse_embed", output.outputs.data)
+            row, names = SparseOutput.of(data), self._labels(len(data))
             indices, values = keep(row.indices, row.values, top_k=most, min_weight=request.min_weight)
-            vectors.append(write(Weights(indices, values, [self._labels[index] for index in indices])))
+            vectors.append(write(Weights(indices, values, [names[index] for index in indices])))
         return SparseVectors(format=request.format, vectors=vectors)
 
-    @cached_property
-    def _labels(self) -> list[str]:
-        """Names of all terms: a model has one weight for each, whether or not its tokenizer knows it."""
-        size = self.context.limits.embedding_size
-        return term_labels(self.context.token_texts(range(size)) or [""] * size)
+    def _labels(self, size: int) -> tuple[str, ...]:
+        """Return the names of all terms: a model has one weight for each, whether or not its tokenizer knows it.
+
+        Args:
+            size: of a row, the only place that says it; it is the same in all of them.
+        """
+        if len(self._names) != size:
+            self._names = tuple(term_labels(self.context.token_texts(range(size)) or [""] * size))
+        return self._names
 
 
 def _check_encoding(encoding: Encoding) -> None:
