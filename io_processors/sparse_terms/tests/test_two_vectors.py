@@ -1,10 +1,9 @@
-"""A model that has a dense vector of its own beside its sparse one, as BGE-M3 has: two sizes that have nothing in common."""
+"""A model that has a dense vector of its own beside its sparse one, as BGE-M3 has: two sizes, not one."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
