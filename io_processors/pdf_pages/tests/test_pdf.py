@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cenote_pdf_pages.isolated import PdfProcess
+from cenote.errors import InvalidRequest
+from cenote_pdf_pages.isolated import PdfProcesses
 
 PdfOf = Callable[..., bytes]
 
 
 @pytest.fixture(scope="module")
-def files() -> Iterator[PdfProcess]:
-    process = PdfProcess(seconds=60, memory=1024**3)
+def files() -> Iterator[PdfProcesses]:
+    process = PdfProcesses(seconds=60, memory=1024**3)
     yield process
     process.close()
 
 
-def read(files: PdfProcess, data: bytes, password: str | None = None) -> str:
+def read(files: PdfProcesses, data: bytes, password: str | None = None) -> str:
     """Return the text of the first page."""
     with files.open(data, password) as pdf:
         return pdf.text(1)
 
 
-def test_text_is_read_page_by_page(files: PdfProcess, pdf_of: PdfOf, page_of: Any) -> None:
+def pid_of(files: PdfProcesses) -> int:
+    """Return the number of the first process."""
+    process = files._all[0]._process
+    assert process is not None
+    return process.pid
+
+
+def test_text_is_read_page_by_page(files: PdfProcesses, pdf_of: PdfOf, page_of: Any) -> None:
     with files.open(pdf_of("one\ntwo", page_of("turned", rotation=90), "")) as pdf:
         assert pdf.count == 3
         assert [pdf.text(number) for number in (1, 2, 3)] == ["one\ntwo", "turned", ""]
+        assert pdf.text(1, most=5) == "one\nt"
 
 
-def test_pages_are_rendered_at_the_resolution_and_turned(files: PdfProcess, pdf_of: PdfOf, page_of: Any) -> None:
+def test_pages_are_rendered_at_the_resolution_and_turned(files: PdfProcesses, pdf_of: PdfOf, page_of: Any) -> None:
     page = page_of(size=(144, 72), red=True)
     with files.open(pdf_of(page, page_of(size=(144, 72), red=True, rotation=90))) as pdf:
         first, second = pdf.picture(1, 72, 1000), pdf.picture(2, 144, 1000)
@@ -47,19 +61,19 @@ def test_pages_are_rendered_at_the_resolution_and_turned(files: PdfProcess, pdf_
     [((720, 360), (100, 50)), ((1e9, 1e9), (100, 100)), ((1e9, 1), (100, 1)), ((1, 14400), (1, 100))],
 )
 def test_sides_are_capped_whatever_the_file_claims(
-    files: PdfProcess, pdf_of: PdfOf, page_of: Any, size: tuple[float, float], rendered: tuple[int, int]
+    files: PdfProcesses, pdf_of: PdfOf, page_of: Any, size: tuple[float, float], rendered: tuple[int, int]
 ) -> None:
     with files.open(pdf_of(page_of(size=size))) as pdf:
         assert pdf.picture(1, 300, 100).size == rendered
 
 
 @pytest.mark.parametrize("password", ["secret", "owner"])
-def test_encrypted_files_open_with_a_password(files: PdfProcess, pdf_of: PdfOf, password: str) -> None:
+def test_encrypted_files_open_with_a_password(files: PdfProcesses, pdf_of: PdfOf, password: str) -> None:
     with files.open(pdf_of("hidden", password="secret"), password) as pdf:
         assert pdf.text(1) == "hidden"
 
 
-def test_a_password_that_is_missing_or_wrong_is_told(files: PdfProcess, pdf_of: PdfOf) -> None:
+def test_a_password_that_is_missing_or_wrong_is_told(files: PdfProcesses, pdf_of: PdfOf) -> None:
     file = pdf_of("hidden", password="secret")
     with pytest.raises(ValueError, match="it is encrypted; give its 'password'"):
         read(files, file)
@@ -68,19 +82,19 @@ def test_a_password_that_is_missing_or_wrong_is_told(files: PdfProcess, pdf_of: 
 
 
 @pytest.mark.parametrize("data", [b"", b"%PDF", b"\x89PNG\r\n\x1a\n", b"<html>", b" " * 2000 + b"%PDF-1.4"])
-def test_what_is_no_pdf_is_refused(files: PdfProcess, data: bytes) -> None:
+def test_what_is_no_pdf_is_refused(files: PdfProcesses, data: bytes) -> None:
     with pytest.raises(ValueError, match="it is no PDF file"):
         read(files, data)
 
 
-def test_damaged_files_are_refused(files: PdfProcess, pdf_of: PdfOf) -> None:
+def test_damaged_files_are_refused(files: PdfProcesses, pdf_of: PdfOf) -> None:
     whole = pdf_of("text")
     for data in (b"%PDF-1.7\n", whole[:200], whole[:-40], b"%PDF-1.4\n" + bytes(range(256)) * 8, pdf_of()):
         with pytest.raises(ValueError, match="it is damaged, cut off or without pages"):
             read(files, data)
 
 
-def test_a_page_that_is_missing_in_the_file_is_told(files: PdfProcess, pdf_of: PdfOf) -> None:
+def test_a_page_that_is_missing_in_the_file_is_told(files: PdfProcesses, pdf_of: PdfOf) -> None:
     broken = pdf_of("one", "two").replace(b"6 0 obj\n<</Type/Page/", b"6 0 obj\n[/Type /Nothing/")
     with files.open(broken) as pdf:
         assert pdf.text(1) == "one"
@@ -89,7 +103,7 @@ def test_a_page_that_is_missing_in_the_file_is_told(files: PdfProcess, pdf_of: P
                 use()
 
 
-def test_files_are_read_from_several_threads(files: PdfProcess, pdf_of: PdfOf) -> None:
+def test_files_are_read_from_several_threads(files: PdfProcesses, pdf_of: PdfOf) -> None:
     texts = [f"file {number}" for number in range(4)]
     read: dict[int, list[str]] = {}
 
@@ -106,15 +120,15 @@ def test_files_are_read_from_several_threads(files: PdfProcess, pdf_of: PdfOf) -
 
 
 def test_a_page_that_takes_for_ever_is_given_up(pdf_of: PdfOf, bomb_of: Callable[[int], bytes]) -> None:
-    process = PdfProcess(seconds=1, memory=1024**3)
-    with pytest.raises(ValueError, match="page 1 takes longer than 1 seconds to read"):
+    process = PdfProcesses(seconds=1, memory=1024**3)
+    with pytest.raises(ValueError, match="page 1 is not read within the 1 seconds that a document may take"):
         read(process, bomb_of(32))
     assert read(process, pdf_of("the next file")) == "the next file"
     process.close()
 
 
 def test_a_file_that_ends_the_process_costs_itself_alone(pdf_of: PdfOf, page_of: Any) -> None:
-    process = PdfProcess(seconds=60, memory=400 * 1024**2)
+    process = PdfProcesses(seconds=60, memory=400 * 1024**2)
     large = pdf_of(page_of(size=(14400, 14400)))
     with process.open(large) as pdf, pytest.raises(ValueError, match=r"page 1 (cannot be read: it ends|is damaged)"):
         pdf.picture(1, 300, 50_000)
@@ -123,10 +137,59 @@ def test_a_file_that_ends_the_process_costs_itself_alone(pdf_of: PdfOf, page_of:
     process.close()
 
 
+def test_the_time_of_a_document_is_that_of_all_its_pages(pdf_of: PdfOf) -> None:
+    process = PdfProcesses(seconds=1, memory=1024**3)
+    with process.open(pdf_of("one", "two")) as pdf:
+        assert pdf.text(1) == "one"
+        time.sleep(1.1)
+        with pytest.raises(ValueError, match="page 2 is not read within the 1 seconds that a document may take"):
+            pdf.text(2)
+    assert read(process, pdf_of("the next file")) == "the next file"
+    process.close()
+
+
+def test_several_files_are_read_at_once(pdf_of: PdfOf) -> None:
+    files = PdfProcesses(seconds=60, memory=1024**3, number=2)
+    with files.open(pdf_of("one")) as first, files.open(pdf_of("two")) as second:
+        assert (first.text(1), second.text(1)) == ("one", "two")
+        with (
+            pytest.raises(InvalidRequest, match="Nobody waits"),
+            files.open(pdf_of("three"), is_cancelled=lambda: True),
+        ):
+            pass
+    assert read(files, pdf_of("three")) == "three"
+    files.close()
+
+
+def test_what_is_no_pdf_is_refused_while_all_processes_read(files: PdfProcesses, pdf_of: PdfOf) -> None:
+    with files.open(pdf_of("one")), pytest.raises(ValueError, match="it is no PDF file"), files.open(b"text"):
+        pass
+
+
+def test_a_process_that_was_ended_by_somebody_else_costs_no_document(files: PdfProcesses, pdf_of: PdfOf) -> None:
+    for name in ("one", "two", "three"):
+        assert read(files, pdf_of(name)) == name
+        os.kill(pid_of(files), signal.SIGKILL)
+
+
+def test_a_process_knows_no_secrets_of_the_host(pdf_of: PdfOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "secret")
+    files = PdfProcesses(seconds=60, memory=1024**3)
+    read(files, pdf_of("text"))
+    facts = Path("/proc") / str(pid_of(files))
+    names = {entry.split(b"=")[0].decode() for entry in (facts / "environ").read_bytes().split(b"\0") if entry}
+    assert names <= {"PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE"}
+    limits = dict(re.findall(r"^Max (.+?)  +(\d+)", (facts / "limits").read_text(), flags=re.MULTILINE))
+    wanted = {"core file size": "0", "file size": "0", "processes": "0", "open files": "64"}
+    assert limits | wanted == limits
+    assert limits["address space"] == str(1024**3)
+    files.close()
+
+
 def test_the_process_does_not_outlive_its_owner(pdf_of: PdfOf) -> None:
-    process = PdfProcess(seconds=60, memory=1024**3)
+    process = PdfProcesses(seconds=60, memory=1024**3)
     read(process, pdf_of("text"))
-    finalizer = process._end
+    finalizer = process._all[0]._end
     del process
     assert finalizer is not None
     assert not finalizer.alive

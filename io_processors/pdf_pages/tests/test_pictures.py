@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cenote_pdf_pages.images import open_image
+from cenote_pdf_pages.images import ImageDecoder, open_image
 
 
 def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
@@ -90,6 +91,50 @@ def test_of_an_animation_the_first_frame_is_read() -> None:
 def test_large_images_are_made_smaller() -> None:
     assert opened(saved(Image.new("RGB", (200, 20))), max_side=50).size == (50, 5)
     assert opened(saved(Image.new("RGB", (1000, 1))), max_side=50).size == (50, 1)
+
+
+@pytest.mark.parametrize(
+    ("image", "colour"),
+    [
+        (Image.new("RGBA", (300, 150), (255, 0, 0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (300, 150), (0, 0, 0, 51)), (204, 204, 204)),
+        (Image.new("LA", (300, 150), (0, 0)), (255, 255, 255)),
+        (Image.new("1", (300, 150), 1), (255, 255, 255)),
+        (Image.new("P", (300, 150), 0), (0, 0, 0)),
+        (Image.fromarray(np.full((150, 300), 0x80FF, np.uint16)), (128, 128, 128)),
+    ],
+    ids=["transparent", "translucent", "grey and transparent", "bits", "palette", "16 bits"],
+)
+def test_so_are_images_of_other_modes(image: Image.Image, colour: tuple[int, int, int]) -> None:
+    found = opened(saved(image), max_pixels=45_000, max_side=50)
+    assert (found.mode, found.size, found.getpixel((25, 12))) == ("RGB", (50, 25), colour)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_large_images_are_turned_after_they_are_made_smaller(turn: int) -> None:
+    image = Image.radial_gradient("L").resize((200, 120)).convert("RGB")
+    image.paste((255, 0, 0), (0, 0, 100, 40))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    for form, exact in (("PNG", 4), ("JPEG", 40), ("TIFF", 4)):
+        data = saved(image, form, exif=exif)
+        found = opened(data, max_pixels=24_000, max_side=50)
+        wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        wanted.thumbnail((50, 50), Image.Resampling.LANCZOS)
+        assert found.size == wanted.size
+        np.testing.assert_allclose(np.asarray(found, np.int16), np.asarray(wanted, np.int16), atol=exact)
+
+
+def test_a_few_images_are_decoded_at_a_time() -> None:
+    decoder = ImageDecoder(max_pixels=100, max_side=10, at_once=1)
+    found: list[Image.Image] = []
+    thread = threading.Thread(target=lambda: found.append(decoder.open(saved(Image.new("RGB", (4, 3))))))
+    with decoder._turns:
+        thread.start()
+        thread.join(0.2)
+        assert found == []
+    thread.join()
+    assert found[0].size == (4, 3)
 
 
 @pytest.mark.parametrize("size", [(101, 100), (10_000, 10_000), (12_000, 12_000), (50_000, 50_000), (2**31 - 1, 1)])

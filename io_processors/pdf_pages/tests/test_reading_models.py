@@ -66,6 +66,42 @@ def test_a_long_text_is_cut_at_a_word_and_marked(reader: LLM, asked: Asked, enco
         asked(reader, {**data, "truncate": False})
 
 
+@pytest.mark.parametrize("how", [{"prompt": "Represent this document for retrieval: "}, {"role": "query"}, {}])
+def test_a_text_is_cut_to_what_the_request_leaves_room_for(
+    reader: LLM, asked: Asked, encoded: Encoded, page_of: Any, how: dict[str, Any]
+) -> None:
+    lines = "\n".join(["rain falls on the rocks"] * 30)
+    data = {"documents": {"pdf": encoded(page_of(lines, size=(300, 600)), "short")}, "on_error": "item"}
+    long, short = asked(reader, data, **how).documents[0].pages
+    assert (long.truncated, long.skipped, short.truncated) == (True, None, False)
+    front = how.get("prompt", "")
+    fits = {
+        count: len(reader.get_tokenizer()(front + " ".join(lines.split()[:count])).input_ids) for count in range(90)
+    }
+    words = max(count for count, tokens in fits.items() if tokens <= 64)
+    begin = reader.embed(" ".join(lines.split()[:words]), **how)[0].outputs.embedding
+    np.testing.assert_allclose(long.embedding, begin, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "param"),
+    [
+        ({"pages": 3}, "data.pages"),
+        ({"pages": [1, True]}, "data.pages"),
+        ({"pages": ["1"]}, "data.pages"),
+        ({"dpi": "144"}, "data.dpi"),
+        ({"include_text": 1}, "data.include_text"),
+        ({"documents": [3]}, "data.documents.0"),
+        ({"documents": [{"pdf": "x", "pages": 1.5}]}, "data.documents.0.pages"),
+        ({"documents": [{"pdf": "x", "password": "x" * 2000}]}, "data.documents.0.password"),
+    ],
+)
+def test_refusals_name_the_field(reader: LLM, asked: Asked, encoded: Encoded, data: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        asked(reader, {"documents": {"pdf": encoded("text")}, **data})
+    assert refused.value.param == param
+
+
 def test_documents_come_from_addresses_that_the_operator_allows(
     tmp_path: Path, asked: Asked, pdf_of: Callable[..., bytes], reader: LLM
 ) -> None:

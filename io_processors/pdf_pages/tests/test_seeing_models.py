@@ -13,7 +13,7 @@ from PIL import Image
 
 from cenote import LLM
 from cenote.errors import InvalidRequest
-from cenote_pdf_pages.isolated import PdfProcess
+from cenote_pdf_pages.isolated import PdfProcesses
 
 Asked = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def test_pages_get_the_vectors_of_their_pictures(
     data = {"documents": {"pdf": base64.b64encode(file).decode()}, "dpi": 36, "task": task, "include_text": True}
     answer = asked(seer, data)
     assert (answer.task, answer.input) == (task, "image")
-    process = PdfProcess(seconds=60, memory=1024**3)
+    process = PdfProcesses(seconds=60, memory=1024**3)
     with process.open(file) as pdf:
         pictures = [pdf.picture(number, 36, 2048) for number in (1, 2, 3)]
     process.close()

@@ -35,12 +35,10 @@ class PdfFile:
         password: opens it, if it is encrypted.
 
     Raises:
-        ValueError: it is no PDF file, damaged, without pages, or encrypted.
+        ValueError: it is damaged, without pages, or encrypted.
     """
 
     def __init__(self, data: bytes, password: str | None = None) -> None:
-        if b"%PDF-" not in data[:1024]:  # readers accept bytes in front of the header, up to this many
-            raise ValueError("it is no PDF file; images are given under 'images'")
         try:
             self._pdf = pdfium.PdfDocument(data, password=password)
             self._pdf.init_forms()  # else the values of forms are missing in pictures

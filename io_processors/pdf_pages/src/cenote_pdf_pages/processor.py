@@ -11,7 +11,8 @@ from cenote.io_processors import IOProcessor, ProcessorContext, RequestContext
 from cenote.outputs import PoolingRequestOutput
 from cenote.types import PoolingParams
 from cenote_pdf_pages.examples import EXAMPLE_PDF
-from cenote_pdf_pages.isolated import PdfProcess
+from cenote_pdf_pages.images import ImageDecoder
+from cenote_pdf_pages.isolated import PdfProcesses
 from cenote_pdf_pages.reading import PageReader, ReadDocument, ReadPage
 from cenote_pdf_pages.schema import AnsweredDocument, AnsweredPage, PagesRequest, PagesResponse
 from cenote_pdf_pages.settings import Settings
@@ -37,7 +38,10 @@ class PdfPages(IOProcessor[PagesRequest, PagesResponse]):
         """Keep what the host tells; without settings the defaults hold."""
         super().__init__(context if isinstance(context.settings, Settings) else replace(context, settings=Settings()))
         settings: Settings = self.context.settings
-        self._process = PdfProcess(seconds=settings.max_seconds, memory=settings.max_memory)
+        self._files = PdfProcesses(seconds=settings.max_seconds, memory=settings.max_memory, number=settings.processes)
+        self._images = ImageDecoder(
+            max_pixels=settings.max_pixels, max_side=settings.max_side, at_once=settings.processes
+        )
 
     def choose_task(self) -> str:
         """Return the task that the model was made for, where it is one of `tasks`."""
@@ -51,7 +55,7 @@ class PdfPages(IOProcessor[PagesRequest, PagesResponse]):
             ValueError: the request asks for too much, or a document is bad.
         """
         check_encoding(context.encoding)
-        documents = PageReader(prompt, self.context, self._process, context.is_cancelled).read()
+        documents = PageReader(prompt, self.context, context, self._files, self._images).read()
         context.state.update(documents=documents, task=prompt.task or self.choose_task())
         prompts = []
         for page in (page for document in documents for page in document.pages if page.skipped is None):
@@ -82,8 +86,8 @@ class PdfPages(IOProcessor[PagesRequest, PagesResponse]):
         )
 
     def close(self) -> None:
-        """End the process that reads PDF files."""
-        self._process.close()
+        """End the processes that read PDF files."""
+        self._files.close()
 
 
 def _answered(

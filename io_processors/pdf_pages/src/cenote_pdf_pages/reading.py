@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from PIL import Image
 
 from cenote.errors import InvalidRequest
-from cenote.io_processors import ProcessorContext
-from cenote_pdf_pages.images import open_image
-from cenote_pdf_pages.isolated import OpenPdf, PdfProcess
+from cenote.io_processors import ProcessorContext, RequestContext
+from cenote_pdf_pages.images import ImageDecoder
+from cenote_pdf_pages.isolated import OpenPdf, PdfProcesses, is_pdf
 from cenote_pdf_pages.schema import Document, PagesRequest
 from cenote_pdf_pages.selection import select_pages
 from cenote_pdf_pages.settings import Settings
@@ -20,6 +21,7 @@ from cenote_pdf_pages.settings import Settings
 __all__ = ["PageReader", "ReadDocument", "ReadPage"]
 
 _NO_TEXT = "The page holds no text. Use a model that reads images, or recognise its text (OCR) first."
+_WORD = re.compile(r"\S+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -64,22 +66,25 @@ class PageReader:
     Args:
         request: what is asked.
         context: what the host offers; `settings` are a `Settings`.
-        process: reads PDF files.
-        is_cancelled: tells whether nobody waits any more; asked before each page.
+        host: of the request: counts its tokens, and tells before each page whether nobody waits any more.
+        files: read PDF files.
+        images: decodes images.
     """
 
     def __init__(
         self,
         request: PagesRequest,
         context: ProcessorContext,
-        process: PdfProcess,
-        is_cancelled: Callable[[], bool] = lambda: False,
+        host: RequestContext,
+        files: PdfProcesses,
+        images: ImageDecoder,
     ) -> None:
         self._request = request
-        self._process = process
         self._context = context
+        self._host = host
+        self._files = files
+        self._decoder = images
         self._settings: Settings = context.settings
-        self._is_cancelled = is_cancelled
         self._sees = "image" in context.limits.modalities
         self._left = self._settings.max_pages
 
@@ -113,19 +118,26 @@ class PageReader:
 
     def _pdf(self, document: Document) -> ReadDocument:
         data = self._load(document.url or document.pdf or "", is_url=document.url is not None)
-        with self._process.open(data, document.password) as pdf:
-            numbers = self._select(document, pdf.count)
-            pages = [self._page(pdf, number) for number in self._alive(numbers)]
-            return ReadDocument(page_count=pdf.count, pages=pages)
+        if not is_pdf(data):
+            raise ValueError("it is no PDF file; images are given under 'images'")
+        with self._files.open(data, document.password, self._host.is_cancelled) as pdf:
+            count = pdf.count
+            found = [self._found(pdf, number) for number in self._alive(self._select(document, count))]
+        # Others read their files while the texts of this one are counted and cut.
+        return ReadDocument(page_count=count, pages=[self._finished(page, text) for page, text in found])
 
-    def _page(self, pdf: OpenPdf, number: int) -> ReadPage:
-        if not self._sees:
-            page = ReadPage(number=number)
-            self._add_text(page, pdf.text(number))
-            return page
-        page = ReadPage.of(number, pdf.picture(number, self._request.dpi, self._settings.max_side))
-        if self._request.include_text:
-            self._add_text(page, pdf.text(number))
+    def _found(self, pdf: OpenPdf, number: int) -> tuple[ReadPage, str | None]:
+        """Return what the file has for a page: the picture that the model sees, or the text, or both."""
+        page = ReadPage(number=number)
+        if self._sees:
+            page = ReadPage.of(number, pdf.picture(number, self._request.dpi, self._settings.max_side))
+        if self._sees and not self._request.include_text:
+            return page, None
+        return page, pdf.text(number, self._settings.max_characters + 1)  # one more tells that there is more
+
+    def _finished(self, page: ReadPage, text: str | None) -> ReadPage:
+        if text is not None:
+            self._add_text(page, text)
         return page
 
     def _add_text(self, page: ReadPage, text: str) -> None:
@@ -145,18 +157,17 @@ class PageReader:
 
     def _fitting(self, text: str, number: int) -> str:
         """Return as much of a text as the model reads, up to the end of a word where there is one."""
-        most, count = self._context.limits.max_tokens, self._context.count_tokens
+        most, count = self._context.limits.max_tokens, self._host.count_tokens
         if count(text) <= most:
             return text
-        low, high = 0, len(text) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if count(text[:middle]) <= most else (low, middle - 1)
-        kept = text[:low].split()
-        if not kept:
+        ends = [word.end() for word in _WORD.finditer(text)]
+        fitting = bisect_right(ends, most, key=lambda end: count(text[:end]))
+        if fitting:
+            return text[: ends[fitting - 1]]
+        letters = bisect_right(range(1, ends[0]), most, key=lambda end: count(text[:end]))
+        if not letters:
             raise ValueError(f"page {number}: the model reads {most} tokens, which is too few for any text")
-        is_word_cut = not text[low].isspace() and len(kept) > 1
-        return text[: text.rindex(kept[-1], 0, low)].rstrip() if is_word_cut else text[:low].rstrip()
+        return text[:letters]
 
     def _images(self, document: Document) -> ReadDocument:
         if not self._sees:
@@ -170,10 +181,8 @@ class PageReader:
         return ReadDocument(page_count=len(given), pages=pages)
 
     def _image(self, given: str, number: int) -> Image.Image:
-        settings = self._settings
         try:
-            data = self._load(given, is_url=False)
-            return open_image(data, max_pixels=settings.max_pixels, max_side=settings.max_side)
+            return self._decoder.open(self._load(given, is_url=False))
         except ValueError as exc:
             raise ValueError(f"image {number}: {exc}") from exc
 
@@ -191,6 +200,6 @@ class PageReader:
 
     def _alive(self, numbers: list[int]) -> Iterator[int]:
         for number in numbers:
-            if self._is_cancelled():
+            if self._host.is_cancelled():
                 raise InvalidRequest("Nobody waits for the answer any more.")
             yield number

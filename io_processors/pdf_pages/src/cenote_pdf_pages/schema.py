@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 __all__ = ["AnsweredDocument", "AnsweredPage", "Document", "PagesRequest", "PagesResponse"]
 
 
+def _wanted(value: Any) -> str | list[int] | None:
+    """Check which pages are wanted; complaints about a union would name its branches, which are no fields."""
+    if isinstance(value, list) and all(type(number) is int for number in value):
+        return list(value)
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError("pages are text such as '1-3,5,8-', a list of whole numbers, or null")
+
+
+_Pages: TypeAlias = Annotated[
+    str | list[int] | None, PlainValidator(_wanted, json_schema_input_type=str | list[int] | None)
+]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Document(_Strict):
@@ -27,8 +41,8 @@ class Document(_Strict):
     url: str | None = None
     pdf: str | None = None
     images: list[str] | None = None
-    password: str | None = None
-    pages: str | list[int] | None = None
+    password: str | None = Field(default=None, max_length=1024)
+    pages: _Pages = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -62,7 +76,7 @@ class PagesRequest(_Strict):
     documents: Annotated[list[Document], BeforeValidator(_listed, json_schema_input_type=Document | list[Document])] = (
         Field(min_length=1)
     )
-    pages: str | list[int] | None = None
+    pages: _Pages = None
     dpi: int = Field(default=144, ge=18)
     include_text: bool = False
     truncate: bool = True

@@ -1,20 +1,24 @@
-"""The process that reads PDF files: started by `PdfProcess`, obeys orders that come over a socket.
+"""The process that reads PDF files: started by `ReaderProcess`, obeys orders that come over a socket.
 
-Each order and each answer is two messages: JSON, and bytes. Nothing is unpickled, so that a file that takes over this
-process gains nothing over the other one.
+A file may crash it, or perhaps take it over. It has next to nothing of the host's environment, can write no files and
+start no programs (where the system has these limits; root starts programs all the same), and the host takes no more
+from it than it asked for. It is no sandbox: it runs as the same user, who may read files and use the network.
 """
 
 from __future__ import annotations
 
-import json
+import socket
 import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from typing import Any
 
+from cenote_pdf_pages.channel import Channel
 from cenote_pdf_pages.pdf import PdfFile
 
 __all__ = ["main"]
+
+#: Files that pdfium has open at once, fonts of the system among them.
+_MOST_FILES = 64
 
 
 class _Desk:
@@ -27,48 +31,63 @@ class _Desk:
         """Carry out `open`, `text`, `picture` or `close`."""
         match order.pop("do"):
             case "open":
+                self._close()
                 self._file = PdfFile(data, order["password"])
                 return {"count": self._file.count}, b""
             case "text" if self._file is not None:
-                return {}, self._file.text(order["number"]).encode("utf-8", "replace")
+                return {}, self._file.text(order["number"])[: order["most"]].encode("utf-8", "replace")
             case "picture" if self._file is not None:
                 picture = self._file.picture(**order)
-                return {"size": (picture.width, picture.height), "stride": picture.stride}, picture.data
+                return {"width": picture.width, "height": picture.height, "stride": picture.stride}, picture.data
             case _:
-                if self._file is not None:
-                    self._file.close()
-                    self._file = None
+                self._close()
                 return {}, b""
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def main() -> None:
     """Obey until the other end is closed. Arguments: number of the socket, bytes of memory."""
-    link = Connection(int(sys.argv[1]))
-    _limit_memory(int(sys.argv[2]))
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    _limit(int(sys.argv[2]))
     desk = _Desk()
-    link.send_bytes(b"ready")
+    channel.send({})
     while True:
         try:
-            order, data = json.loads(link.recv_bytes()), link.recv_bytes()
+            order, data = channel.receive()
         except EOFError:
             return
         try:
             answer, result = desk.obey(order, data)
         except ValueError as exc:
             answer, result = {"error": str(exc)}, b""
-        link.send_bytes(json.dumps(answer).encode())
-        link.send_bytes(result)
+        channel.send(answer, result)
 
 
-def _limit_memory(most: int) -> None:
-    """Let this process end, rather than fill the machine, where a file unpacks to more."""
+def _limit(memory: int) -> None:
+    """Let this process end, rather than fill the machine, where a file unpacks to more; and take what it needs not."""
     try:
         import resource
     except ImportError:  # no such limits on this system
         return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    with suppress(ValueError, OSError):  # macOS has the limit in name only
-        resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    _lower(resource.RLIMIT_AS, memory)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_NOFILE, _MOST_FILES)
+    _lower(resource.RLIMIT_NPROC, 0)
+
+
+def _lower(which: int, most: int) -> None:
+    """Set a limit for good, where it is higher."""
+    import resource
+
+    hard = resource.getrlimit(which)[1]
+    kept = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with suppress(ValueError, OSError):  # macOS has the limit of memory in name only
+        resource.setrlimit(which, (kept, kept))
 
 
 if __name__ == "__main__":
