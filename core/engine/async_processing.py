@@ -11,6 +11,7 @@ from typing import Any
 from cenote.io_processors.calls import AwaitingCalls
 from cenote.io_processors.context import Encoding, RequestContext
 from cenote.io_processors.faults import failed
+from cenote.io_processors.host import unique_id
 from cenote.io_processors.loaded import LoadedProcessor
 from cenote.io_processors.runner import Observe, ProcessorRun, Work
 from cenote.outputs import PoolingRequestOutput
@@ -48,7 +49,7 @@ async def process(
     """
     gone = threading.Event()
     context = RequestContext(
-        request_id=request_id,
+        request_id=unique_id(request_id),
         params=params,
         role=role,
         encoding=encoding or Encoding(),

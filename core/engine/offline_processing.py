@@ -14,6 +14,7 @@ from cenote.engine.tokenization import tokenization_options
 from cenote.errors import CenoteError, EngineClosed, InvalidRequest, WrongType
 from cenote.io_processors.calls import BlockingCalls, PrivateLoop, drive
 from cenote.io_processors.context import Encoding, RequestContext
+from cenote.io_processors.host import unique_id
 from cenote.io_processors.loaded import LoadedProcessor
 from cenote.io_processors.output import ProcessedOutput
 from cenote.io_processors.runner import ProcessorRun, Work
@@ -74,7 +75,7 @@ class OfflineProcessing(OfflineFace):
         (merged,) = params_per_prompt(params, self._loras(lora_request, lora, 1), prompt_name, prompt)
         precision = None if output_dtype is None else check_output_dtype(output_dtype)
         context = RequestContext(
-            request_id="",
+            request_id=unique_id(""),
             params=merged,
             role=role,
             encoding=Encoding(output_dtype=precision),

@@ -75,7 +75,8 @@ class RequestContext:
     """Facts of one request. The same object is given to every hook that is called for it.
 
     Attributes:
-        request_id: id of the answer.
+        request_id: unique in the process, so that it may be a key: the id of the answer, which clients choose as they
+            like and equal ones at once too, and random digits behind it.
         params: the caller's parameters.
         role: what the caller says that the inputs are for.
         encoding: how the caller wants numbers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 from cenote.errors import UnsupportedTask
 from cenote.io_processors.context import ProcessorContext
 
-__all__ = ["HostContext"]
+__all__ = ["HostContext", "unique_id"]
+
+
+def unique_id(request_id: str) -> str:
+    """Return an id for the hooks of one request: several clients may send the same one, or none."""
+    return f"{request_id or 'pooling'}-{uuid.uuid4().hex}"
 
 
 def _no_tokenizer() -> Any:

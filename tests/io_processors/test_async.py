@@ -122,7 +122,8 @@ def test_a_hundred_requests_at_once_keep_their_data_apart(llm: AsyncLLM) -> None
         return await asyncio.gather(*(llm.process(text, request_id=f"r{n}") for n, text in enumerate(data)))
 
     for number, answer in enumerate(asyncio.run(all_of_them())):
-        assert answer == {"data": data[number], "id": f"r{number}", "tokens": answer["tokens"]}
+        assert answer["data"] == data[number]
+        assert answer["id"].startswith(f"r{number}-")
         assert answer["tokens"][:2] == data[number].split()[:2]
 
 
