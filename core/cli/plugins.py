@@ -50,7 +50,7 @@ def list_installed(as_json: _AsJson = False) -> None:
     """List every spec and other plugin: name, kind, distribution, version, tasks and state.
 
     Specs and convert rules are imported to be listed; the code of all other kinds is not. The fingerprint is equal in
-    processes where the same distributions take part.
+    processes where the same plugins take part.
     """
     rows, active_set = list_plugins(), fingerprint()
     if as_json:

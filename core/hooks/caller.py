@@ -19,6 +19,9 @@ from cenote.registry.patience import PatientLoader
 
 __all__ = ["HookCaller", "check_hooks"]
 
+#: Seconds to wait for the module of a listener, which may import large libraries.
+_PATIENCE = 60.0
+
 _lock = threading.Lock()
 #: Plugins that were loaded, so that one has one thread and one count however many engines a process has.
 _loaded: weakref.WeakKeyDictionary[Registry, dict[Entry, Listener]] = weakref.WeakKeyDictionary()
@@ -109,7 +112,7 @@ def _listener(registry: Registry, entry: Entry) -> Listener | None:
     if known is not None:
         return known
     try:
-        plugin = PatientLoader(registry).load(entry, check_hooks)
+        plugin = PatientLoader(registry, _PATIENCE).load(entry, check_hooks)
         methods = hook_methods(plugin)
     except PluginError:  # which the registry has logged
         return None

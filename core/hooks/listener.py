@@ -13,6 +13,7 @@ from typing import Any
 from cenote.errors import InvalidRequest
 from cenote.hooks.mailbox import Mailbox
 from cenote.hooks.methods import HookMethod
+from cenote.registry.problems import is_ctrl_c
 
 __all__ = ["Listener"]
 
@@ -81,8 +82,8 @@ class Listener:
             return None
         try:
             return getattr(plugin, method.attribute)(**{name: arguments[name] for name in method.arguments})
-        except (Exception, SystemExit) as exc:  # sys.exit() in a plugin must not end the host
-            if may_refuse and isinstance(exc, InvalidRequest):
+        except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
+            if is_ctrl_c(exc) or (may_refuse and isinstance(exc, InvalidRequest)):
                 raise
             self.note(hook, exc)
             return None

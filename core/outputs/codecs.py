@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from cenote.errors import CodecError, InvalidRequest, PluginConflict, PluginError
 from cenote.registry import default_registry
 from cenote.registry.entry import BUILT_IN_DISTRIBUTION, canonical_name
+from cenote.registry.problems import is_ctrl_c
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +123,9 @@ class Codec:
             coded = self.codec.encode(rows, param)
         except InvalidRequest:
             raise
-        except (Exception, SystemExit) as exc:  # sys.exit() in a plugin must not end the host
+        except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
+            if is_ctrl_c(exc):
+                raise
             _log.error("the output codec %r of %s failed", self.name, self.source, exc_info=exc)
             raise self._error(f"failed ({type(exc).__name__})") from exc
         checked = self._checked(coded, len(rows))

@@ -141,7 +141,7 @@ def named_candidate(registry: Registry, adapter: str, names: Sequence[str], fact
                 return best
         for entry in entries:
             if _offers(entry, adapter):
-                registry.load(entry, check_spec)
+                PatientLoader(registry).load(entry, check_spec)
     raise _unknown_adapter(registry, adapter)
 
 

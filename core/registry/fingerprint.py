@@ -16,10 +16,11 @@ _INSTALLERS_OWN = re.compile(r"[^/]*\.dist-info/(INSTALLER|REQUESTED|RECORD|dire
 
 
 def fingerprint(registry: Registry | None = None) -> str:
-    """Return 16 hexadecimal digits that are equal where the same installed distributions take part.
+    """Return 16 hexadecimal digits that are equal where the same installed plugins take part.
 
-    They are the start of a SHA-256 of name, version and hash of the files of every distribution with an entry that
-    takes part, cenote included. The hash is that of its RECORD, less what differs from one installation to the next.
+    They are the start of a SHA-256 of group and name of every entry that takes part, and of name, version and hash of
+    the files of its distribution, cenote included. The hash is that of RECORD, less what differs from one installation
+    to the next.
     An editable installation lists no modules there, so that changes of its code do not show. What the running program
     registered does not count, and neither does what is disabled or incompatible.
 
@@ -27,8 +28,10 @@ def fingerprint(registry: Registry | None = None) -> str:
         registry: what to describe; None is the registry of this process.
     """
     entries = (default_registry() if registry is None else registry).taking_part()
-    records = {(canonical_name(entry.distribution), entry.version): entry.record for entry in entries}
-    parts = sorted((name, version, record_hash(text)) for (name, version), text in records.items())
+    texts = {(canonical_name(entry.distribution), entry.version): entry.record for entry in entries}
+    hashes = {owner: record_hash(text) for owner, text in texts.items()}
+    owners = [(entry, (canonical_name(entry.distribution), entry.version)) for entry in entries]
+    parts = sorted((entry.group, entry.name, entry.value, *owner, hashes[owner]) for entry, owner in owners)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

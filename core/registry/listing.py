@@ -11,7 +11,7 @@ from typing import Any
 from cenote.errors import PluginError, PluginIncompatible
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
 from cenote.registry.entry import Entry
-from cenote.registry.patience import ImportHangs, PatientLoader
+from cenote.registry.patience import HANGS, PATIENCE, ImportHangs, PatientLoader
 from cenote.registry.points import kind_of, point_of
 from cenote.registry.problems import cause_of
 from cenote.registry.record import Failure
@@ -61,7 +61,7 @@ class _Verdict:
     reason: str = ""
 
 
-def list_plugins(registry: Registry | None = None, *, patience: float = 10.0) -> list[PluginRow]:
+def list_plugins(registry: Registry | None = None, *, patience: float = PATIENCE) -> list[PluginRow]:
     """List everything installed.
 
     Specs and convert rules are imported, being free of torch; of other kinds only the package's presence is checked.
@@ -132,7 +132,7 @@ def _judge(registry: Registry, loader: PatientLoader, entry: Entry, offers: Sequ
 
 def _failed(registry: Registry, entry: Entry, error: PluginError) -> _Verdict:
     if isinstance(error, ImportHangs):
-        return _Verdict(FAILED, error.why, "its import did not end in time")
+        return _Verdict(FAILED, error.why, HANGS)
     failure = registry.record.failure(entry)
     if failure is None:  # forgotten meanwhile
         return _Verdict(FAILED, str(error), "it could not be loaded")

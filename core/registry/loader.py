@@ -13,7 +13,7 @@ from cenote.errors import PluginError
 from cenote.registry.entry import Entry, entry_problem
 from cenote.registry.loading import load_object, load_target
 from cenote.registry.points import point_of
-from cenote.registry.problems import broken
+from cenote.registry.problems import broken, is_ctrl_c
 from cenote.registry.record import Failure, LoadRecord
 
 __all__ = ["Loader", "check_usable"]
@@ -47,7 +47,9 @@ class Loader:
             imported = True
             if check is not None:
                 check(loaded)
-        except (Exception, SystemExit) as exc:  # SystemExit: a module that calls sys.exit() must not end the host
+        except BaseException as exc:  # a module that calls sys.exit(), say, must not end the host
+            if is_ctrl_c(exc):
+                raise
             self._fail(entry, Failure(exc, imported))
             raise broken(entry, exc) from exc
         self.record.succeeded(entry)

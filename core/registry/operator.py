@@ -11,6 +11,7 @@ from cenote.errors import PluginError, UnknownPlugin
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
 from cenote.registry.entry import Entry
 from cenote.registry.loader import check_usable
+from cenote.registry.patience import PatientLoader
 from cenote.registry.points import point_of
 from cenote.registry.problems import conflict
 from cenote.registry.selection import WordList
@@ -18,6 +19,8 @@ from cenote.registry.store import Registry, default_registry
 
 __all__ = ["check_required", "plugin_settings"]
 
+#: Seconds to wait for the module of a plugin that is no spec: it may import torch.
+_PATIENCE = 60.0
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -59,6 +62,7 @@ def check_required(registry: Registry | None = None) -> None:
 
 def _check_word(registry: Registry, word: str) -> None:
     wanted = WordList("required", frozenset({word}))
+    registry.entries(GROUP)  # from now on, specs that a deny list calls by their own name are among the rejections
     for rejection in registry.rejections():
         if wanted.names(rejection.entry):
             raise rejection.error()
@@ -78,6 +82,6 @@ def _check_entry(registry: Registry, entry: Entry, offers: tuple[Entry, ...]) ->
     if point is not None and point.unique and len(offers) > 1:
         raise conflict(f"{entry.group} {entry.name!r}", offers, "Switch one off: --disable-plugins {}")
     if entry.group == GROUP:
-        check_api_version(Candidate(registry.load(entry, check_spec), entry))
+        check_api_version(Candidate(PatientLoader(registry).load(entry, check_spec), entry))
     else:
-        registry.load(entry, partial(check_usable, entry.group))
+        PatientLoader(registry, _PATIENCE).load(entry, partial(check_usable, entry.group))

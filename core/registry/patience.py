@@ -5,13 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cenote.errors import PluginError
 from cenote.registry.entry import Entry
-from cenote.registry.store import Registry
 
-__all__ = ["ImportHangs", "PatientLoader"]
+if TYPE_CHECKING:
+    from cenote.registry.loader import Loader
+    from cenote.registry.store import Registry
+
+__all__ = ["HANGS", "PATIENCE", "ImportHangs", "PatientLoader"]
+
+#: Seconds to wait for the module of a spec or of convert rules, which needs a few milliseconds.
+PATIENCE = 10.0
+#: What strangers are told of a module that takes longer.
+HANGS = "its import did not end in time"
 
 
 class ImportHangs(PluginError):
@@ -35,14 +43,14 @@ class PatientLoader:
 
     Args:
         registry: whose entries.
-        seconds: to wait for each module. What is imported for listings or for choosing needs a few milliseconds.
+        seconds: to wait for each module.
     """
 
-    def __init__(self, registry: Registry, seconds: float = 60.0) -> None:
+    def __init__(self, registry: Registry | Loader, seconds: float = PATIENCE) -> None:
         self._registry = registry
         self._seconds = seconds
 
-    def load(self, entry: Entry, check: Callable[[Any], None]) -> Any:
+    def load(self, entry: Entry, check: Callable[[Any], None] | None = None) -> Any:
         """Load an entry as `Registry.load` does.
 
         Raises:
@@ -62,7 +70,7 @@ class PatientLoader:
             record.imported(module)
         return self._registry.load(entry, check)  # what the thread got or raised is remembered
 
-    def _try(self, entry: Entry, check: Callable[[Any], None]) -> None:
+    def _try(self, entry: Entry, check: Callable[[Any], None] | None) -> None:
         try:
             self._registry.load(entry, check)
         except PluginError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from cenote.errors import PluginConflict, PluginError
 from cenote.registry.entry import Entry
 
-__all__ = ["broken", "cause_of", "conflict"]
+__all__ = ["broken", "cause_of", "conflict", "is_ctrl_c"]
 
 
 def conflict(what: str, offers: Sequence[Entry], advice: str) -> PluginConflict:
@@ -23,6 +24,14 @@ def conflict(what: str, offers: Sequence[Entry], advice: str) -> PluginConflict:
     subject = "Two installed distributions offer" if len(sources) == 2 else "Several installed plugins offer"
     text = f"{subject} {what}: {' and '.join(sources)}. {advice.format(entries[0].distribution)}."
     return PluginConflict(text, plugin=entries[0].name, distribution=entries[0].distribution)
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Tell whether the user interrupts the process, which Python tells the main thread alone.
+
+    Whatever else comes out of a plugin's code, `SystemExit` included, is an error of that plugin.
+    """
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 def broken(entry: Entry, cause: BaseException) -> PluginError:

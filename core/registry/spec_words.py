@@ -9,10 +9,11 @@ from typing import Any
 from cenote.errors import PluginError
 from cenote.registry.entry import ARCHITECTURES, Entry
 from cenote.registry.index import Index, Offers, disabled
+from cenote.registry.patience import HANGS, ImportHangs
 from cenote.registry.points import short_name
 from cenote.registry.selection import WordList
 from cenote.registry.spec import ArchitectureSpec
-from cenote.registry.states import Rejection
+from cenote.registry.states import FAILED, Rejection
 
 __all__ = ["block_specs"]
 
@@ -37,7 +38,11 @@ def block_specs(
     used: set[str] = set()
     for name, entries in index.offers.get(ARCHITECTURES, {}).items():
         for entry in entries:
-            called = _spec_name(entry, load)
+            try:
+                called = _spec_name(entry, load)
+            except ImportHangs as exc:  # it may be denied: if it ever ends, its name is looked at no more
+                rejections.append(Rejection(entry, FAILED, exc.why, HANGS))
+                continue
             source = _source(index.unknown_denied, called) if called else None
             used |= {called or "", f"{_PREFIX}{called}"}
             if called and source and entry not in spared:
@@ -52,6 +57,8 @@ def block_specs(
 def _spec_name(entry: Entry, load: Callable[[Entry], Any]) -> str | None:
     try:
         spec = load(entry)
+    except ImportHangs:
+        raise
     except PluginError:
         return None
     return spec.name if isinstance(spec, ArchitectureSpec) else None

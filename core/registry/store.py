@@ -15,6 +15,7 @@ from cenote.registry.entry import ARCHITECTURES, Entry, entry_problem
 from cenote.registry.index import TAKEN
 from cenote.registry.loader import Loader
 from cenote.registry.names import nearest
+from cenote.registry.patience import PatientLoader
 from cenote.registry.points import point_of
 from cenote.registry.problems import conflict
 from cenote.registry.record import LoadRecord
@@ -57,7 +58,7 @@ class Registry:
 
         Imports nothing, unless it is the group of specs and a deny list has a word that may be a spec's.
         """
-        return MappingProxyType(self._catalog.offers(group, self._loader.load))
+        return MappingProxyType(self._catalog.offers(group, PatientLoader(self._loader).load))
 
     def groups(self) -> tuple[str, ...]:
         """Return the groups that anything installed names, unknown ones included."""

@@ -30,7 +30,7 @@ class PluginEntry(TypedDict):
 
 
 class PluginList(TypedDict):
-    """Body of `/v1/plugins`. Processes with one fingerprint have the same distributions taking part."""
+    """Body of `/v1/plugins`. Processes with one fingerprint have the same plugins taking part."""
 
     object: Literal["list"]
     fingerprint: str

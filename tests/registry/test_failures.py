@@ -7,7 +7,11 @@ import logging
 import pytest
 
 from cenote.errors import PluginConflict, PluginError, PluginIncompatible, UnknownPlugin
-from cenote.registry import GROUPS, Entry, Registry, list_plugins
+from cenote.registry import GROUPS, Entry, Registry, fingerprint, list_plugins
+from cenote.registry.explain import explain
+from cenote.registry.operator import check_required
+from cenote.registry.patience import PatientLoader
+from cenote.registry.resolve import resolve_adapter
 
 COMMANDS = "cenote.commands"
 GOOD = Entry(COMMANDS, "good", "math:sqrt", "cenote-good", "2.0")
@@ -46,6 +50,7 @@ def asked(
         ("raise RuntimeError('no luck')", "RuntimeError: no luck.", "its import raised RuntimeError"),
         ("raise SystemExit(7)", "SystemExit: 7.", "its import raised SystemExit"),
         ("import nowhere_to_be_found", MISSING, "its import raised ModuleNotFoundError"),
+        ("raise BaseException('base')", "BaseException: base.", "its import raised BaseException"),
         ("raise ValueError", "ValueError.", "its import raised ValueError"),
         ("run = 3", "TypeError: expected a typer app or a function, found int.", "its check raised TypeError"),
         (
@@ -54,7 +59,15 @@ def asked(
             "its import raised ImportError",
         ),
     ],
-    ids=["raises", "exits", "misses a dependency", "raises nothing to read", "wrong type", "no such attribute"],
+    ids=[
+        "raises",
+        "exits",
+        "misses a dependency",
+        "raises what is no Exception",
+        "raises nothing to read",
+        "wrong type",
+        "no such attribute",
+    ],
 )
 def test_a_module_that_does_not_load_fails_alone(make_module, source, cause, reason):
     make_module("bad_plugin", source)
@@ -223,3 +236,54 @@ def test_a_broken_plugin_is_warned_about_once(make_module, caplog):
             with pytest.raises(PluginError):
                 registry.get(COMMANDS, "bad")
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("source", ["raise KeyboardInterrupt", "raise GeneratorExit"])
+def test_a_spec_that_raises_what_ends_programs_fails_alone_in_a_listing(make_module, source):
+    make_module("bad_plugin", source)
+    registry = Registry([bad(group="cenote.architectures"), GOOD], environment={})
+    rows = {row.name: (row.state, row.reason) for row in list_plugins(registry)}
+    assert rows == {"bad": ("failed", f"its import raised {source.split()[1]}"), "good": ("discovered", "")}
+
+
+def test_ctrl_c_of_the_user_ends_a_wait_for_a_plugin(make_module):
+    make_module("bad_plugin", "raise KeyboardInterrupt")
+    registry = Registry([bad()], environment={})
+    with pytest.raises(KeyboardInterrupt):
+        registry.get(COMMANDS, "bad")  # imported in the main thread, where the signal arrives
+
+
+@pytest.mark.parametrize("word", ["no_such_thing", "the-spec"])
+@pytest.mark.parametrize("ask", ["list", "explain", "fingerprint", "required", "adapter"])
+def test_nobody_waits_for_ever_for_a_hanging_spec(make_module, make_facts, monkeypatch, tmp_path, ask, word):
+    monkeypatch.setattr(PatientLoader.__init__, "__defaults__", (0.2,))
+    make_module("endless", "import threading\nthreading.Event().wait()")
+    slow = bad(value="endless:SPEC", group="cenote.architectures")
+    file = tmp_path / "plugins.toml"
+    file.write_text('[plugins]\nrequired = ["architectures/bad"]')
+    choices = {"CENOTE_PLUGIN_CONFIG": str(file), "CENOTE_DISABLE_PLUGINS": word}
+    registry = Registry([slow, GOOD], environment=choices)
+    if ask == "list":
+        assert {row.name: row.state for row in list_plugins(registry)} == {"bad": "failed", "good": "discovered"}
+    elif ask == "explain":
+        explained = explain(make_facts(), architectures=["bad"], model_type=None, registry=registry)
+        assert explained.chosen is None
+        assert [claim.standing for claim in explained.claims] == ["failed"]
+    elif ask == "fingerprint":
+        assert len(fingerprint(registry)) == 16
+    elif ask == "required":
+        with pytest.raises(PluginError, match="importing endless did not end"):
+            check_required(registry)
+    else:
+        with pytest.raises(PluginError):
+            resolve_adapter(make_facts(), architectures=["bad"], model_type=None, adapter="bad", registry=registry)
+    assert registry.record.is_importing("endless")
+
+
+def test_a_spec_that_hangs_does_not_keep_its_name_from_a_deny_list(make_module, monkeypatch):
+    monkeypatch.setattr(PatientLoader.__init__, "__defaults__", (0.05,))
+    make_module("endless", "import threading\nthreading.Event().wait()")
+    slow = bad(value="endless:SPEC", group="cenote.architectures")
+    registry = Registry([slow], environment={"CENOTE_DISABLE_PLUGINS": "perhaps-its-name"})
+    assert registry.entries("cenote.architectures") == {}  # it would be allowed under that name, once it ends
+    assert [found.reason for found in registry.rejections()] == ["its import did not end in time"]

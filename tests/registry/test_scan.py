@@ -73,11 +73,16 @@ def entry(name="late", distribution="cenote-x", version="2.0", record=RECORD, ne
     return Entry("cenote.commands", name, "math:sqrt", distribution, version, needs, record)
 
 
-def test_the_fingerprint_is_that_of_distributions_and_not_of_their_order_or_number_of_entries():
+def test_the_fingerprint_is_that_of_what_takes_part_and_not_of_its_order():
     one, two = entry(), entry("other", "rival")
     assert len(marked(one)) == 16
-    assert marked(one, two) == marked(two, one) == marked(two, entry("more"), one)
+    assert marked(one, two) == marked(two, one)
     assert marked(one) != marked(one, two)
+
+
+def test_the_fingerprint_changes_when_one_plugin_of_several_is_disabled():
+    both = [entry(), entry("more")]
+    assert marked(*both, environment={"CENOTE_DISABLE_PLUGINS": "more"}) == marked(entry()) != marked(*both)
 
 
 @pytest.mark.parametrize(
