@@ -15,6 +15,7 @@ from cenote.io_processors.context import ProcessorContext
 from cenote.io_processors.loaded import LoadedProcessor
 from cenote.io_processors.vllm_adapter import VLLM_GROUP, adapted, class_of_entry
 from cenote.registry import Entry, Registry, default_registry
+from cenote.registry.known_plugins import KNOWN_PROCESSORS
 from cenote.registry.names import nearest
 
 __all__ = ["GROUP", "FoundProcessor", "check_processor", "find_processor", "processor_names", "start_processor"]
@@ -23,8 +24,6 @@ _log = logging.getLogger(__name__)
 
 GROUP = "cenote.io_processors"
 _KEY = "io_processor_plugin"
-#: Processors of this project, and what to install for each.
-_KNOWN = {name: f"cenote-{name}" for name in ("sparse-terms", "pdf-pages", "long-documents")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def _unknown(name: str, registry: Registry) -> PluginError:
     for rejection in (*registry.rejections(GROUP, name), *registry.rejections(VLLM_GROUP, name)):
         return rejection.error()
     installed = nearest(name, (*registry.entries(GROUP), *registry.entries(VLLM_GROUP)))
-    command = f": pip install {_KNOWN[name]}" if name in _KNOWN else " that offers it"
+    command = f": pip install {KNOWN_PROCESSORS[name]}" if name in KNOWN_PROCESSORS else " that offers it"
     text = f"No IO processor {name!r} is installed. Installed: {installed}. Install the distribution{command}."
     return UnknownPlugin(text, plugin=name)
 
@@ -112,7 +111,7 @@ def start_processor(found: FoundProcessor, context: ProcessorContext) -> LoadedP
     """Make the processor of a model.
 
     Raises:
-        ProcessorError: its constructor failed.
+        ProcessorError: its constructor, or its `choose_task`, failed.
         UnsupportedTask: the model has none of its tasks; the text says which ones it needs.
     """
     entry = found.entry
@@ -127,5 +126,10 @@ def start_processor(found: FoundProcessor, context: ProcessorContext) -> LoadedP
         processor.choose_task()
     except UnsupportedTask as exc:
         exc.param = _KEY
+        if repr(entry.name) not in str(exc):  # of a class with a choose_task of its own
+            exc.args = (f"IO processor {entry.name!r} of {entry.source}: {exc}",)
         raise
+    except (Exception, SystemExit) as exc:
+        text = f"IO processor {entry.name!r} of {entry.source} failed in choose_task: {type(exc).__name__}: {exc}"
+        raise ProcessorError(text, plugin=entry.name, distribution=entry.distribution) from exc
     return LoadedProcessor(name=entry.name, distribution=entry.distribution, version=entry.version, processor=processor)

@@ -1,8 +1,8 @@
-"""Architectures that need more than a conversion, and the distribution that serves each. Data only."""
+"""What is not in the core, and the distribution of this project to install for it. Data only."""
 
 from __future__ import annotations
 
-__all__ = ["KNOWN_CODE", "KNOWN_PLUGINS"]
+__all__ = ["KNOWN_CODE", "KNOWN_PLUGINS", "KNOWN_PROCESSORS"]
 
 #: Architecture string of config.json: distribution to install.
 KNOWN_PLUGINS: dict[str, str] = {
@@ -28,4 +28,10 @@ KNOWN_PLUGINS: dict[str, str] = {
 #: Hub repository of remote code, as `auto_map` names it: distribution that runs its models without that code.
 KNOWN_CODE: dict[str, str] = {
     "jinaai/xlm-roberta-flash-implementation": "cenote-jina",
+}
+
+#: IO processor: distribution to install.
+KNOWN_PROCESSORS: dict[str, str] = {
+    "pdf-pages": "cenote-pdf-pages",
+    "sparse-terms": "cenote-sparse-terms",
 }

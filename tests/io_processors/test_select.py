@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cenote.errors import (
 from cenote.io_processors import IOProcessor
 from cenote.io_processors.select import check_processor, find_processor, processor_names
 from cenote.registry import Registry, default_registry
+from cenote.registry.known_plugins import KNOWN_PROCESSORS
 from cenote.testing.checkpoints import build_checkpoint
 
 
@@ -127,8 +129,21 @@ def test_a_name_that_nobody_offers_says_what_there_is_and_what_to_install() -> N
         find_processor("term", registry)
     text = "No IO processor 'term' is installed. Installed: terms. Install the distribution that offers it."
     assert str(caught.value) == text
-    with pytest.raises(UnknownPlugin, match=r"Install the distribution: pip install cenote-pdf-pages\.$"):
-        find_processor("pdf-pages", registry)
+    for name, distribution in KNOWN_PROCESSORS.items():
+        with pytest.raises(UnknownPlugin, match=rf"Install the distribution: pip install {distribution}\.$"):
+            find_processor(name, registry)
+
+
+def test_no_processor_is_advised_that_this_project_does_not_have() -> None:
+    files = Path(__file__).parents[2].glob("io_processors/*/pyproject.toml")
+    projects = [tomllib.loads(file.read_text())["project"] for file in files]
+    offered = {
+        name: project["name"] for project in projects for name in project["entry-points"]["cenote.io_processors"]
+    }
+    assert KNOWN_PROCESSORS == offered
+    with pytest.raises(UnknownPlugin) as caught:
+        find_processor("long-documents", Registry([]))
+    assert "pip install" not in str(caught.value)
 
 
 def test_two_offers_of_a_name_are_a_conflict_and_a_broken_one_is_named() -> None:
@@ -156,13 +171,28 @@ class Failing(Good):
         raise KeyError("no licence")
 
 
+class Choosing(Good):
+    def choose_task(self):
+        raise RuntimeError("no choice")
+
+
+class Exiting(Good):
+    def choose_task(self):
+        raise SystemExit(3)
+
+
+class Unsupported(Good):
+    def choose_task(self):
+        raise UnsupportedTask("Not with this model.", param="task")
+
+
 class Sparse(Good):
     tasks = ("sparse_embed", "embed&classify")
 
 
 def test_a_wrong_processor_is_told_before_or_when_the_model_is_loaded(offer, tmp_path: Path) -> None:
     source = str(build_checkpoint("bert", tmp_path))
-    for kind in (Set, Failing, Sparse):
+    for kind in (Set, Failing, Sparse, Choosing, Exiting, Unsupported):
         offer(kind)
 
     def refusal(error: type[Exception], **options: Any) -> str:
@@ -173,6 +203,11 @@ def test_a_wrong_processor_is_told_before_or_when_the_model_is_loaded(offer, tmp
     assert "'sett' is installed" in refusal(UnknownPlugin, io_processor_plugin="sett")
     text = "IO processor 'failing' of acme 1.0 could not be made: KeyError: 'no licence'"
     assert refusal(ProcessorError, io_processor_plugin="failing") == text
+    for name, cause in {"choosing": "RuntimeError: no choice", "exiting": "SystemExit: 3"}.items():
+        text = f"IO processor {name!r} of acme 1.0 failed in choose_task: {cause}"
+        assert refusal(ProcessorError, io_processor_plugin=name) == text
+    text = "IO processor 'unsupported' of acme 1.0: Not with this model."
+    assert refusal(UnsupportedTask, io_processor_plugin="unsupported") == text
     assert refusal(UnsupportedTask, io_processor_plugin="sparse").startswith(
         "The IO processor 'sparse' works with a model that can do sparse_embed or embed&classify; "
     )
