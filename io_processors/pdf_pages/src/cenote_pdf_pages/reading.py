@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -12,6 +11,7 @@ from PIL import Image
 
 from cenote.errors import InvalidRequest
 from cenote.io_processors import ProcessorContext, RequestContext
+from cenote_pdf_pages.cutting import cut_to_tokens
 from cenote_pdf_pages.images import ImageDecoder
 from cenote_pdf_pages.isolated import OpenPdf, PdfProcesses, is_pdf
 from cenote_pdf_pages.schema import Document, PagesRequest
@@ -21,7 +21,6 @@ from cenote_pdf_pages.settings import Settings
 __all__ = ["PageReader", "ReadDocument", "ReadPage"]
 
 _NO_TEXT = "The page holds no text. Use a model that reads images, or recognise its text (OCR) first."
-_WORD = re.compile(r"\S+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -156,18 +155,11 @@ class PageReader:
             )
 
     def _fitting(self, text: str, number: int) -> str:
-        """Return as much of a text as the model reads, up to the end of a word where there is one."""
-        most, count = self._context.limits.max_tokens, self._host.count_tokens
-        if count(text) <= most:
-            return text
-        ends = [word.end() for word in _WORD.finditer(text)]
-        fitting = bisect_right(ends, most, key=lambda end: count(text[:end]))
-        if fitting:
-            return text[: ends[fitting - 1]]
-        letters = bisect_right(range(1, ends[0]), most, key=lambda end: count(text[:end]))
-        if not letters:
+        most = self._context.limits.max_tokens
+        kept = cut_to_tokens(text, most, self._host.count_tokens)
+        if not kept:
             raise ValueError(f"page {number}: the model reads {most} tokens, which is too few for any text")
-        return text[:letters]
+        return kept
 
     def _images(self, document: Document) -> ReadDocument:
         if not self._sees:
