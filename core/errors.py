@@ -18,11 +18,13 @@ __all__ = [
     "PluginConflict",
     "PluginError",
     "PluginIncompatible",
+    "ProcessorBusy",
     "ProcessorError",
     "ProcessorRefusal",
     "PromptTooLong",
     "QueueFull",
     "RemoteCodeRefused",
+    "ScorerError",
     "ShapeError",
     "UnknownArchitecture",
     "UnknownPlugin",
@@ -121,7 +123,8 @@ class ProcessorError(PluginError):
 
     Attributes:
         status: HTTP status that says the same: 500 where the processor is to blame, 501 where it does not do what was
-            asked, 400 where the data is to blame.
+            asked, 400 where the data is to blame, 429 where it is busy, 503 where it cannot work now, 504 where it took
+            too long.
         param: name of the request field to blame, or None.
     """
 
@@ -143,8 +146,36 @@ class ProcessorRefusal(ProcessorError, InvalidRequest):
     """Data of a request that an IO processor does not accept."""
 
 
+class QueueFull(CenoteError, RuntimeError):
+    """More requests are waiting than the operator allows.
+
+    Attributes:
+        retry_after: seconds after which a new try is sensible.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ProcessorBusy(ProcessorError, QueueFull):
+    """An IO processor that takes no more requests for now.
+
+    Attributes:
+        retry_after: seconds after which a new try is sensible.
+    """
+
+    def __init__(self, message: str, *, plugin: str = "", distribution: str = "", retry_after: float = 1.0) -> None:
+        ProcessorError.__init__(self, message, plugin=plugin, distribution=distribution, status=429)
+        self.retry_after = retry_after
+
+
 class CodecError(PluginError):
     """An output codec that does not load, failed, or gave what cannot be sent; its text may go to clients."""
+
+
+class ScorerError(PluginError):
+    """A way of scoring that failed, or gave what are no scores; its text may go to clients."""
 
 
 class MissingDependency(CenoteError, ImportError):
@@ -161,15 +192,3 @@ class NonFiniteResult(CenoteError, ArithmeticError):
 
 class EngineClosed(CenoteError, RuntimeError):
     """The engine was shut down, or its worker died."""
-
-
-class QueueFull(CenoteError, RuntimeError):
-    """More requests are waiting than the operator allows.
-
-    Attributes:
-        retry_after: seconds after which a new try is sensible.
-    """
-
-    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after

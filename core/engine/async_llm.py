@@ -17,7 +17,8 @@ from cenote.engine.tokenization import tokenization_options
 from cenote.errors import WrongType
 from cenote.inputs import parse_prompts
 from cenote.io_processors import Encoding
-from cenote.io_processors.runner import Observe, Work
+from cenote.io_processors.runner import Observe
+from cenote.io_processors.work import Work
 from cenote.lora import LoRARequest
 from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
 from cenote.scoring.texts import ScoreSide
@@ -100,6 +101,7 @@ class AsyncLLM(AsyncFace):
         clock: CallClock | None = None,
         observe: Observe | None = None,
         outputs_seen: Callable[[Sequence[PoolingRequestOutput]], None] | None = None,
+        max_items: int | None = None,
     ) -> Any:
         """Return what an IO processor makes of `data`, validated and as JSON can hold it.
 
@@ -118,6 +120,7 @@ class AsyncLLM(AsyncFace):
             clock: takes note of the stages of the model's part.
             observe: hears how long `parse`, `pre`, `run` and `post` took.
             outputs_seen: hears of the results that the processor makes its answer of.
+            max_items: elements of a list in `data`, and prompts that the processor makes of it; None is any number.
 
         Raises:
             InvalidRequest: there is no such processor, or the model cannot do what the processor asked for.
@@ -153,6 +156,7 @@ class AsyncLLM(AsyncFace):
             deadline=deadline,
             count_tokens=self._counter(who, wishes, role, tokenization or TokenizationOptions()),
             observe=observe,
+            max_items=max_items,
         )
 
     async def encode(

@@ -10,10 +10,10 @@ from typing import Any
 
 from cenote.io_processors.calls import AwaitingCalls
 from cenote.io_processors.context import Encoding, RequestContext
-from cenote.io_processors.faults import failed
 from cenote.io_processors.host import unique_id
 from cenote.io_processors.loaded import LoadedProcessor
-from cenote.io_processors.runner import Observe, ProcessorRun, Work
+from cenote.io_processors.runner import Observe, ProcessorRun
+from cenote.io_processors.work import Work
 from cenote.outputs import PoolingRequestOutput
 from cenote.types import PoolingParams, Role
 
@@ -32,6 +32,7 @@ async def process(
     deadline: float | None,
     count_tokens: Callable[[str], int],
     observe: Observe | None,
+    max_items: int | None,
 ) -> Any:
     """Return a processor's answer to `data`, as JSON can hold it; `AsyncLLM.process` says the rest.
 
@@ -46,6 +47,7 @@ async def process(
         deadline: time of `time.monotonic`.
         count_tokens: of a text as a prompt of the request.
         observe: hears of the stages.
+        max_items: of the data, and prompts made of it; None is any number.
     """
     gone = threading.Event()
     context = RequestContext(
@@ -58,16 +60,16 @@ async def process(
         in_thread=who.in_thread,
         count_tokens=count_tokens,
     )
-    run = ProcessorRun(who, context, AwaitingCalls(), observe)
+    run = ProcessorRun(who, context, AwaitingCalls(), observe, max_items)
     try:
         async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()) as limit:
             work = await run.begin(data)
-            with run.running():
+            with run.running(work):
                 outputs = await run_model(work) if work.prompts else []
             return (await run.end(outputs)).data
     except TimeoutError as exc:
         if limit.expired():
-            raise failed(who, "took longer than the request may; it was cancelled.", status=504) from exc
+            raise run.late() from exc
         raise
     finally:
         gone.set()

@@ -17,7 +17,8 @@ from cenote.io_processors.context import Encoding, RequestContext
 from cenote.io_processors.host import unique_id
 from cenote.io_processors.loaded import LoadedProcessor
 from cenote.io_processors.output import ProcessedOutput
-from cenote.io_processors.runner import ProcessorRun, Work
+from cenote.io_processors.runner import ProcessorRun
+from cenote.io_processors.work import Work
 from cenote.outputs import OutputDtype, PoolingRequestOutput, check_output_dtype
 from cenote.types import ChatOptions, Role, TokenizationOptions
 
@@ -84,7 +85,7 @@ class OfflineProcessing(OfflineFace):
         )
         run = ProcessorRun(who, context, BlockingCalls(self._hook_loop))
         work = drive(run.begin(data))
-        with run.running():
+        with run.running(work):
             outputs = self._run_work(who, work, tokenization, use_tqdm)
         answer = drive(run.end(outputs)).value
         cached = getattr(answer, "num_cached_tokens", 0)  # of a processor made for vLLM

@@ -158,10 +158,10 @@ def _settings(found: FoundProcessor, given: Mapping[str, Any]) -> Any:
         return dict(given)
     from pydantic import ValidationError
 
-    from cenote.io_processors.faults import located
+    from cenote.io_processors.faults import complaints
 
     try:
         return model.model_validate(dict(given))
     except ValidationError as exc:
-        text = f"Settings of the IO processor {found.entry.name!r}: {located(exc, found.entry.name)}"
+        text = f"Settings of the IO processor {found.entry.name!r}: {complaints(exc, found.entry.name)[0]}"
         raise InvalidRequest(text, param="io_processor_settings") from exc

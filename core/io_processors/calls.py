@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from cenote.io_processors.faults import lost
 from cenote.io_processors.loaded import LoadedProcessor
+from cenote.io_processors.threads import NoThreadLeft
 
 __all__ = ["AwaitingCalls", "BlockingCalls", "HookCalls", "PrivateLoop", "drive"]
 
@@ -15,7 +17,13 @@ T = TypeVar("T")
 
 
 class HookCalls(Protocol):
-    """How hooks are called."""
+    """How hooks are called.
+
+    Attributes:
+        is_callers_thread: blocking hooks run in the thread of whoever asks, where an interrupt is meant for them.
+    """
+
+    is_callers_thread: bool
 
     async def plain(self, who: LoadedProcessor, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may block."""
@@ -29,9 +37,15 @@ class HookCalls(Protocol):
 class AwaitingCalls:
     """Blocking hooks run in the processor's threads, the others on the event loop of the caller."""
 
+    is_callers_thread = False
+
     async def plain(self, who: LoadedProcessor, function: Callable[..., T], *arguments: Any) -> T:
-        """Call in a thread; cancelling takes the call back where no thread has begun it."""
-        return await asyncio.wrap_future(who.threads.submit(function, *arguments))
+        """Call in a thread; cancelling takes the call back where no thread has begun it, else gives the thread up."""
+        try:
+            result: T = await who.call(function, *arguments)
+        except NoThreadLeft as exc:
+            raise lost(who, exc) from exc
+        return result
 
     async def awaited(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         """Await it here."""
@@ -40,6 +54,8 @@ class AwaitingCalls:
 
 class BlockingCalls:
     """Blocking hooks run in the caller's thread, the others on an event loop in a thread of their own."""
+
+    is_callers_thread = True
 
     def __init__(self, loop: PrivateLoop) -> None:
         self._loop = loop

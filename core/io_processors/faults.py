@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
-from cenote.errors import InvalidRequest, ProcessorError, ProcessorRefusal
+from cenote.errors import EngineClosed, InvalidRequest, ProcessorBusy, ProcessorError, ProcessorRefusal, QueueFull
 from cenote.io_processors.loaded import LoadedProcessor
+from cenote.io_processors.threads import NoThreadLeft
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["failed", "fault", "first_path", "located", "refused"]
+__all__ = ["Verdict", "complaints", "failed", "fault", "lost", "refused"]
 
 _log = logging.getLogger(__name__)
 
@@ -20,25 +22,49 @@ _REFUSING: dict[str, tuple[type[Exception], ...]] = {
     "parse_data": (ValueError, TypeError),
     "pre_process": (ValueError,),
 }
+#: Statuses that a ProcessorError of a hook may say; its text stays in the log.
+_STATUSES = (501, 503, 504)
+_WHAT = {500: "failed", 503: "cannot work now: it failed", 504: "waited too long for something"}
 #: Complaints of pydantic that one message repeats.
 _MOST = 3
+#: Complaints beyond which none is read: pydantic makes all of them or none.
+_READABLE = 10_000
 #: Characters of a path.
 _LONGEST = 200
+#: Seconds that a processor may tell clients to wait.
+_PATIENCE = 3600.0
 
 
-def fault(who: LoadedProcessor, hook: str, cause: BaseException) -> ProcessorError:
+class Verdict(Exception):
+    """What the host itself found wrong around a hook; a hook that raises the same kind of error is not believed.
+
+    Attributes:
+        error: for whoever asked.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def fault(who: LoadedProcessor, hook: str, cause: BaseException) -> Exception:
     """Return the error for what a hook raised; the causes that clients may not read are logged with their stack."""
-    if isinstance(cause, ProcessorError):
-        return cause
+    if isinstance(cause, Verdict):
+        return cause.error
+    if isinstance(cause, NoThreadLeft):
+        return lost(who, cause)
+    if isinstance(cause, QueueFull):
+        return _busy(who, cause)
     if isinstance(cause, (InvalidRequest, *_REFUSING.get(hook, ()))):
-        param = cause.param if isinstance(cause, InvalidRequest) else None
-        return refused(who, _text(cause), param)
-    if isinstance(cause, NotImplementedError):
+        _log.debug("%s refused the data in %s", who.subject, hook, exc_info=cause)
+        text, param = _told(cause)
+        return refused(who, text, param)
+    status = _status(cause)
+    if status == 501:
         _log.warning("%s: %s is not implemented", who.subject, hook, exc_info=cause)
-        text = f"{who.subject} does not offer this: its {hook} is not implemented."
-        return ProcessorError(text, plugin=who.name, distribution=who.distribution, status=501)
+        return failed(who, f"does not offer this: its {hook} is not implemented.", status=status)
     _log.error("%s failed in %s", who.subject, hook, exc_info=cause)
-    return failed(who, f"failed in {hook}; the log has the reason.")
+    return failed(who, f"{_WHAT[status]} in {hook}; the log has the reason.", status=status)
 
 
 def failed(who: LoadedProcessor, what: str, status: int = 500) -> ProcessorError:
@@ -52,17 +78,21 @@ def refused(who: LoadedProcessor, why: str, param: str | None = None) -> Process
     return ProcessorRefusal(text, plugin=who.name, distribution=who.distribution, status=400, param=param or "data")
 
 
-def located(error: ValidationError, root: str) -> str:
-    """Return pydantic's first complaints with the paths of the fields, and without their values."""
+def lost(who: LoadedProcessor, cause: NoThreadLeft) -> ProcessorError:
+    """Return the error where calls that never ended hold all threads."""
+    text = f"cannot work now: {cause.count} of its calls never ended, though their requests did, and hold its threads."
+    return failed(who, text, status=503)
+
+
+def complaints(error: ValidationError, root: str) -> tuple[str, str]:
+    """Return pydantic's first complaints with the paths of the fields, without their values, and the first path."""
+    count = error.error_count()
+    if count > _READABLE:
+        return f"{count} things in it do not fit.", root
     found = error.errors(include_url=False, include_context=False, include_input=False)
     lines = [f"{_path(root, item['loc'])}: {item['msg']}" for item in found[:_MOST]]
-    more = f" (and {len(found) - _MOST} more)" if len(found) > _MOST else ""
-    return f"{'; '.join(lines)}{more}."
-
-
-def first_path(error: ValidationError, root: str) -> str:
-    """Return the path of the field that pydantic complains of first."""
-    return _path(root, error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"])
+    more = f" (and {count - _MOST} more)" if count > _MOST else ""
+    return f"{'; '.join(lines)}{more}.", _path(root, found[0]["loc"])
 
 
 def _path(root: str, where: tuple[int | str, ...]) -> str:
@@ -70,7 +100,35 @@ def _path(root: str, where: tuple[int | str, ...]) -> str:
     return ".".join((root, *map(str, where)))[:_LONGEST]
 
 
-def _text(cause: BaseException) -> str:
+def _status(cause: BaseException) -> int:
+    if isinstance(cause, ProcessorError):
+        return cause.status if cause.status in _STATUSES else 500
+    kinds = ((NotImplementedError, 501), (EngineClosed, 503), (TimeoutError, 504))
+    return next((status for kind, status in kinds if isinstance(cause, kind)), 500)
+
+
+def _busy(who: LoadedProcessor, cause: QueueFull) -> ProcessorBusy:
+    text, _ = _told(cause)
+    seconds = getattr(cause, "retry_after", None)
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        seconds = 1.0
+    return ProcessorBusy(
+        f"{who.subject} is busy{': ' if text else '.'}{text}",
+        plugin=who.name,
+        distribution=who.distribution,
+        retry_after=min(max(seconds, 1.0), _PATIENCE),
+    )
+
+
+def _told(cause: BaseException) -> tuple[str, str | None]:
+    """Return the text of an exception for clients, and the field that it names; both are what a plugin made of them."""
     from pydantic import ValidationError
 
-    return located(cause, "data") if isinstance(cause, ValidationError) else str(cause)
+    if isinstance(cause, ValidationError):
+        return complaints(cause, "data")[0], None
+    try:
+        text = str(cause)
+    except Exception:
+        text = ""
+    param = getattr(cause, "param", None)
+    return text, param if isinstance(param, str) else None

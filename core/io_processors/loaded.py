@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cenote.errors import EngineClosed
 from cenote.io_processors.base import IOProcessor
+from cenote.io_processors.threads import HookThreads
 from cenote.threads import DaemonThreads
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["LoadedProcessor", "close_processors", "end_threads"]
 
 _log = logging.getLogger(__name__)
-
-#: Sync hooks of one processor that run at a time; a processor that hangs holds up no more than itself.
-_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +38,7 @@ class LoadedProcessor:
     distribution: str
     version: str
     processor: IOProcessor[Any, Any]
-    threads: DaemonThreads = field(default_factory=lambda: DaemonThreads(_THREADS, "cenote-processor"))
+    threads: HookThreads = field(default_factory=HookThreads)
 
     @property
     def request_model(self) -> type[BaseModel] | None:
@@ -69,7 +67,21 @@ class LoadedProcessor:
 
     async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function in the processor's threads; where all are busy, wait."""
-        return await asyncio.wrap_future(self.threads.submit(_contained, function, *arguments))
+        return await self.call(_contained, function, *arguments)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Do the same with a function that raises what a future can hand on; a call that is cancelled is abandoned.
+
+        Raises:
+            NoThreadLeft: calls that never ended hold all threads.
+        """
+        future = self.threads.submit(function, *arguments)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self.threads.abandon(future):
+                _log.error("%s works no more: %d of its calls have not ended", self.subject, self.threads.lost)
+            raise
 
 
 def _contained(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -103,7 +115,7 @@ def end_threads(processors: Sequence[LoadedProcessor]) -> None:
 def _close(item: LoadedProcessor) -> None:
     try:
         item.processor.close()
-    except (Exception, SystemExit):
+    except BaseException:  # in a thread of its own, where no interrupt of the operator arrives
         _log.exception("%s failed in close", item.subject)
 
 

@@ -6,26 +6,25 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from cenote.errors import InvalidRequest
-from cenote.inputs import parse_prompts
-from cenote.io_processors.answers import NoAnswer, json_ready
+from cenote.errors import InvalidRequest, ProcessorError, WrongType
+from cenote.io_processors.answers import NoAnswer, json_ready, settled
 from cenote.io_processors.base import IOProcessor
+from cenote.io_processors.bounds import check_data
 from cenote.io_processors.calls import HookCalls
 from cenote.io_processors.context import RequestContext
-from cenote.io_processors.faults import failed, fault, first_path, located, refused
+from cenote.io_processors.faults import Verdict, complaints, failed, fault, refused
 from cenote.io_processors.loaded import LoadedProcessor
+from cenote.io_processors.work import Work, blame, work_of
 from cenote.outputs import PoolingRequestOutput
-from cenote.types import PoolingParams, Prompt, Role
 
-__all__ = ["Answer", "Observe", "ProcessorRun", "Work"]
+__all__ = ["Answer", "Observe", "ProcessorRun"]
 
 T = TypeVar("T")
 
-#: What errors blame in a prompt: none of these is a field of a request with `data`.
-_OF_PROMPTS = (None, "input", "input_tokens", "messages", "prompt", "prompt_token_ids", "text", "token_type_ids")
+_MODEL = "model"
 
 
 class Observe(Protocol):
@@ -36,31 +35,12 @@ class Observe(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What a processor asks of the model.
-
-    Attributes:
-        prompts: any number, none included.
-        task: the task.
-        also: further tasks that the same pass answers.
-        params: parameters, without a task.
-        role: what the prompts are for.
-    """
-
-    prompts: Sequence[Prompt]
-    task: str
-    also: tuple[str, ...]
-    params: PoolingParams
-    role: Role | None
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a processor made of the results.
 
     Attributes:
-        value: what `post_process` returned.
+        value: what `post_process` returned, its iterators as lists.
         data: the same as JSON can hold it, validated by `Response`.
     """
 
@@ -76,21 +56,33 @@ class ProcessorRun:
         context: of the request.
         calls: awaiting or blocking.
         observe: hears of the stages.
+        most: items that a request may have, in its data and as prompts; None is any number.
+
+    Attributes:
+        where: what the request does now, for whoever waits too long.
     """
 
     def __init__(
-        self, who: LoadedProcessor, context: RequestContext, calls: HookCalls, observe: Observe | None = None
+        self,
+        who: LoadedProcessor,
+        context: RequestContext,
+        calls: HookCalls,
+        observe: Observe | None = None,
+        most: int | None = None,
     ) -> None:
         self._who = who
         self._context = context
         self._calls = calls
         self._observe = observe
+        self._most = most
+        self.where = ""
 
     async def begin(self, data: Any) -> Work:
         """Return what the model is to do for `data`.
 
         Raises:
             ProcessorRefusal: the data is not acceptable.
+            InvalidRequest: the data is too large.
             ProcessorError: a hook failed, or returned what is no prompt.
         """
         with self.stage("parse"):
@@ -107,7 +99,7 @@ class ProcessorRun:
         """
         with self.stage("post"):
             value = await self._hook("post_process", outputs)
-            return Answer(value, await self._plain("post_process", self._answer, value))
+            return await self._plain("post_process", self._answer, value)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -121,23 +113,38 @@ class ProcessorRun:
                 self._observe(name, time.perf_counter() - begin, not is_done)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, work: Work) -> Iterator[None]:
         """Let the block run the model: the same, and what it says of a prompt names the processor that made it."""
         with self.stage("run"):
+            self.where = _MODEL
             try:
                 yield
             except InvalidRequest as exc:
-                exc.args = (f"{self._who.subject}, running its prompts: {exc.args[0]}",)
-                exc.param = "data" if exc.param in _OF_PROMPTS else exc.param
+                if blame(self._who, self._context, work, exc) is None:
+                    raise failed(self._who, f"asked for what the model does not take: {exc}") from exc
                 raise
+
+    def late(self) -> ProcessorError:
+        """Return the error where the request's time ran out, which says what it was spent on."""
+        who, where = self._who, self.where
+        if where == _MODEL:
+            text = (
+                f"The model did not run the prompts of {who.subject} in the time of the request; they were cancelled."
+            )
+            return ProcessorError(text, plugin=who.name, distribution=who.distribution, status=504)
+        return failed(who, f"{where} longer than the request may; it was cancelled.", status=504)
 
     async def _plain(self, hook: str, function: Callable[..., T], *arguments: Any) -> T:
         def guarded() -> T:
+            self.where = f"took in {hook}"
             try:
                 return function(*arguments)
             except BaseException as exc:
-                raise self._fault(hook, exc) from exc
+                if isinstance(exc, KeyboardInterrupt) and self._calls.is_callers_thread:
+                    raise
+                raise fault(self._who, hook, exc) from exc
 
+        self.where = f"waited for a free thread of its own, before {hook},"
         return await self._calls.plain(self._who, guarded)
 
     async def _hook(self, name: str, argument: Any) -> Any:
@@ -147,30 +154,29 @@ class ProcessorRun:
             return await self._plain(name, getattr(processor, name), argument, self._context)
 
         async def guarded() -> Any:
+            self.where = f"took in {awaited}"
+            task = asyncio.current_task()
             try:
                 return await getattr(processor, awaited)(argument, self._context)
             except asyncio.CancelledError as exc:
-                task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise
-                raise self._fault(name, exc) from exc  # what the hook awaited was cancelled, and not the request
+                raise fault(self._who, name, exc) from exc  # what the hook awaited was cancelled, and not the request
+            except GeneratorExit as exc:
+                if _running_task() is not task:  # the coroutine is thrown away, with its loop
+                    raise
+                raise fault(self._who, name, exc) from exc
             except BaseException as exc:
-                raise self._fault(name, exc) from exc
+                raise fault(self._who, name, exc) from exc
 
         return await self._calls.awaited(guarded)
 
-    def _fault(self, hook: str, cause: BaseException) -> Exception:
-        """Return the error for whatever a hook raises, `SystemExit` included: it costs one request, not the process.
-
-        Raises:
-            KeyboardInterrupt: the cause is one.
-            GeneratorExit: the cause is one.
-        """
-        if isinstance(cause, KeyboardInterrupt | GeneratorExit):
-            raise cause
-        return fault(self._who, hook, cause)
-
     def _parse(self, data: Any) -> Any:
+        if self._most is not None:
+            try:
+                check_data(data, self._most)
+            except InvalidRequest as exc:
+                raise Verdict(exc) from exc
         model = self._who.request_model
         if model is None:
             return self._who.processor.parse_data(data)
@@ -179,42 +185,34 @@ class ProcessorRun:
         try:
             request = model.model_validate(data)
         except ValidationError as exc:
-            raise refused(self._who, located(exc, "data"), first_path(exc, "data")) from exc
+            raise Verdict(refused(self._who, *complaints(exc, "data"))) from exc
         return self._who.processor.parse_data(request)
 
     def _work(self, made: Any) -> Work:
-        processor = self._who.processor
-        params = processor.merge_pooling_params(self._context.params, self._context)
-        if not isinstance(params, PoolingParams):
-            kind = type(params).__name__
-            raise failed(self._who, f"returned {kind} from merge_pooling_params in place of PoolingParams.")
-        task, offered = params.task, processor.context.supported_tasks
-        if task is None or (task == "plugin" and task not in offered):
-            task = processor.choose_task()
-        first, *also = [task] if task in offered else dict.fromkeys(task.split("&"))
-        return Work(
-            prompts=self._prompts(made),
-            task=first,
-            also=tuple(also),
-            params=replace(params, task=None),
-            role=self._context.role or processor.role,
-        )
-
-    def _prompts(self, made: Any) -> list[Prompt]:
-        if isinstance(made, list | tuple) and not made:
-            return []
+        context = self._context
         try:
-            return parse_prompts(made)
+            params = self._who.processor.merge_pooling_params(context.params, context)
         except InvalidRequest as exc:
-            raise failed(self._who, f"returned from pre_process what is no prompt: {exc}") from exc
+            if isinstance(exc, WrongType) or exc.param == "task":  # what the caller said was looked at before
+                raise Verdict(failed(self._who, f"asked in merge_pooling_params for what cannot be: {exc}")) from exc
+            raise
+        return work_of(self._who, context, made, params, self._most)
 
-    def _answer(self, value: Any) -> Any:
+    def _answer(self, value: Any) -> Answer:
         from pydantic import ValidationError
 
         try:
-            return json_ready(value, self._who.response_model)
+            value = settled(value)
+            return Answer(value, json_ready(value, self._who.response_model))
         except NoAnswer as exc:
-            raise failed(self._who, f"returned {exc}.") from exc
+            raise Verdict(failed(self._who, f"returned {exc}.")) from exc
         except ValidationError as exc:
-            text = f"returned what its Response does not allow: {located(exc, 'data')}"
-            raise failed(self._who, text) from exc
+            text = f"returned what its Response does not allow: {complaints(exc, 'data')[0]}"
+            raise Verdict(failed(self._who, text)) from exc
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None

@@ -5,6 +5,7 @@ Source of names and signatures: vLLM 0.32, `vllm.plugins.io_processors.interface
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -41,6 +42,10 @@ class PoolingParams:
         self.extra_kwargs = extra_kwargs
         for name, value in others.items():
             setattr(self, name, value)
+
+    def clone(self) -> PoolingParams:
+        """Return a copy that shares nothing that can be changed."""
+        return copy.deepcopy(self)
 
 
 class IOProcessor(Generic[In, Out]):

@@ -45,14 +45,13 @@ class AdaptedProcessor(IOProcessor[Any, Any]):
         return _with_id(self._inner.pre_process, context, prompt=prompt)
 
     def merge_pooling_params(self, params: PoolingParams, context: RequestContext) -> PoolingParams:
-        """Call its `merge_pooling_params`, as vLLM's server does without an argument where the caller has no wishes."""
+        """Call its `merge_pooling_params`: without an argument where it needs none and the caller has no wishes."""
         merge = getattr(self._inner, "merge_pooling_params", None)
         if merge is None:
             return params
         given = {item.name: getattr(params, item.name) for item in fields(params) if item.name != "task"}
         wishes = {name: value for name, value in given.items() if value is not None}
-        has_place = bool(inspect.signature(merge).parameters)
-        return _ours(merge(VllmParams(task="plugin", **wishes)) if wishes and has_place else merge(), params)
+        return _ours(_merged(merge, VllmParams(task="plugin", **wishes), has_wishes=bool(wishes)), params)
 
     def post_process(self, outputs: Sequence[PoolingRequestOutput], context: RequestContext) -> Any:
         """Call its `post_process`."""
@@ -143,6 +142,18 @@ def _with_id(hook: Callable[..., Any], context: RequestContext, **arguments: Any
     if context.request_id and ("request_id" in taken or any(item.kind is item.VAR_KEYWORD for item in taken.values())):
         arguments["request_id"] = context.request_id
     return hook(**arguments)
+
+
+def _merged(merge: Callable[..., Any], params: VllmParams, *, has_wishes: bool) -> Any:
+    """Call `merge_pooling_params` in the form that it is written in."""
+    taken = list(inspect.signature(merge).parameters.values())
+    many = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needs = any(item.default is item.empty and item.kind not in many for item in taken)
+    if not taken or not (has_wishes or needs):
+        return merge()
+    if taken[0].kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
+        return merge(params=params)
+    return merge(params)
 
 
 def _ours(merged: Any, given: PoolingParams) -> PoolingParams:

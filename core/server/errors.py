@@ -21,6 +21,7 @@ from cenote.errors import (
     NonFiniteResult,
     ProcessorError,
     QueueFull,
+    ScorerError,
 )
 from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.auth import RequireApiKey
@@ -39,10 +40,17 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
     (CodecError, 500, "InternalServerError"),
+    (ScorerError, 500, "InternalServerError"),
     (ProcessorError, 500, "InternalServerError"),  # unless it says another status itself
 )
 #: Statuses that an IO processor's error may say.
-_PROCESSOR_TYPES = {400: "BadRequestError", 501: "NotImplementedError", 504: "GatewayTimeoutError"}
+_PROCESSOR_TYPES = {
+    400: "BadRequestError",
+    429: "TooManyRequestsError",
+    501: "NotImplementedError",
+    503: "ServiceUnavailableError",
+    504: "GatewayTimeoutError",
+}
 #: What clients read in place of a text that may tell of the server.
 HIDDEN = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
 

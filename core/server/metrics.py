@@ -16,7 +16,7 @@ from cenote.hooks.caller import HookCaller
 from cenote.server.auth import open_to_all
 from cenote.server.metrics_engine import BatchMetrics, EngineCollector
 from cenote.server.metrics_plugins import HookFailures, PluginMetrics, families_text
-from cenote.server.metrics_processors import ProcessorMetrics
+from cenote.server.metrics_processors import ProcessorMetrics, ProcessorThreads
 from cenote.server.metrics_requests import SECONDS, RequestMetrics
 from cenote.server.metrics_vllm import VllmNames
 from cenote.server.openapi import reply_schema
@@ -74,6 +74,7 @@ class Metrics:
         hooks.register(self._requests, "request metrics")
         self.registry.register(HookFailures([hooks, *(model.engine.hooks for model in models)]))
         self.processors = ProcessorMetrics(self.registry)
+        self.registry.register(ProcessorThreads(models))
         self.plugins = PluginMetrics(hooks)
 
     def text(self) -> bytes:

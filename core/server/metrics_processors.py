@@ -1,15 +1,23 @@
-"""What IO processors tell Prometheus: how long their stages take, and how often one fails."""
+"""What IO processors tell Prometheus: how long their stages take, how often one fails, and threads that are lost."""
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from cenote.io_processors.runner import Observe
 from cenote.server.metrics_requests import SECONDS
 
-__all__ = ["ProcessorMetrics"]
+if TYPE_CHECKING:
+    from cenote.server.models import ModelTable
+
+__all__ = ["ProcessorMetrics", "ProcessorThreads"]
 
 _LABELS = ("processor", "stage")
 
@@ -40,3 +48,25 @@ class ProcessorMetrics:
         self._seconds.labels(processor, stage).observe(seconds)
         if failed:
             self._errors.labels(processor, stage).inc()
+
+
+class ProcessorThreads(Collector):
+    """Count the threads that IO processors have lost, when Prometheus asks."""
+
+    def __init__(self, models: ModelTable) -> None:
+        self._models = models
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauge of all processors."""
+        gauge = GaugeMetricFamily(
+            "cenote:io_processor_lost_threads",
+            "Threads of IO processors that are held by calls whose requests have ended.",
+            labels=["processor"],
+        )
+        lost: Tally[str] = Tally()
+        for model in self._models:
+            for name in model.engine.io_processors:
+                lost[name] += model.engine.processor(name).threads.lost
+        for name, count in lost.items():
+            gauge.add_metric([name], count)
+        yield gauge

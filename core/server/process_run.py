@@ -82,5 +82,6 @@ async def infer_processed(request: Request, call: ProcessorCall) -> Any:
         clock=stages.clock,
         observe=state.metrics.processors.observer(call.processor),
         outputs_seen=keep,
+        max_items=state.config.max_items_per_request,
     )
     return await measured(request, work, stages, [call.data], outputs_of=lambda answer: outputs)

@@ -218,7 +218,7 @@ def test_a_processor_that_hangs_holds_up_nobody_else_and_notices_that_its_caller
             llm.process("text", processor="onloop"),
             llm.run([Prompt(text="text")], task="embed"),
         )
-        with pytest.raises(ProcessorError, match="took longer than the request may"):  # every thread hangs
+        with pytest.raises(ProcessorError, match="waited for a free thread of its own, before parse_data, longer than"):
             await llm.process("late", processor="waiting", deadline=time.monotonic() + 0.05)
         for job in hanging:
             job.cancel()
@@ -242,9 +242,23 @@ def test_a_deadline_ends_a_request_and_tells_the_hook(llm: AsyncLLM) -> None:
         asyncio.run(llm.process("until cancelled", processor="waiting", deadline=time.monotonic() + 0.05))
     assert waiting.noticed.wait(60)
     assert (caught.value.status, caught.value.plugin, caught.value.distribution) == (504, "waiting", "acme")
-    text = "IO processor 'waiting' of acme 1.0 took longer than the request may; it was cancelled."
+    text = "IO processor 'waiting' of acme 1.0 took in pre_process longer than the request may; it was cancelled."
     assert str(caught.value) == text
     waiting.released.set()
+
+
+def test_a_deadline_that_the_model_missed_blames_the_model(llm: AsyncLLM) -> None:
+    llm.pause()
+    try:
+        with pytest.raises(ProcessorError) as caught:
+            asyncio.run(llm.process("a b", deadline=time.monotonic() + 0.3))
+    finally:
+        llm.resume()
+    assert (caught.value.status, caught.value.plugin) == (504, "words")
+    assert str(caught.value) == (
+        "The model did not run the prompts of IO processor 'words' of acme 1.0 in the time of the request; they were "
+        "cancelled."
+    )
 
 
 def test_prompts_that_wait_are_cancelled_with_their_request(llm: AsyncLLM) -> None:

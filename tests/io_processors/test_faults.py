@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ import pytest
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from cenote import LLM, AsyncLLM, PoolingParams
-from cenote.errors import InvalidRequest, ProcessorError, PromptTooLong, UnsupportedTask
+from cenote.errors import (
+    EngineClosed,
+    InvalidRequest,
+    ProcessorBusy,
+    ProcessorError,
+    ProcessorRefusal,
+    PromptTooLong,
+    QueueFull,
+)
 from cenote.io_processors import IOProcessor
 
 Ask = Callable[..., Any]
@@ -120,6 +129,13 @@ class Stop(BaseException):
     """What no `except Exception` catches."""
 
 
+class Unspeakable(ValueError):
+    """An error that cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 _DO = "does not offer this: its"
 _LOG = "; the log has the reason."
 
@@ -142,15 +158,40 @@ _LOG = "; the log has the reason."
         ({"pre": raising(StopIteration())}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": raising(Stop())}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": cancelled}, 500, f"failed in pre_process{_LOG}"),
+        ({"pre": raising(GeneratorExit())}, 500, f"failed in pre_process{_LOG}"),
+        ({"pre": raising(Unspeakable())}, 400, "refused the data."),
+        ({"pre": raising(InvalidRequest("p", param={"a": 1}))}, 400, "refused the data: p"),  # type: ignore[arg-type]
+        ({"pre": raising(ProcessorError("secret", plugin="a", status=418))}, 500, f"failed in pre_process{_LOG}"),
+        ({"pre": raising(ProcessorError("secret", plugin="a", status=400))}, 500, f"failed in pre_process{_LOG}"),
+        ({"post": raising(ProcessorError("secret", status=501))}, 501, f"{_DO} post_process is not implemented."),
+        ({"post": raising(ProcessorRefusal("mine", plugin="a", status=500))}, 400, "refused the data: mine"),
+        ({"pre": raising(EngineClosed("secret"))}, 503, f"cannot work now: it failed in pre_process{_LOG}"),
+        ({"post": raising(TimeoutError("secret"))}, 504, f"waited too long for something in post_process{_LOG}"),
+        ({"pre": [[5, -1]]}, 500, "returned from pre_process token ids that the model does not know: prompt 0; it"),
+        ({"pre": [[5, 10**9]]}, 500, "returned from pre_process token ids that the model does not know: prompt 0; it"),
+        ({"pre": [{"prompt_token_ids": [5], "token_type_ids": [7]}]}, 500, "returned from pre_process what is no"),
         ({"pre": 3}, 500, "returned from pre_process what is no prompt: prompts must be a string"),
         ({"pre": ["a", None]}, 500, "returned from pre_process what is no prompt: Prompt 1: A prompt must be"),
         ({"merge": raising(ValueError("secret"))}, 500, f"failed in merge_pooling_params{_LOG}"),
+        ({"merge": lambda: PoolingParams(task=5)}, 500, "asked in merge_pooling_params for what cannot be: task must"),  # type: ignore[arg-type]
+        ({"merge": PoolingParams(task="odd")}, 500, "asked for a task in merge_pooling_params: This model cannot do"),
+        ({"merge": PoolingParams(task="classify")}, 500, "asked for a task in merge_pooling_params: This model cannot"),
+        (
+            {"merge": PoolingParams(task="embed&odd")},
+            500,
+            "asked for a task in merge_pooling_params: This model cannot",
+        ),
+        ({"merge": PoolingParams(dimensions=5)}, 500, "asked for what the model does not take: "),
         ({"merge": 3}, 500, "returned int from merge_pooling_params in place of PoolingParams."),
         ({"post": raising(ValueError("secret"))}, 500, f"failed in post_process{_LOG}"),
         ({"post": raising(InvalidRequest("too many"))}, 400, "refused the data: too many"),
         ({"post": raising(NotImplementedError("x"))}, 501, f"{_DO} post_process is not implemented."),
         ({"post": [1.0, float("nan")]}, 500, "returned a number that is not finite, data.1."),
         ({"post": {"a": np.array([[np.inf]])}}, 500, "returned a number that is not finite, data.a.0.0."),
+        ({"post": {"a": [Decimal("NaN")]}}, 500, "returned a number that is not finite, data.a.0."),
+        ({"post": {"a": np.datetime64("NaT")}}, 500, "returned a time that is none."),
+        ({"post": {"a": 1j}}, 500, "returned a complex number, data.a, which has no form in JSON."),
+        ({"post": np.ones(2, np.complex64)}, 500, "returned complex numbers, which have no form in JSON."),
         ({"post": {"a": object()}}, 500, "returned object, which has no form in JSON."),
     ],
 )
@@ -172,10 +213,35 @@ def test_what_a_hook_raises_names_the_processor_and_hides_what_is_not_for_caller
 def test_the_models_own_refusals_keep_their_class(ask: Ask, name: str) -> None:
     with pytest.raises(PromptTooLong, match=f"^IO processor {name!r} of acme 1.0, running its prompts: The prompt has"):
         ask({"pre": "a " * 300}, name)
-    with pytest.raises(UnsupportedTask, match="running its prompts: This model cannot do task 'classify'"):
-        ask({"merge": PoolingParams(task="classify")}, name)
-    with pytest.raises(UnsupportedTask, match="running its prompts: This model cannot do task 'classify'"):
-        ask({"merge": PoolingParams(task="embed&classify")}, name)
+
+
+@pytest.mark.parametrize("name", ["failing", "failingawaited"])
+def test_a_processor_can_say_that_it_is_busy(ask: Ask, name: str) -> None:
+    for given, told in ((7.5, 7.5), (0.0, 1.0), (float("inf"), 1.0), ("soon", 1.0)):
+        with pytest.raises(ProcessorBusy) as caught:
+            ask({"pre": raising(QueueFull("the scanner has a queue", retry_after=given))}, name)  # type: ignore[arg-type]
+        assert str(caught.value) == f"IO processor {name!r} of acme 1.0 is busy: the scanner has a queue"
+        assert (caught.value.status, caught.value.retry_after, caught.value.plugin) == (429, told, name)
+
+
+def test_an_interrupt_is_an_error_like_others_wherever_no_interrupt_of_a_user_arrives(
+    ask: Ask, request: pytest.FixtureRequest
+) -> None:
+    is_blocking = "blocking" in request.node.name
+    for name in ("failing", "failingawaited"):
+        for hook in ("parse", "pre", "merge", "post"):
+            is_users = is_blocking and (name == "failing" or hook in ("parse", "merge"))
+            with pytest.raises(KeyboardInterrupt if is_users else ProcessorError) as caught:
+                ask({hook: raising(KeyboardInterrupt())}, name)
+            assert is_users or f"of acme 1.0 failed in {hook}" in str(caught.value)
+    assert ask({"post": 7}, "failing") == 7
+
+
+def test_millions_of_wrong_elements_are_counted_and_not_listed(ask: Ask) -> None:
+    with pytest.raises(ProcessorError) as caught:
+        ask({"pages": [5] * 10_001}, "typed")
+    assert str(caught.value) == "IO processor 'typed' of acme 1.0 refused the data: 10001 things in it do not fit."
+    assert caught.value.param == "data"
 
 
 @pytest.mark.parametrize("task", [None, "plugin", "token_embed", "embed&token_embed"])

@@ -88,9 +88,19 @@ class Media(IOProcessor[Any, Any]):
         return self.context.token_texts(outputs[0].prompt_token_ids)
 
 
+class Once(IOProcessor[Any, Any]):
+    """Answers with what can be read only once."""
+
+    def pre_process(self, prompt, context):
+        return []
+
+    def post_process(self, outputs, context):
+        return {"rows": (number for number in range(3))}
+
+
 @pytest.fixture(scope="module")
 def llm(offer, source: str) -> Iterator[LLM]:
-    with LLM(source, io_processor_plugin=[offer(kind) for kind in (Threads, Loops, Given, Media)]) as made:
+    with LLM(source, io_processor_plugin=[offer(kind) for kind in (Threads, Loops, Given, Media, Once)]) as made:
         yield made
 
 
@@ -104,6 +114,10 @@ def test_the_answer_is_the_one_output_of_the_call_and_plain_hooks_run_in_the_cal
     assert (output.request_id, output.prompt_token_ids, output.num_cached_tokens) == ("", [], 3)
     assert output.outputs.data == Counted([threading.current_thread().name] * 3)
     assert repr(output.outputs) == "ProcessedOutput(data=<Counted>)"
+
+
+def test_an_answer_that_can_be_read_once_is_handed_out_as_it_was_checked(llm: LLM) -> None:
+    assert encode(llm, "x", "once").outputs.data == {"rows": [0, 1, 2]}
 
 
 def test_async_hooks_share_one_loop_also_where_the_caller_has_one_running(llm: LLM) -> None:
@@ -166,8 +180,8 @@ def test_media_are_loaded_as_far_as_the_operator_allows(llm: LLM) -> None:
             "text",
             {},
             WrongType,
-            "pooling_task='plugin' takes {'data': value}, for one of the IO processors: threads, loops, given, media. "
-            "Given: str.",
+            "pooling_task='plugin' takes {'data': value}, for one of the IO processors: threads, loops, given, media, "
+            "once. Given: str.",
         ),
         (
             {"data": 1},
@@ -179,7 +193,7 @@ def test_media_are_loaded_as_far_as_the_operator_allows(llm: LLM) -> None:
             {"data": 1},
             {"io_processor": "thread"},
             InvalidRequest,
-            "There is no IO processor 'thread' here. Loaded: threads, loops, given, media.",
+            "There is no IO processor 'thread' here. Loaded: threads, loops, given, media, once.",
         ),
         (
             "text",

@@ -1,4 +1,4 @@
-"""A processor written for vLLM: unchanged through its own entry-point group, and with its import line changed.
+"""Processors written for vLLM: refused with advice as they are, and run with their import line changed.
 
 The class is modelled on those that vLLM documents for BGE-M3: parameters changed in place, a queue of its own between
 hooks replaced by the request's id, a tokenizer from the renderer, results in any order.
@@ -222,6 +222,78 @@ def test_a_ported_class_runs_with_its_async_hooks(names: list[str], source: str)
     with pytest.raises(ProcessorError, match=r"'plain' of acme 1\.0 failed in post_process"):
         asyncio.run(llm.process("text", processor="plain"))
     asyncio.run(llm.shutdown())
+
+
+_MERGES = """
+from cenote.io_processors.vllm import IOProcessor, PoolingParams
+
+
+class Base(IOProcessor):
+    def parse_data(self, data):
+        return data
+
+    def pre_process(self, prompt, request_id=None, **kwargs):
+        return prompt
+
+    def post_process(self, model_output, request_id=None, **kwargs):
+        return [round(float(item.outputs.data.norm()), 1) for item in model_output]
+
+
+def raw(params):
+    params = params.clone()
+    params.task = "embed"
+    return params
+
+
+class Cloning(Base):
+    def merge_pooling_params(self, params=None):
+        return raw(params or PoolingParams())
+
+
+class Required(Base):
+    def merge_pooling_params(self, params):
+        return raw(params)
+
+
+class Keyword(Base):
+    def merge_pooling_params(self, *, params=None):
+        return raw(params or PoolingParams())
+
+
+class RequiredKeyword(Base):
+    def merge_pooling_params(self, *, params):
+        return raw(params)
+
+
+class Anything(Base):
+    def merge_pooling_params(self, *args, **kwargs):
+        assert not kwargs
+        return raw(args[0] if args else PoolingParams())
+
+
+class NothingAtAll(Base):
+    def merge_pooling_params(self):
+        return PoolingParams(task="embed", use_activation=False)
+"""
+
+
+def test_merge_pooling_params_is_called_in_the_form_that_it_is_written_in(
+    offer, written: Callable[[str, str], str], source: str
+) -> None:
+    module = written("acme_merges", _MERGES)
+    kinds = ("Cloning", "Required", "Keyword", "RequiredKeyword", "Anything", "NothingAtAll")
+    names = [offer(f"{module}:{kind}", kind.lower()) for kind in kinds]
+    unlike = PoolingParams(use_activation=False)
+    with LLM(source, io_processor_plugin=names) as llm:
+
+        def ask(name: str, params: PoolingParams | None) -> Any:
+            (output,) = llm.encode({"data": ["a"]}, params, pooling_task="plugin", io_processor=name, use_tqdm=False)
+            return output.outputs.data
+
+        for name in names[:-1]:
+            assert ask(name, None) == [1.0], name
+            assert ask(name, unlike)[0] > 2, name
+        assert ask(names[-1], None) == ask(names[-1], PoolingParams(use_activation=True)) == ask("cloning", unlike)
 
 
 def test_the_facts_of_a_model_are_read_only_and_say_what_they_lack(names: list[str], source: str) -> None:
