@@ -8,6 +8,7 @@ from typing import cast
 from cenote.errors import UnsupportedTask
 from cenote.registry import Registry, default_registry
 from cenote.scoring.base import Scorer
+from cenote.scoring.guarded import GuardedScorer
 
 __all__ = ["choose_scorer"]
 
@@ -50,6 +51,9 @@ def choose_scorer(
         raise UnsupportedTask(f"This model cannot score pairs. {hint} It can do: {offered}.", param="score_type")
     registry = registry or default_registry()
     scorer: Scorer = registry.get(_GROUP, name)
+    entry = registry.entries(_GROUP)[name][0]
+    if not entry.is_built_in:
+        scorer = GuardedScorer(scorer, entry)
     if scorer.task not in supported:
         text = (
             f"score_type {name!r} needs the task {scorer.task!r}, which this model does not have. It can do: {offered}."

@@ -33,3 +33,15 @@ def test_work_that_does_not_let_itself_be_cancelled_is_left_alone(start_server: 
 
     with start_server(request_timeout=0.05) as running:
         asyncio.run(main(running.state))
+
+
+def test_work_that_exits_costs_its_request_alone(start_server: Any) -> None:
+    async def leaving() -> None:
+        raise SystemExit(3)
+
+    async def main(state: Any) -> None:
+        with pytest.raises(RuntimeError, match="a request raised SystemExit"):
+            await run_guarded(leaving(), _listens, state)
+
+    with start_server() as running:
+        asyncio.run(main(running.state))

@@ -8,6 +8,9 @@ import httpx
 import numpy as np
 import pytest
 
+from cenote.registry import default_registry
+from cenote.scoring import choose_scorer
+
 QUERY = "What is a cenote?"
 DOCUMENTS = ["A natural pit.", "A kind of bread, baked in the morning.", "Water is deep."]
 MODELS = ["all-MiniLM-L6-v2", "pairs", "late", "judge"]
@@ -228,3 +231,24 @@ def test_the_route_is_described_with_an_example_that_works(client: httpx.Client)
     (example,) = content["examples"].values()
     assert len(_post(client, **example["value"])["data"]) == 2
     assert "200" in described["responses"]
+
+
+class _Leaves:
+    task = "embed"
+    by_role = False
+
+    def inputs(self, queries: Any, documents: Any, pairs: Any) -> Any:
+        return choose_scorer("dense", ("embed",), "embed").inputs(queries, documents, pairs)
+
+    def scores(self, results: Any, queries: int, pairs: Any) -> Any:
+        raise SystemExit(3)
+
+
+def test_a_scorer_that_exits_is_named_and_the_server_goes_on(scoring: Any) -> None:
+    undo = default_registry().register("cenote.scorers", "leaves", _Leaves(), distribution="acme", version="1.2")
+    try:
+        error = _refusal(scoring.client, 500, model=MODELS[0], queries=QUERY, documents=DOCUMENTS, score_type="leaves")
+    finally:
+        undo()
+    assert error["message"] == "The scorer 'leaves' of acme 1.2 failed (SystemExit)."
+    assert _post(scoring.client, model=MODELS[0], queries=QUERY, documents=DOCUMENTS)["data"]
