@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel, Field
 
 from cenote.engine import AsyncLLM
-from cenote.errors import InvalidRequest
+from cenote.errors import EngineClosed, InvalidRequest, ProcessorError, QueueFull
 from cenote.io_processors import IOProcessor, RequestContext
 from cenote.outputs import PoolingRequestOutput
 from cenote.registry import default_registry
@@ -82,12 +82,19 @@ class Any_(IOProcessor[Any, Any]):
         number: int
 
     def parse_data(self, data: Any) -> Any:
-        errors: dict[str, Exception] = {
+        errors: dict[str, BaseException] = {
             "value": ValueError("blue is no number"),
             "type": TypeError("a color is no list"),
             "param": InvalidRequest("blue is no color", param="data.color"),
             "absent": NotImplementedError("/secret/color"),
             "broken": RuntimeError("/secret/file broke"),
+            "interrupt": KeyboardInterrupt("/secret/interrupt"),
+            "thrown away": GeneratorExit("/secret/exit"),
+            "own": ProcessorError("/secret/own", plugin="other", status=418),
+            "odd param": InvalidRequest("odd", param={"a": object()}),  # type: ignore[arg-type]
+            "busy": QueueFull("the scanner has a queue", retry_after=7),
+            "closed": EngineClosed("/secret/backend"),
+            "slow": TimeoutError("/secret/backend"),
         }
         if isinstance(data, str) and data in errors:
             raise errors[data]
@@ -103,7 +110,10 @@ class Any_(IOProcessor[Any, Any]):
         if prompt == "no prompt":
             return [1.5]  # type: ignore[list-item]
         context.state["data"] = prompt
-        return ["word " * 2000] if prompt == "long" else [] if prompt == "nothing" else ["a"]
+        if prompt == "interrupt later":
+            raise KeyboardInterrupt
+        many = {"long": ["word " * 2000], "nothing": [], "many": ["a"] * 9, "ids": [[10**9]]}
+        return many.get(prompt, ["a"]) if isinstance(prompt, str) else ["a"]  # type: ignore[return-value]
 
     def pre_process(self, prompt: Any, context: RequestContext) -> list[str]:
         raise AssertionError("the awaitable variant goes first")
@@ -320,6 +330,20 @@ RAISED = {
     "param": (400, "BadRequestError", "data.color", f"{WHO} refused the data: blue is no color"),
     "absent": (501, "NotImplementedError", None, f"{WHO} does not offer this: its parse_data is not implemented."),
     "broken": (500, "InternalServerError", None, f"{WHO} failed in parse_data; the log has the reason."),
+    "interrupt": (500, "InternalServerError", None, f"{WHO} failed in parse_data; the log has the reason."),
+    "interrupt later": (500, "InternalServerError", None, f"{WHO} failed in pre_process; the log has the reason."),
+    "thrown away": (500, "InternalServerError", None, f"{WHO} failed in parse_data; the log has the reason."),
+    "own": (500, "InternalServerError", None, f"{WHO} failed in parse_data; the log has the reason."),
+    "odd param": (400, "BadRequestError", "data", f"{WHO} refused the data: odd"),
+    "busy": (429, "TooManyRequestsError", None, f"{WHO} is busy: the scanner has a queue"),
+    "closed": (
+        503,
+        "ServiceUnavailableError",
+        None,
+        f"{WHO} cannot work now: it failed in parse_data; the log has the",
+    ),
+    "slow": (504, "GatewayTimeoutError", None, f"{WHO} waited too long for something in parse_data; the log has the"),
+    "ids": (500, "InternalServerError", None, f"{WHO} returned from pre_process token ids that the model does not"),
     "late": (500, "InternalServerError", None, f"{WHO} failed in post_process; the log has the reason."),
     "no prompt": (500, "InternalServerError", None, f"{WHO} returned from pre_process what is no prompt: "),
     "nan": (500, "InternalServerError", None, f"{WHO} returned a number that is not finite, data."),
@@ -334,11 +358,13 @@ def test_what_a_processor_raises_becomes_a_clean_status_that_names_it(
     api: httpx.Client, data: str, server_log: pytest.LogCaptureFixture
 ) -> None:
     *expected, text = RAISED[data]
-    status, kind, param, message = error(ask(api, data, io_processor="any"))
+    answer = ask(api, data, io_processor="any")
+    status, kind, param, message = error(answer)
     assert [status, kind, param] == expected, message
     assert message.startswith(text)
     assert "/secret" not in message
-    if data in ("broken", "late"):
+    assert answer.headers.get("retry-after") == ("7" if data == "busy" else None)
+    if data in ("broken", "late", "own"):
         assert "/secret" in server_log.text
     assert ask(api, "fine", io_processor="any").json()["data"] == "fine"
 
@@ -357,6 +383,57 @@ def test_five_megabytes_of_data_are_taken_and_more_than_the_limit_is_413(
         assert error(answer)[:2] == (413, "Payload Too Large")
 
 
+def test_data_and_prompts_are_bounded_by_the_items_that_a_request_may_have(
+    processing: AsyncLLM, start_server: Any
+) -> None:
+    with start_server(engine=processing, max_items_per_request=8) as running:
+        with httpx.Client(base_url=running.url, timeout=60) as client:
+            assert ask(client, {"texts": ["a"] * 8}).status_code == 200
+            image = [[[0.5, 1, 2]] * 5] * 3  # numbers count for less
+            assert ask(client, image, io_processor="any").json()["data"] == image
+            for data, name, param, text in [
+                ({"texts": [1] * 2000}, "norms", "data", "data has 2000 numbers in lists or more; at most 1024"),
+                ({"texts": ["a"] * 9}, "norms", "data.texts", "data.texts has 9 elements; at most 8 are allowed."),
+                (["a"] * 9, "any", "data", "data has 9 elements; at most 8 are allowed."),
+                ("many", "any", "data", f"{WHO} refused the data: it makes 9 prompts; at most 8 are allowed in a"),
+            ]:
+                status, kind, found, message = error(ask(client, data, io_processor=name))
+                assert (status, kind, found) == (400, "BadRequestError", param), message
+                assert message.startswith(text)
+
+
+def test_two_million_wrong_elements_are_refused_before_a_model_complains_of_each(api: httpx.Client) -> None:
+    content = b'{"data": {"texts": [' + b"1," * 2_000_000 + b"1]}}"
+    status, _, param, message = error(api.post("/pooling", content=content, headers=JSON))
+    assert (status, param) == (400, "data")
+    assert message == "data has 2000001 numbers in lists or more; at most 1048576 are allowed."
+
+
+def test_threads_that_hooks_never_give_back_are_replaced_counted_and_at_last_refused(
+    offered: None, model_folder: Path, start_server: Any
+) -> None:
+    Stubborn.release.clear()
+    engine = AsyncLLM(str(model_folder), io_processor_plugin=["stubborn", "norms"])
+    lost = 'cenote:io_processor_lost_threads{processor="stubborn"} '
+    with start_server(engine=engine, request_timeout=0.4) as running:
+        with httpx.Client(base_url=running.url, timeout=60) as client:
+            assert f"{lost}0.0" in client.get("/metrics").text
+            for _ in range(4):
+                status, _, _, message = error(ask(client, 1))
+                assert status == 504
+                assert "took in pre_process longer than the request may" in message  # and so had a thread
+            assert f"{lost}4.0" in client.get("/metrics").text
+            answers = [error(ask(client, 1)) for _ in range(13)]
+            assert [answer[0] for answer in answers] == [504] * 12 + [503]
+            assert "16 of its calls never ended" in answers[-1][3]
+            assert ask(client, {"texts": ["a"]}, io_processor="norms").status_code == 200
+            Stubborn.release.set()
+            while f"{lost}0.0" not in client.get("/metrics").text:
+                pass
+            assert ask(client, 1).json()["data"] is None
+    asyncio.run(engine.shutdown())
+
+
 def test_bodies_that_are_no_json_are_refused(api: httpx.Client) -> None:
     for content in (b'{"data": ', b"[]", b'{"data": NaN}', b""):
         assert api.post("/pooling", content=content, headers=JSON).status_code == 400
@@ -364,6 +441,7 @@ def test_bodies_that_are_no_json_are_refused(api: httpx.Client) -> None:
 
 
 def test_a_processor_that_hangs_costs_its_own_request_only(processing: AsyncLLM, start_server: Any) -> None:
+    Stubborn.release.clear()
     with start_server(engine=processing, request_timeout=0.3) as running:
         with httpx.Client(base_url=running.url, timeout=60) as client:
             for name in ("any", "stubborn"):
