@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from typing import TYPE_CHECKING
 
 from cenote.errors import EngineClosed, InvalidRequest, ProcessorBusy, ProcessorError, ProcessorRefusal, QueueFull
@@ -56,7 +57,7 @@ def fault(who: LoadedProcessor, hook: str, cause: BaseException) -> Exception:
     if isinstance(cause, QueueFull):
         return _busy(who, cause)
     if isinstance(cause, (InvalidRequest, *_REFUSING.get(hook, ()))):
-        _log.debug("%s refused the data in %s", who.subject, hook, exc_info=cause)
+        _note_refusal(who, hook, cause)
         text, param = _told(cause)
         return refused(who, text, param)
     status = _status(cause)
@@ -65,6 +66,21 @@ def fault(who: LoadedProcessor, hook: str, cause: BaseException) -> Exception:
         return failed(who, f"does not offer this: its {hook} is not implemented.", status=status)
     _log.error("%s failed in %s", who.subject, hook, exc_info=cause)
     return failed(who, f"{_WHAT[status]} in {hook}; the log has the reason.", status=status)
+
+
+def _note_refusal(who: LoadedProcessor, hook: str, cause: BaseException) -> None:
+    """Log a refusal; one that a library may have raised instead of the processor, so that its author sees it."""
+    if not isinstance(cause, InvalidRequest):
+        kind, place = type(cause).__name__, _place(cause)
+        text = "%s: %s%s in %s is told to the client as a refusal of its data; its stack is logged at level DEBUG"
+        _log.info(text, who.subject, kind, place, hook)
+    _log.debug("%s refused the data in %s", who.subject, hook, exc_info=cause)
+
+
+def _place(cause: BaseException) -> str:
+    """Return where an exception was raised, or nothing."""
+    frames = traceback.extract_tb(cause.__traceback__)
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def failed(who: LoadedProcessor, what: str, status: int = 500) -> ProcessorError:

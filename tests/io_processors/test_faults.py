@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -207,6 +210,27 @@ def test_what_a_hook_raises_names_the_processor_and_hides_what_is_not_for_caller
     assert caught.value.param == ("data" if status == 400 else None)
     is_logged = any(record.exc_info for record in caplog.records)
     assert is_logged == (text.endswith(_LOG) or status == 501)
+
+
+@pytest.mark.parametrize("name", ["failing", "failingawaited"])
+def test_what_may_be_a_mistake_is_logged_though_it_is_a_refusal(
+    ask: Ask, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def heard(data: Any) -> list[tuple[str, bool]]:
+        caplog.clear()
+        with pytest.raises(ProcessorError):
+            ask(data, name)
+        mine = [record for record in caplog.records if "acme 1.0" in record.getMessage()]
+        assert not any("secret" in record.getMessage() for record in mine)
+        return [(record.levelname, record.exc_info is not None) for record in mine]
+
+    caplog.set_level(logging.DEBUG, "cenote.io_processors")
+    for data in ({"pre": raising(ValueError("/srv/secret"))}, {"parse": lambda: json.loads("{secret")}):
+        assert heard(data) == [("INFO", False), ("DEBUG", True)]
+    assert re.search(r"JSONDecodeError at \S+json\S+\.py:\d+ in parse_data is told to the client", caplog.text)
+    assert heard({"pre": raising(InvalidRequest("secret"))}) == [("DEBUG", True)]
+    caplog.set_level(logging.INFO, "cenote.io_processors")
+    assert heard({"pre": raising(InvalidRequest("secret"))}) == []
 
 
 @pytest.mark.parametrize("name", ["failing", "failingawaited"])
