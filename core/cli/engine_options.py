@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cenote.cli.engine_extras import engine_extras, with_extras
+from cenote.cli.imports import spared_output
 from cenote.cli.options import given_options, with_flags
 from cenote.config.engine import EngineConfig
 from cenote.errors import InvalidRequest
@@ -52,7 +53,8 @@ def load_llm(model: str | None, options: dict[str, Any]) -> LLM:
 
     from cenote import LLM
 
-    return LLM(model, **options)
+    with spared_output():  # plugins' modules are imported, which may print
+        return LLM(model, **options)
 
 
 def _json_object(text: str, flag: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import typer
 
+from cenote.cli.imports import told_below
 from cenote.cli.lazy import LazyGroup, as_command
 from cenote.cli.report import report_error
 from cenote.cli.table import BUILT_IN
@@ -60,7 +61,8 @@ class CommandGroup(LazyGroup):
         Raises:
             PluginError: it is disabled, incompatible or claimed twice, cannot be imported, or is no command.
         """
-        loaded = default_registry().get(COMMANDS, name)
+        with told_below():  # as the one error of this command
+            loaded = default_registry().get(COMMANDS, name)
         try:
             return as_command(loaded, name)
         except Exception as exc:  # whatever the plugin hands out, its user gets one line

@@ -14,6 +14,7 @@ from cenote.authoring.check import CONFORMANCE_FACTOR, check_distributions
 from cenote.authoring.findings import Finding
 from cenote.cli.group import COMMANDS
 from cenote.cli.table import BUILT_IN
+from cenote.cli.terminal import printable
 
 __all__ = ["check"]
 
@@ -57,7 +58,7 @@ def _print(findings: Iterable[Finding]) -> list[Finding]:
         kept.append(finding)
         place = f"{finding.distribution} {finding.subject}".rstrip()
         line = Text(f"{finding.outcome:8}", style=_COLOURS[finding.outcome])
-        console.print(line, f"{place}: {finding.check}: {finding.text}", markup=False)
+        console.print(line, printable(f"{place}: {finding.check}: {finding.text}"), markup=False)
     counts = Counter[str](finding.outcome for finding in kept)
     console.print(", ".join(f"{counts[outcome]} {outcome}" for outcome in _COLOURS) if kept else "No plugins to check.")
     return kept

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cenote.cli.terminal import printable
 from cenote.registry import USABLE, PluginRow
 
 __all__ = ["print_plugins"]
@@ -37,7 +38,7 @@ def print_plugins(rows: Sequence[PluginRow], active_set: str) -> None:
         if row.state not in USABLE:
             source = f"{row.distribution} {row.version}".rstrip()
             line = f"{row.state}: {row.name} ({row.kind}) of {source}: {row.detail}"
-            console.print(Text(line, style=_COLOURS[row.state]), soft_wrap=True)
+            console.print(Text(printable(line), style=_COLOURS[row.state]), soft_wrap=True)
 
 
 def _table(rows: Sequence[PluginRow], width: int) -> Table:
@@ -50,5 +51,7 @@ def _table(rows: Sequence[PluginRow], width: int) -> Table:
         table.add_column(heading, overflow="fold", no_wrap=keep_whole)
     for row in rows:
         cells = {**asdict(row), "tasks": ", ".join(row.tasks)}
-        table.add_row(*(Text(cells[name], style=_COLOURS[row.state] if name == "state" else "") for name in headings))
+        table.add_row(
+            *(Text(printable(cells[name]), style=_COLOURS[row.state] if name == "state" else "") for name in headings)
+        )
     return table

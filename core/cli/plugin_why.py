@@ -10,7 +10,9 @@ import typer
 from cenote.authoring.why import Answer
 from cenote.authoring.why import why as explain
 from cenote.cli.engine_options import engine_options
+from cenote.cli.imports import spared_output, told_below
 from cenote.cli.options import with_flags
+from cenote.cli.terminal import printable
 from cenote.config.engine import EngineConfig
 from cenote.registry.explain import Claim
 
@@ -40,7 +42,8 @@ def why(
     1 where nothing serves it.
     """
     config = EngineConfig.from_options(model=asked, **engine_options(options))  # refuses what loading would refuse
-    answer = explain(asked, {name: getattr(config, name) for name in _ASKED})
+    with spared_output(), told_below():
+        answer = explain(asked, {name: getattr(config, name) for name in _ASKED})
     if as_json:
         print(json.dumps(answer.record(), indent=2))
     else:
@@ -58,18 +61,17 @@ def _print(answer: Answer) -> None:
         for row in answer.offers:
             source = f"{row.distribution} {row.version}".rstrip()
             line = f"{row.kind} {row.name} of {source}: {row.state}"
-            console.print(
-                Text(line + (f": {row.detail}" if row.detail else ""), style=_COLOURS.get(row.state, "yellow"))
-            )
+            text = printable(line + (f": {row.detail}" if row.detail else ""))
+            console.print(Text(text, style=_COLOURS.get(row.state, "yellow")))
     for name in dict.fromkeys((*answer.names, *(claim.name for claim in answer.claims))):
         claims = [claim for claim in answer.claims if claim.name == name]
         console.print(Text(name if claims else f"{name}: nothing installed is registered for it", style="bold"))
         for claim in claims:
-            console.print(Text(_line(claim, answer), style=_COLOURS.get(claim.standing, "yellow")))
+            console.print(Text(printable(_line(claim, answer)), style=_COLOURS.get(claim.standing, "yellow")))
             for marker, holds in claim.markers.items() if answer.kind == "model" else ():
-                console.print(Text(f"    {'+' if holds else '-'} {marker}"))
+                console.print(Text(printable(f"    {'+' if holds else '-'} {marker}")))
     for line in (*_conclusion(answer), *answer.advice):
-        console.print(Text(line))
+        console.print(Text(printable(line)))
 
 
 def _line(claim: Claim, answer: Answer) -> str:
@@ -87,7 +89,9 @@ def _conclusion(answer: Answer) -> list[str]:
         lines.append(f"{answer.goal[:1].upper()}{answer.goal[1:]}.")
     if answer.kind == "architecture":
         lines.append("A checkpoint of which nothing else is known:")
-    if answer.decision:
+    if answer.winner is None and any(claim.detail and claim.detail in answer.decision for claim in answer.claims):
+        lines.append("None of them can be used.")
+    elif answer.decision:
         lines.append(f"Chosen: {answer.decision}" if answer.winner else answer.decision)
     rule = answer.rule
     if rule is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from cenote.cli.imports import spared_output, told_below
 from cenote.cli.lazy import LazyGroup
 from cenote.registry import API_VERSION, fingerprint, list_plugins
 
@@ -52,7 +53,8 @@ def list_installed(as_json: _AsJson = False) -> None:
     Specs and convert rules are imported to be listed; the code of all other kinds is not. The fingerprint is equal in
     processes where the same plugins take part.
     """
-    rows, active_set = list_plugins(), fingerprint()
+    with spared_output(), told_below():
+        rows, active_set = list_plugins(), fingerprint()
     if as_json:
         listed = [asdict(row) for row in rows]
         print(json.dumps({"fingerprint": active_set, "api_version": API_VERSION, "plugins": listed}, indent=2))

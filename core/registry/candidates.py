@@ -67,6 +67,12 @@ def check_spec(value: Any) -> None:
     for field in ("architectures", "tasks", "modalities", "markers", "examples"):
         if not isinstance(getattr(value, field), tuple):
             raise TypeError(f"{field} of spec {value.name!r} must be a tuple of strings")
+    for field in ("name", "adapter", "summary"):
+        text = getattr(value, field)
+        if not isinstance(text, str):
+            raise TypeError(f"{field} of spec {value.name!r} must be a string, not {type(text).__name__}")
+        if not text.isprintable():
+            raise ValueError(f"{field} of spec {value.name!r} has characters that no terminal may get: {text!r}")
     if not value.name or not all(value.adapter.partition(":")):
         raise ValueError(f"spec {value.name!r} needs a name and an adapter of the form 'package.module:Class'")
     for field in ("config_repair", "lookalike"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from cenote.errors import PluginError
@@ -20,6 +22,12 @@ __all__ = ["HANGS", "PATIENCE", "ImportHangs", "PatientLoader"]
 PATIENCE = 10.0
 #: What strangers are told of a module that takes longer.
 HANGS = "its import did not end in time"
+
+
+#: Seconds after which the log says what is waited for.
+_NOTICE = 3.0
+
+_log = logging.getLogger(__name__)
 
 
 class ImportHangs(PluginError):
@@ -62,13 +70,21 @@ class PatientLoader:
         is_there = entry.is_object or entry.is_built_in or (module in sys.modules and not record.is_importing(module))
         if not is_there and record.failure(entry) is None:
             thread, deadline = record.importing(module, lambda: self._try(entry, check), self._seconds)
-            thread.join(max(0.0, deadline - time.monotonic()))
+            self._wait(entry, module, thread, deadline)
             if thread.is_alive():
                 error = ImportHangs(entry, module, self._seconds)
                 self._registry.warn(entry, error)
                 raise error
             record.imported(module)
         return self._registry.load(entry, check)  # what the thread got or raised is remembered
+
+    def _wait(self, entry: Entry, module: str, thread: Thread, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        thread.join(max(0.0, min(left, _NOTICE)))
+        if thread.is_alive() and left > _NOTICE:
+            text = "Plugin %r (%s) of %s is still importing %s; it is given up in %.0f s."
+            _log.warning(text, entry.name, entry.group, entry.source, module, left - _NOTICE)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _try(self, entry: Entry, check: Callable[[Any], None] | None) -> None:
         try:

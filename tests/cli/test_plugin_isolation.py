@@ -142,3 +142,42 @@ def test_metadata_that_cannot_be_read_keep_nobody_from_the_help(site):
     assert "Skipped garbled 1.0, whose entry points cannot be read:" in finished.stderr
     assert "Skipped unknown, whose entry points cannot be read:" in finished.stderr
     assert site.cenote("greet", "you").stdout == "hello you\n"
+
+
+def test_what_plugins_print_on_import_stays_out_of_the_output(site):
+    source = (
+        "import os, sys\nprint('HELLO')\nos.write(1, b'BELOW')\nsys.stdout.close()\nos.close(1)\nos.close(2)\n" + SPEC
+    )
+    site.install("cenote-loud", "1", {"cenote.architectures": {"Loud": "loud:SPEC"}}, {"loud": source})
+    for command in (("plugins", "list", "--json"), ("plugins", "why", "Loud", "--json")):
+        finished = site.cenote(*command)
+        assert finished.returncode == 0, finished.stderr
+        assert json.loads(finished.stdout)
+        assert "HELLO" in finished.stderr
+        assert "BELOW" in finished.stderr
+
+
+SPEC = """
+from cenote.registry import ArchitectureSpec
+SPEC = ArchitectureSpec(name="loud", architectures=("Loud",), adapter="loud.code:A", tasks=("embed",))
+"""
+
+
+def test_a_broken_command_is_told_once(site):
+    points = {"cenote.commands": {"number": "number:run"}, "cenote.architectures": {"Odd": "odd:SPEC"}}
+    site.install("cenote-bad", "1", points, {"number": "run = 3", "odd": "SPEC = 3"})
+    asked = {
+        "number": site.cenote("number"),
+        "odd": site.cenote("plugins", "why", "Odd"),
+        "list": site.cenote("plugins"),
+    }
+    texts = {name: finished.stdout + finished.stderr for name, finished in asked.items()}
+    assert texts["number"].count("found int") == 1
+    assert texts["odd"].count("found int") == 1
+    assert texts["list"].count("found int") == 1
+
+
+def test_control_characters_of_a_distribution_do_not_reach_the_terminal(site):
+    site.install("cenote-bad", "1", {"cenote.commands": {"bad\x1b[31m": "bad:run"}}, {"bad": "def run(): pass"})
+    assert "\x1b" not in site.cenote("plugins").stdout
+    assert "bad\\x1b[31m" in site.cenote("plugins").stdout

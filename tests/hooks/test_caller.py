@@ -64,6 +64,8 @@ def test_an_installed_module_hears_events_in_their_order(write_plugin: Any, regi
     [
         ("import a_module_that_is_not_there", "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise BaseException('odd')", "BaseException: odd"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         (
             "@hookimpl\ndef cenote_batch_end(event): pass",
             "unknown hook 'cenote_batch_end'; did you mean",

@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from cenote.errors import PluginIncompatible, UnknownPlugin
-from cenote.registry import ArchitectureSpec, Entry, Registry, list_plugins, load_adapter, resolve_adapter
+from cenote.errors import PluginError, PluginIncompatible, UnknownPlugin
+from cenote.registry import ArchitectureSpec, Entry, Registry, list_plugins, load_adapter, patience, resolve_adapter
+from cenote.registry.candidates import check_spec
 from cenote.registry.patience import PatientLoader
 
 GROUP = "cenote.architectures"
@@ -86,3 +87,29 @@ def test_a_plugin_that_hangs_does_not_keep_another_from_loading_its_model(make_m
         "Plugin 'Late' (cenote.architectures) of cenote-slow 1 is passed over: "
         "importing endless did not end within 0.2 s; see where it waits, or disable it."
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("name", "evil\x1b[31m", r"name of spec 'evil\\x1b\[31m' has characters that no terminal may get"),
+        ("name", "two\nlines", "characters that no terminal may get"),
+        ("summary", "up\x1b[2A", "summary of spec 'mine' has characters that no terminal may get"),
+        ("name", 5, "name of spec 5 must be a string, not int"),
+        ("adapter", 7, "adapter of spec 'mine' must be a string, not int"),
+    ],
+)
+def test_what_a_terminal_must_not_get_is_no_spec(field, value, text):
+    given = {"name": "mine", "architectures": ("Mine",), "adapter": "mine:A", "tasks": ("embed",), field: value}
+    with pytest.raises((TypeError, ValueError), match=text):
+        check_spec(ArchitectureSpec(**given))
+
+
+def test_the_log_says_which_plugin_is_waited_for(make_module, monkeypatch, caplog):
+    monkeypatch.setattr(patience, "_NOTICE", 0.05)
+    make_module("endless", "import threading\nthreading.Event().wait()")
+    registry = Registry([Entry(GROUP, "Late", "endless:SPEC", "cenote-slow", "1")], environment={})
+    with caplog.at_level(logging.WARNING), pytest.raises(PluginError):
+        PatientLoader(registry, 0.2).load(registry.entries(GROUP)["Late"][0], check_spec)
+    told = "Plugin 'Late' (cenote.architectures) of cenote-slow 1 is still importing endless; it is given up in 0 s."
+    assert caplog.records[0].getMessage() == told
