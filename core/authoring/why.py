@@ -60,6 +60,8 @@ class Answer:
 def why(asked: str, options: Mapping[str, Any] | None = None, registry: Registry | None = None) -> Answer:
     """Explain a word: `group/name`, a folder or hub id, an architecture string, or the name of any plugin.
 
+    A folder that is no checkpoint counts after what is installed: `cenote plugins new` makes one called as the plugin.
+
     Args:
         asked: the word.
         options: of a model, as `LLM` takes them: `revision`, `hf_overrides`, `hf_token`, `trust_remote_code`, `runner`,
@@ -72,22 +74,26 @@ def why(asked: str, options: Mapping[str, Any] | None = None, registry: Registry
     """
     registry = default_registry() if registry is None else registry
     word, slash, name = asked.partition("/")
-    if Path(asked).expanduser().is_dir():
+    folder = Path(asked).expanduser()
+    if any((folder / file).is_file() for file in ("config.json", "modules.json")):
         return _model(asked, options or {}, registry)
     if slash and word in _GROUPS:
         return _named(asked, _GROUPS[word], name, registry)
     if slash:
         return _model(asked, options or {}, registry)
-    if _is_architecture(asked, registry):
+    if asked in registry.entries(POINTS[0].group) or registry.rejections(POINTS[0].group, asked):
         return _architecture(asked, options or {}, registry)
-    return _any_plugin(asked, registry)
-
-
-def _is_architecture(word: str, registry: Registry) -> bool:
-    group = POINTS[0].group
-    if word in registry.entries(group) or registry.rejections(group, word):
-        return True
-    return _CLASS.fullmatch(word) is not None and not _rows(registry, None, word)
+    if rows := _rows(registry, None, asked):
+        return _of_rows(asked, rows)
+    if folder.is_dir():
+        return _model(asked, options or {}, registry)  # says what is missing
+    if _CLASS.fullmatch(asked) is not None:
+        return _architecture(asked, options or {}, registry)
+    text = (
+        f"Nothing is called {asked!r}: no folder, no architecture, no spec, no plugin and no distribution. "
+        "See 'cenote plugins', or write a hub id as owner/name."
+    )
+    raise UnknownPlugin(text, plugin=asked)
 
 
 def _model(asked: str, options: Mapping[str, Any], registry: Registry) -> Answer:
@@ -157,17 +163,6 @@ def _named(asked: str, group: str, name: str, registry: Registry) -> Answer:
     rows = _rows(registry, group, name)
     if not rows:
         raise registry.unknown(group, name)
-    return _of_rows(asked, rows)
-
-
-def _any_plugin(asked: str, registry: Registry) -> Answer:
-    rows = _rows(registry, None, asked)
-    if not rows:
-        text = (
-            f"Nothing is called {asked!r}: no folder, no architecture, no spec, no plugin and no distribution. "
-            "See 'cenote plugins', or write a hub id as owner/name."
-        )
-        raise UnknownPlugin(text, plugin=asked)
     return _of_rows(asked, rows)
 
 

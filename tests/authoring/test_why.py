@@ -133,6 +133,26 @@ def test_a_spec_or_a_distribution_is_found_by_its_name(registry):
         why("nonsense", registry=registry)
 
 
+def test_what_is_installed_goes_before_a_folder_of_its_name_that_is_no_checkpoint(registry, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    names = {"acme-sparse": "plugin", "cenote-acme": "plugin", "AcmeModel": "architecture"}
+    for name, kind in names.items():
+        project = folder.parent / name
+        project.mkdir()
+        (project / "pyproject.toml").write_text("")  # as 'cenote plugins new' leaves it
+        assert why(name, registry=registry).kind == kind
+        for written in (f"./{name}", str(project)):
+            with pytest.raises(CheckpointError, match=r"no config\.json"):
+                why(written, registry=registry)
+        (folder / "config.json").rename(project / "config.json")
+        answer = why(name, registry=registry)
+        assert (answer.kind, answer.names) == ("model", ("AcmeModel",))
+        (project / "config.json").rename(folder / "config.json")
+    (folder.parent / "Unknown").mkdir()
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        why("Unknown", registry=registry)
+
+
 def test_a_model_that_is_not_there_is_an_error(registry, tmp_path):
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         why(str(tmp_path), registry=registry)
