@@ -14,8 +14,8 @@ __all__ = ["check_data"]
 
 #: Elements that are no numbers, in all lists and mappings, for each item that a request may have.
 _ELEMENTS = 8
-#: Numbers in all lists for each such item: by default enough for an image of 512 x 512 pixels with three colors.
-_NUMBERS = 128
+#: Numbers in all lists for each such item: by default enough for an image of 256 x 256 pixels with three colors.
+_NUMBERS = 32
 _DEEPEST = 128
 #: Characters of a path, which has the client's keys.
 _LONGEST = 200
@@ -25,7 +25,7 @@ def check_data(data: Any, most: int) -> None:
     """Refuse data that is too large.
 
     A list that holds anything but numbers has at most `most` elements. In all lists and mappings together there are at
-    most 8 times as many elements that are no numbers (a row of a matrix is one), and 128 times as many numbers.
+    most 8 times as many elements that are no numbers (a row of a matrix is one), and 32 times as many numbers.
 
     Args:
         data: from JSON.
@@ -59,7 +59,10 @@ def _count_numbers(path: str, value: list[Any] | dict[str, Any], most: int) -> i
     if isinstance(value, dict):
         return 0
     if len(value) > most * _NUMBERS:
-        return len(value)  # too many, whatever they are
+        text = (
+            f"{path} has {len(value)} elements; at most {most} are allowed, {most * _NUMBERS} where they are numbers."
+        )
+        raise InvalidRequest(text, param=path)
     kinds = Counter(map(type, value))
     numbers = kinds[int] + kinds[float]
     if numbers < len(value) > most:
@@ -69,4 +72,4 @@ def _count_numbers(path: str, value: list[Any] | dict[str, Any], most: int) -> i
 
 def _check(what: str, found: int, most: int) -> None:
     if found > most:
-        raise InvalidRequest(f"data has {found} {what} or more; at most {most} are allowed.", param="data")
+        raise InvalidRequest(f"data has {found} or more {what}; at most {most} are allowed.", param="data")

@@ -114,7 +114,8 @@ def _advice(cause: BaseException) -> str:
     if (missing or "").partition(".")[0] != "vllm":
         return ""
     return (
-        " It imports vllm: import IOProcessor, PoolingParams and PoolingRequestOutput from cenote.io_processors.vllm."
+        " It imports vllm: import IOProcessor, PoolingParams and PoolingRequestOutput from cenote.io_processors.vllm, "
+        "and what only annotations name under `if TYPE_CHECKING:`."
     )
 
 

@@ -20,23 +20,36 @@ from cenote.registry import Registry
 
 _GROUP = "vllm.io_processor_plugins"
 
-_UNCHANGED = '''
-from __future__ import annotations
+#: What such a class imports as it is written, and what it must import here.
+_THEIRS = """
+from vllm.config import VllmConfig
+from vllm.outputs import PoolingRequestOutput
+from vllm.plugins.io_processors.interface import IOProcessor
+from vllm.pooling_params import PoolingParams
+from vllm.renderers import BaseRenderer
+"""
+_OURS = """
+from typing import TYPE_CHECKING
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any
+from cenote.io_processors.vllm import IOProcessor, PoolingParams, PoolingRequestOutput
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
-    from vllm.outputs import PoolingRequestOutput
     from vllm.renderers import BaseRenderer
+"""
 
+_WRITTEN = '''
+from __future__ import annotations
 
-class PassageProcessor:
+from collections.abc import Sequence
+from typing import Any
+IMPORTS
+
+class PassageProcessor(IOProcessor[list[str], dict]):
     """Passages in, the norms of their vectors and their first tokens out."""
 
     def __init__(self, vllm_config: VllmConfig, renderer: BaseRenderer) -> None:
-        self.vllm_config = vllm_config
+        super().__init__(vllm_config, renderer)
         self.tokenizer = renderer.get_tokenizer()
         self.max_length = vllm_config.model_config.max_model_len
         self.hidden_size = vllm_config.model_config.hf_config.hidden_size
@@ -51,13 +64,7 @@ class PassageProcessor:
         if params is not None:
             params.task = "embed"
             params.skip_reading_prefix_cache = True
-        return params or self.fresh_params()
-
-    def fresh_params(self):
-        class Params:
-            task = "plugin"
-
-        return Params()
+        return params or PoolingParams(task="plugin")
 
     def pre_process(self, prompt: list[str], request_id: str | None = None, **kwargs: Any):
         assert request_id.startswith("pooling-")
@@ -177,12 +184,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str,
 
 @pytest.fixture(scope="module")
 def names(offer, written: Callable[[str, str], str]) -> list[str]:
-    """An unchanged class, one with its import line changed, and one that asks for what is not there."""
+    """Two classes with their imports changed, and one that asks for what is not there."""
     ours = "from cenote.io_processors.vllm import IOProcessor"
-    unchanged = written("acme_vllm", _UNCHANGED)
+    changed = written("acme_vllm", _WRITTEN.replace("IMPORTS", _OURS))
     ported = written("acme_ported", _INHERITED.replace(_IMPORT, ours))
     return [
-        offer(f"{unchanged}:processor", "passages", _GROUP),
+        offer(f"{changed}:processor", "passages", _GROUP),
         offer(f"{ported}:PassageProcessor", "ported"),
         offer(f"{ported}:Plain", "plain"),
     ]
@@ -191,7 +198,7 @@ def names(offer, written: Callable[[str, str], str]) -> list[str]:
 _DATA = {"passages": ["a red fox", "a fox"]}
 
 
-def test_an_unchanged_class_runs_through_its_own_group(names: list[str], source: str) -> None:
+def test_a_class_with_changed_imports_runs_through_its_own_group(names: list[str], source: str) -> None:
     with LLM(source, io_processor_plugin=names) as llm:
         (output,) = llm.encode({"data": _DATA}, pooling_task="plugin", use_tqdm=False)
         assert output.outputs.data == {
@@ -214,8 +221,8 @@ def test_a_ported_class_runs_with_its_async_hooks(names: list[str], source: str)
         return [await llm.process(_DATA, processor=name, request_id="pooling-7") for name in ("passages", "ported")]
 
     llm = AsyncLLM(source, io_processor_plugin=names)
-    unchanged, ported = asyncio.run(both(llm))
-    assert unchanged["request_id"].startswith("pooling-7-")
+    passages, ported = asyncio.run(both(llm))
+    assert passages["request_id"].startswith("pooling-7-")
     assert ported == {"norms": pytest.approx([1.0, 1.0], abs=1e-5), "tokens": [5, 4]}
     inner: Any = llm.processor("ported").processor
     assert inner._inner.calls == ["pre", "post"]
@@ -330,17 +337,18 @@ def test_the_facts_of_a_model_are_read_only_and_say_what_they_lack(names: list[s
             "parse_request is now parse_data; output_to_response is now post_process, whose result is the answer.",
         ),
         (
-            "acme_import:processor",
+            "acme_written:processor",
             "IO processor 'it' of acme 1.0 cannot be used: ModuleNotFoundError: No module named 'vllm'. It imports "
-            "vllm: import IOProcessor, PoolingParams and PoolingRequestOutput from cenote.io_processors.vllm.",
+            "vllm: import IOProcessor, PoolingParams and PoolingRequestOutput from cenote.io_processors.vllm, and what "
+            "only annotations name under `if TYPE_CHECKING:`.",
         ),
     ],
 )
 def test_a_class_that_cannot_run_says_why(
     names: list[str], written: Callable[[str, str], str], target: str, text: str
 ) -> None:
-    written("acme_inherited", _INHERITED)
-    written("acme_import", 'def processor():\n    return "acme_inherited.PassageProcessor"\n')
+    written("acme_theirs", _WRITTEN.replace("IMPORTS", _THEIRS))
+    written("acme_written", 'def processor():\n    return "acme_theirs.PassageProcessor"\n')
     registry = Registry([])
     registry.register(_GROUP, "it", target, distribution="acme", version="1.0")
     with pytest.raises(PluginError) as caught:

@@ -235,3 +235,10 @@ def test_an_unexpected_failure_is_500_and_says_nothing_of_its_cause(start_server
         assert answer.headers["x-request-id"]
         metrics = httpx.get(running.url + "/metrics").text
         assert 'cenote:http_requests_total{handler="/v1/fail",method="GET",status="500"} 1.0' in metrics
+
+
+def test_complaints_about_many_thousand_values_are_counted_and_not_listed(server: Any) -> None:
+    answer = httpx.post(server.url + "/pooling", json={"input": "a", "outputs": [5] * 10_001}, timeout=60)
+    error = error_of(answer)
+    assert (answer.status_code, error["param"]) == (400, "body.PoolingRequest"), error
+    assert error["message"] == "10001 values in the body do not fit."

@@ -392,7 +392,12 @@ def test_data_and_prompts_are_bounded_by_the_items_that_a_request_may_have(
             image = [[[0.5, 1, 2]] * 5] * 3  # numbers count for less
             assert ask(client, image, io_processor="any").json()["data"] == image
             for data, name, param, text in [
-                ({"texts": [1] * 2000}, "norms", "data", "data has 2000 numbers in lists or more; at most 1024"),
+                (
+                    {"texts": [1] * 2000},
+                    "norms",
+                    "data.texts",
+                    "data.texts has 2000 elements; at most 8 are allowed, 256",
+                ),
                 ({"texts": ["a"] * 9}, "norms", "data.texts", "data.texts has 9 elements; at most 8 are allowed."),
                 (["a"] * 9, "any", "data", "data has 9 elements; at most 8 are allowed."),
                 ("many", "any", "data", f"{WHO} refused the data: it makes 9 prompts; at most 8 are allowed in a"),
@@ -405,8 +410,8 @@ def test_data_and_prompts_are_bounded_by_the_items_that_a_request_may_have(
 def test_two_million_wrong_elements_are_refused_before_a_model_complains_of_each(api: httpx.Client) -> None:
     content = b'{"data": {"texts": [' + b"1," * 2_000_000 + b"1]}}"
     status, _, param, message = error(api.post("/pooling", content=content, headers=JSON))
-    assert (status, param) == (400, "data")
-    assert message == "data has 2000001 numbers in lists or more; at most 1048576 are allowed."
+    assert (status, param) == (400, "data.texts")
+    assert message == "data.texts has 2000001 elements; at most 8192 are allowed, 262144 where they are numbers."
 
 
 def test_threads_that_hooks_never_give_back_are_replaced_counted_and_at_last_refused(
