@@ -32,9 +32,10 @@ class IOProcessor(Generic[In, Out]):
     that what belongs to one of them goes into `RequestContext.state`.
 
     `InvalidRequest` of any hook, `ValueError` of `parse_data` and `pre_process`, and `TypeError` of `parse_data`
-    become 400 with their text, `NotImplementedError` 501; anything else becomes 500, whose text names the processor
-    and not the cause, which is logged. Answers may hold models of pydantic, dataclasses, arrays and tensors; a number
-    in them that is not finite is an error.
+    become 400 with their text, `QueueFull` 429 with its text, `NotImplementedError` 501, `EngineClosed` 503 and
+    `TimeoutError` 504; anything else becomes 500. Their texts name the processor and not the cause, which is logged.
+    Answers may hold models of pydantic, dataclasses, arrays and tensors; a number in them that is not finite is an
+    error.
 
     Attributes:
         Request: pydantic model of `data`; the host validates with it, and publishes it in the OpenAPI document.
