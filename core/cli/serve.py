@@ -81,7 +81,7 @@ def serve(
 
 
 def _serve(choices: Sequence[ServedChoice], config: ServerConfig, wanted: dict[str, Any], examples: bool) -> None:
-    from cenote.server.banner import address_warning, ready_text
+    from cenote.server.banner import address_warning, ready_text, routes_warning
     from cenote.server.log import log_config
     from cenote.server.run import check_options, run_server
     from cenote.server.sockets import bind_sockets
@@ -93,7 +93,7 @@ def _serve(choices: Sequence[ServedChoice], config: ServerConfig, wanted: dict[s
         EngineConfig.from_options(model=choice.model, **wanted)
     check_options(config)
     sockets = bind_sockets(config)
-    if warning := address_warning(config):
+    for warning in filter(None, (address_warning(config), routes_warning(config))):
         _log.warning(warning)
     engines = _load_all(choices, wanted)
 

@@ -14,7 +14,7 @@ from cenote.config.server import ServerConfig
 from cenote.server.models import ServedModel
 from cenote.server.state import ServerState
 
-__all__ = ["address_warning", "ready_text", "server_url"]
+__all__ = ["address_warning", "ready_text", "routes_warning", "server_url"]
 
 #: Characters of a body that a command of the banner has room for.
 _LONGEST_EXAMPLE = 400
@@ -50,6 +50,16 @@ def address_warning(config: ServerConfig) -> str | None:
         return None
     where = "every interface" if config.host is None else config.host
     return f"Listening on {where} without an API key: set --api-key, or --host 127.0.0.1 for this machine only."
+
+
+def routes_warning(config: ServerConfig) -> str | None:
+    """Return a warning where a key is asked for, but routes of plugins may answer without it, else None."""
+    if not (config.api_keys and config.route_sets) or config.guarded_routes == "all":
+        return None
+    return (
+        f"Of the routes of {', '.join(config.route_sets)}, those outside of /v1/ and /v2/ answer without an API key: "
+        "--guarded-routes vllm guards nothing else. Leave it out to guard them all."
+    )
 
 
 def _describe(model: ServedModel) -> list[str]:

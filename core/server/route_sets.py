@@ -32,8 +32,9 @@ class RouteFactory(Protocol):
 
     The routes must be path operations of one `fastapi.APIRouter`. They have what every route of the server has: the key
     is asked for before a byte of the body is read, they are refused while the server drains, and counted in the
-    metrics. Errors of `cenote.errors` that they raise become the statuses that these have everywhere; what else they
-    raise is a 500 that tells nothing of its cause.
+    metrics. With `--guarded-routes vllm` only paths below `/v1/` and `/v2/` need a key, so that those of a plugin
+    elsewhere are open; `cenote serve` warns of that. Errors of `cenote.errors` that the routes raise become the
+    statuses that these have everywhere; what else they raise is a 500 that tells nothing of its cause.
     """
 
     def __call__(self, context: RouteContext, /) -> APIRouter:

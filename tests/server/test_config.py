@@ -10,7 +10,7 @@ import pytest
 
 from cenote.config.server import ServerConfig
 from cenote.errors import InvalidRequest
-from cenote.server.banner import address_warning, server_url
+from cenote.server.banner import address_warning, routes_warning, server_url
 from cenote.server.log import AccessLines
 from cenote.server.sockets import AddressInUse, bind_sockets
 
@@ -67,6 +67,13 @@ def test_listening_to_everybody_without_a_key_is_warned_about() -> None:
         {"host": "127.0.0.1"}, {"host": "localhost"}, {"host": "::1"}, {"api_keys": ["k"]}, {"uds": "/tmp/s"}
     ):  # fmt: skip
         assert address_warning(ServerConfig(**quiet)) is None
+
+
+def test_routes_of_plugins_that_need_no_key_are_warned_about() -> None:
+    config = {"routes": ["acme"], "api_keys": ["k"], "guarded_routes": "vllm"}
+    assert "routes of acme" in (routes_warning(ServerConfig(**config)) or "")
+    for quiet in ({"routes": []}, {"api_keys": []}, {"guarded_routes": "all"}):
+        assert routes_warning(ServerConfig(**{**config, **quiet})) is None
 
 
 def test_without_a_host_every_interface_shares_one_port() -> None:

@@ -155,6 +155,13 @@ def test_a_server_with_tls_on_a_unix_socket_takes_several_keys_and_keeps_strange
     assert not socket_path.exists()
 
 
+def test_routes_of_plugins_that_need_no_key_are_warned_about_once(tmp_path: Path) -> None:
+    options = ("--api-key", "k", "--routes", "tokenizer-info", "--guarded-routes", "vllm", "--port", "0")
+    done = run_to_end(str(tmp_path / "no-model"), *options)
+    assert done.returncode != 0
+    assert done.stderr.count("routes of tokenizer-info") == 1
+
+
 def test_a_signal_while_loading_ends_the_process_quietly(model_folder: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, str(model_folder), "--host", "0.0.0.0", "--port", "0"],
