@@ -95,7 +95,7 @@ def _adapter(step: Step, spec: ArchitectureSpec) -> str | None:
 def _function(target: str) -> str | None:
     try:
         value = load_object(target)
-    except (Exception, SystemExit) as exc:  # a plugin's own code runs there
+    except BaseException as exc:  # a plugin's own code runs there
         return f"{target} cannot be imported: {type(exc).__name__}: {exc}"
     return None if callable(value) else f"{target} is no function"
 
@@ -112,6 +112,6 @@ def _lookalike(spec: ArchitectureSpec, target: str) -> str | None:
             chosen = resolve_adapter(facts, architectures=facts.architectures, model_type=facts.model_type)
         except CenoteError as exc:
             return f"what {target} writes cannot be loaded: {exc}"
-        except Exception as exc:  # a plugin's own code runs there
+        except BaseException as exc:  # a plugin's own code runs there
             return f"{target} failed: {type(exc).__name__}: {exc}"
     return None if chosen.spec == spec else f"what {target} writes is served by another spec: {chosen.reason}"

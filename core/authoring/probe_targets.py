@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from cenote.authoring.effects import watched
 from cenote.authoring.kits import kit_class
 from cenote.authoring.probe_specs import look_at_spec, try_spec
 from cenote.authoring.steps import LIGHT, Report, Step
@@ -14,8 +15,12 @@ from cenote.errors import PluginError
 from cenote.registry.entry import ARCHITECTURES
 from cenote.registry.loading import load_object
 from cenote.registry.points import FOREIGN, point_of
+from cenote.registry.store import default_registry
 
 __all__ = ["HEAVY", "look_at", "try_code"]
+
+#: The group of kernels.
+KERNELS = "cenote.kernels"
 
 #: Modules that take long to import or much memory.
 HEAVY = frozenset(
@@ -31,14 +36,19 @@ def look_at(step: Step) -> Iterator[Report]:
     """Import a target, see what came with it, and ask the group's own check."""
     yield {"at": f"importing {step.module}"}
     before = set(sys.modules)
-    target = _load(step)
+    with watched(step.module) as effects:
+        target = _load(step)
     yield _passed("import", step.value)
+    if effects:
+        yield _failed("side effects", f"importing {step.module} {'; '.join(effects)}. Do such work in functions")
     if step.group in LIGHT:
         found = sorted(HEAVY & (set(sys.modules) - before))
         yield _weight(step, _loaded.setdefault(step.module, found))
     if step.group in FOREIGN:
         yield {"at": f"finding the class that {step.value} names"}
         yield _foreign(step)
+    if step.group == KERNELS:
+        yield from _operators(step)
     point = point_of(step.group)
     if point is None:
         return
@@ -72,6 +82,15 @@ def _weight(step: Step, heavy: list[str]) -> Report:
     if step.group == ARCHITECTURES:
         return _failed("light", text + "Import it in the adapter's module, which the spec names by a string")
     return _failed("light", text + "Import it inside the functions that need it")
+
+
+def _operators(step: Step) -> Iterator[Report]:
+    """Say which operators are known by this plugin alone; anybody may add one."""
+    known = default_registry().names(KERNELS)
+    for operator in dict.fromkeys(name.partition(":")[0] for name in step.names):
+        if f"{operator}:reference" not in known:
+            text = f"there is no operator {operator!r} with a reference; a new one needs {operator}:reference"
+            yield {"check": "operator", "outcome": "not run", "text": text}
 
 
 def _refusal(check: str, target: Any) -> str | None:

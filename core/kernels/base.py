@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol
 
 __all__ = ["Kernel", "check_kernel"]
@@ -24,8 +25,14 @@ def check_kernel(value: Any) -> None:
     """Refuse what is no kernel.
 
     Raises:
-        TypeError: it is a class, or cannot be called.
+        TypeError: it is a class, cannot be called, or takes no arguments.
     """
     if isinstance(value, type) or not callable(value):
         found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise TypeError(f"a kernel is a function, not {found}")
+    try:
+        parameters = inspect.signature(value).parameters
+    except ValueError:  # written in another language, and says nothing
+        return
+    if not parameters:
+        raise TypeError("a kernel takes the arguments of its operator; this one takes none")

@@ -40,7 +40,7 @@ def test_what_hangs_or_ends_the_process_fails_alone(site):
         "leaving": "import os, sys\nprint('goodbye', file=sys.stderr)\nos._exit(3)",
         "dying": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
         "exiting": "raise SystemExit(5)",
-        "good": "print('printed while imported')\ndef run() -> None:\n    pass",
+        "good": "import sys\nprint('printed while imported', file=sys.stderr)\ndef run() -> None:\n    pass",
     }
     site.install("cenote-bad", {COMMANDS: {name: f"{name}:run" for name in modules}}, modules)
     assert site.faults("cenote-bad", seconds=1.5) == [
@@ -119,3 +119,51 @@ def test_a_spec_that_does_not_fit_is_told(site, source, check, text):
     faults = site.faults("cenote-bad")
     assert [(subject, name) for subject, name, _ in faults] == [("architectures/AcmeModel", check)]
     assert text in faults[0][2]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("import os\nos.chdir('/')", "changes the working directory"),
+        ("import os\nos.environ['ACME'] = '1'", "sets the environment variable ACME"),
+        ("import socket\nplug = socket.socket()\nplug.bind(('127.0.0.1', 0))", "binds a socket"),
+        ("import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])", "starts a process"),
+        ("import os\nif os.fork() == 0:\n    os._exit(0)", "starts a process"),
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()",
+            "starts a thread that is no daemon, which keeps the process from ending",
+        ),
+        ("open('written.txt', 'w').close()", "writes the file written.txt"),
+        ("print('hello')", "prints to standard output"),
+        ("import os, sys\nsys.stdout.close()\nos.close(1)\nos.close(2)", "closes or replaces a standard stream"),
+        ("import sys\nsys.setrecursionlimit(60)", "changes the recursion limit"),
+        ("import warnings\nwarnings.warn('old', DeprecationWarning)", "warns (DeprecationWarning: old)"),
+    ],
+)
+def test_what_a_module_does_beside_being_imported_is_told(site, monkeypatch, tmp_path, source, text):
+    monkeypatch.chdir(tmp_path)
+    modules = {"busy": f"{source}\ndef run() -> None:\n    pass", "good": "def run() -> None:\n    pass"}
+    site.install("cenote-bad", {COMMANDS: {"busy": "busy:run", "good": "good:run"}}, modules)
+    told = f"importing busy {text}. Do such work in functions"
+    assert site.faults("cenote-bad") == [("commands/busy", "side effects", told)]
+
+
+def test_a_plugin_is_not_blamed_for_what_a_library_does_when_it_is_imported(site):
+    library = "import os, warnings\nos.environ['LIBRARY'] = '1'\nwarnings.warn('old')\nprint('hello')"
+    modules = {"good": "import a_library\ndef run() -> None:\n    pass", "a_library": library}
+    site.install("cenote-good", {COMMANDS: {"good": "good:run"}}, modules)
+    assert site.faults("cenote-good") == []
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "GeneratorExit"])
+def test_whatever_a_module_raises_is_told(site, error):
+    site.install("cenote-bad", {COMMANDS: {"bad": "bad:run"}}, {"bad": f"raise {error}"})
+    assert site.faults("cenote-bad") == [("commands/bad", "import", f"{error}: ")]
+
+
+def test_an_operator_without_a_reference_is_noted(site):
+    kernels = {"nowhere:mine": "kernel:run", "segment_pool:mine": "kernel:run", "own:reference": "kernel:run"}
+    site.install("cenote-fast", {"cenote.kernels": kernels}, {"kernel": "def run(*, hidden):\n    return hidden"})
+    assert site.faults("cenote-fast") == []
+    notes = [(item.outcome, item.text) for item in site.check("cenote-fast") if item.check == "operator"]
+    assert notes == [("not run", "there is no operator 'nowhere' with a reference; a new one needs nowhere:reference")]
