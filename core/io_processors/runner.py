@@ -75,7 +75,7 @@ class ProcessorRun:
         self._calls = calls
         self._observe = observe
         self._most = most
-        self.where = ""
+        self.where = "waited"
 
     async def begin(self, data: Any) -> Work:
         """Return what the model is to do for `data`.
@@ -116,7 +116,7 @@ class ProcessorRun:
     def running(self, work: Work) -> Iterator[None]:
         """Let the block run the model: the same, and what it says of a prompt names the processor that made it."""
         with self.stage("run"):
-            self.where = _MODEL
+            self._enter(_MODEL)
             try:
                 yield
             except InvalidRequest as exc:
@@ -134,9 +134,15 @@ class ProcessorRun:
             return ProcessorError(text, plugin=who.name, distribution=who.distribution, status=504)
         return failed(who, f"{where} longer than the request may; it was cancelled.", status=504)
 
+    def _enter(self, where: str) -> None:
+        """Note what the request does from now on; once its time has run out, what it was spent on stays noted."""
+        deadline = self._context.deadline
+        if deadline is None or time.monotonic() < deadline:
+            self.where = where
+
     async def _plain(self, hook: str, function: Callable[..., T], *arguments: Any) -> T:
         def guarded() -> T:
-            self.where = f"took in {hook}"
+            self._enter(f"took in {hook}")
             try:
                 return function(*arguments)
             except BaseException as exc:
@@ -144,7 +150,7 @@ class ProcessorRun:
                     raise
                 raise fault(self._who, hook, exc) from exc
 
-        self.where = f"waited for a free thread of its own, before {hook},"
+        self._enter(f"waited for a free thread of its own, before {hook},")
         return await self._calls.plain(self._who, guarded)
 
     async def _hook(self, name: str, argument: Any) -> Any:
@@ -154,7 +160,7 @@ class ProcessorRun:
             return await self._plain(name, getattr(processor, name), argument, self._context)
 
         async def guarded() -> Any:
-            self.where = f"took in {awaited}"
+            self._enter(f"took in {awaited}")
             task = asyncio.current_task()
             try:
                 return await getattr(processor, awaited)(argument, self._context)

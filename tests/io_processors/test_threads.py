@@ -34,6 +34,15 @@ class Holding(IOProcessor[Any, Any]):
         return "done"
 
 
+class Blocking(Holding):
+    """Blocks the event loop until its request has no more time."""
+
+    async def pre_process_async(self, prompt, context):
+        while time.monotonic() < context.deadline:
+            time.sleep(0.001)
+        return []
+
+
 @pytest.fixture
 def threads() -> Iterator[HookThreads]:
     made = HookThreads()
@@ -145,3 +154,15 @@ def test_requests_whose_hooks_never_end_leave_the_processor_to_others(offer, sou
         await llm.shutdown()
 
     asyncio.run(everybody())
+
+
+def test_a_hook_that_blocks_the_event_loop_is_blamed_for_the_time(offer, source: str) -> None:
+    async def ask() -> Any:
+        llm = AsyncLLM(source, io_processor_plugin=offer(Blocking))
+        try:
+            return await llm.process("x", deadline=time.monotonic() + 0.2)
+        finally:
+            await llm.shutdown()
+
+    with pytest.raises(ProcessorError, match=r"^IO processor 'blocking' of acme 1\.0 took in pre_process_async longer"):
+        asyncio.run(ask())
