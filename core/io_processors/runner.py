@@ -17,6 +17,7 @@ from cenote.io_processors.calls import HookCalls
 from cenote.io_processors.context import RequestContext
 from cenote.io_processors.faults import Verdict, complaints, failed, fault, refused
 from cenote.io_processors.loaded import LoadedProcessor
+from cenote.io_processors.outcomes import Outcome, outcome_of
 from cenote.io_processors.work import Work, blame, work_of
 from cenote.outputs import PoolingRequestOutput
 
@@ -30,8 +31,8 @@ _MODEL = "model"
 class Observe(Protocol):
     """Hears how long a stage of a request took: `parse`, `pre`, `run` or `post`."""
 
-    def __call__(self, stage: str, seconds: float, failed: bool) -> None:
-        """Take note of a stage."""
+    def __call__(self, stage: str, seconds: float, outcome: Outcome) -> None:
+        """Take note of a stage, and of how it ended."""
         ...
 
 
@@ -103,14 +104,18 @@ class ProcessorRun:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Tell the observer how long the block took."""
-        begin, is_done = time.perf_counter(), False
+        """Tell the observer how long the block took, and how it ended."""
+        begin = time.perf_counter()
+        error: BaseException | None = None
         try:
             yield
-            is_done = True
+        except BaseException as exc:
+            error = exc
+            raise
         finally:
             if self._observe is not None:
-                self._observe(name, time.perf_counter() - begin, not is_done)
+                self._observe(name, time.perf_counter() - begin, outcome_of(error, self._context.deadline))
+            del error  # which holds this frame
 
     @contextmanager
     def running(self, work: Work) -> Iterator[None]:

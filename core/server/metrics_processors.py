@@ -1,8 +1,7 @@
-"""What IO processors tell Prometheus: how long their stages take, how often one fails, and threads that are lost."""
+"""What IO processors tell Prometheus: how long their stages take, how they end, and threads that are lost."""
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from cenote.io_processors.outcomes import Outcome
 from cenote.io_processors.runner import Observe
 from cenote.server.metrics_requests import SECONDS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessorMetrics", "ProcessorThreads"]
 
-_LABELS = ("processor", "stage")
+_LABELS = ("model_name", "processor", "stage")
 
 
 class ProcessorMetrics:
@@ -35,19 +35,20 @@ class ProcessorMetrics:
         )
         self._errors = Counter(
             "cenote:io_processor_errors",
-            "Stages of IO processors that did not end well: refused, failed or cancelled.",
-            _LABELS,
+            "Stages of IO processors that did not end well: refused (the data), failed, late (the request's time ran "
+            "out) or cancelled (the client left, or the server stopped).",
+            (*_LABELS, "outcome"),
             registry=registry,
         )
 
-    def observer(self, processor: str) -> Observe:
-        """Return what hears of the stages of one request; the name is that of a loaded processor."""
-        return partial(self._note, processor)
+    def observer(self, model: str, processor: str) -> Observe:
+        """Return what hears of the stages of one request; the names are those of a loaded model and processor."""
+        return partial(self._note, model, processor)
 
-    def _note(self, processor: str, stage: str, seconds: float, failed: bool) -> None:
-        self._seconds.labels(processor, stage).observe(seconds)
-        if failed:
-            self._errors.labels(processor, stage).inc()
+    def _note(self, model: str, processor: str, stage: str, seconds: float, outcome: Outcome) -> None:
+        self._seconds.labels(model, processor, stage).observe(seconds)
+        if outcome != "done":
+            self._errors.labels(model, processor, stage, outcome).inc()
 
 
 class ProcessorThreads(Collector):
@@ -61,12 +62,9 @@ class ProcessorThreads(Collector):
         gauge = GaugeMetricFamily(
             "cenote:io_processor_lost_threads",
             "Threads of IO processors that are held by calls whose requests have ended.",
-            labels=["processor"],
+            labels=["model_name", "processor"],
         )
-        lost: Tally[str] = Tally()
         for model in self._models:
             for name in model.engine.io_processors:
-                lost[name] += model.engine.processor(name).threads.lost
-        for name, count in lost.items():
-            gauge.add_metric([name], count)
+                gauge.add_metric([model.name, name], model.engine.processor(name).threads.lost)
         yield gauge

@@ -80,7 +80,7 @@ async def infer_processed(request: Request, call: ProcessorCall) -> Any:
         priority=call.priority,
         deadline=time.monotonic() + state.config.request_timeout,
         clock=stages.clock,
-        observe=state.metrics.processors.observer(call.processor),
+        observe=state.metrics.processors.observer(call.model.name, call.processor),
         outputs_seen=keep,
         max_items=state.config.max_items_per_request,
     )

@@ -173,23 +173,23 @@ def test_no_prompts_need_no_model(llm: AsyncLLM) -> None:
 
 
 def test_stages_are_told_in_their_order_with_the_models_clock(llm: AsyncLLM) -> None:
-    stages: list[tuple[str, bool]] = []
+    stages: list[tuple[str, str]] = []
     counts: list[int] = []
     clock = CallClock()
     asyncio.run(
         llm.process(
             "a b",
             clock=clock,
-            observe=lambda stage, seconds, failed: stages.append((stage, failed)),
+            observe=lambda stage, seconds, outcome: stages.append((stage, outcome)),
             outputs_seen=lambda outputs: counts.append(len(outputs)),
         )
     )
-    assert (stages, counts) == ([("parse", False), ("pre", False), ("run", False), ("post", False)], [2])
+    assert (stages, counts) == ([(stage, "done") for stage in ("parse", "pre", "run", "post")], [2])
     assert clock.begin < clock.tokenized < clock.started < clock.ended
     stages.clear()
     with pytest.raises(ProcessorError):
-        asyncio.run(llm.process(3, observe=lambda stage, seconds, failed: stages.append((stage, failed))))
-    assert stages == [("parse", False), ("pre", True)]
+        asyncio.run(llm.process(3, observe=lambda stage, seconds, outcome: stages.append((stage, outcome))))
+    assert stages == [("parse", "done"), ("pre", "failed")]
 
 
 def test_a_hook_that_blocks_waits_for_the_loop_and_not_the_loop_for_it(llm: AsyncLLM) -> None:

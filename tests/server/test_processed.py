@@ -419,8 +419,8 @@ def test_threads_that_hooks_never_give_back_are_replaced_counted_and_at_last_ref
 ) -> None:
     Stubborn.release.clear()
     engine = AsyncLLM(str(model_folder), io_processor_plugin=["stubborn", "norms"])
-    lost = 'cenote:io_processor_lost_threads{processor="stubborn"} '
-    with start_server(engine=engine, request_timeout=0.4) as running:
+    lost = 'cenote:io_processor_lost_threads{model_name="m",processor="stubborn"} '
+    with start_server(engine=engine, names=("m",), request_timeout=0.4) as running:
         with httpx.Client(base_url=running.url, timeout=60) as client:
             assert f"{lost}0.0" in client.get("/metrics").text
             for _ in range(4):
@@ -514,9 +514,9 @@ def test_the_banner_names_the_processors_and_an_example_that_works(processing: A
         assert "norms" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def samples(client: httpx.Client, name: str) -> dict[tuple[str, str], float]:
+def samples(client: httpx.Client, name: str, *more: str) -> dict[tuple[str, ...], float]:
     return {
-        (sample.labels["processor"], sample.labels["stage"]): sample.value
+        tuple(sample.labels[label] for label in ("model_name", "processor", "stage", *more)): sample.value
         for family in text_string_to_metric_families(client.get("/metrics").text)
         for sample in family.samples
         if sample.name == name
@@ -530,14 +530,54 @@ def test_the_stages_of_processors_are_timed_and_their_failures_counted(processin
             ask(client, {"texts": 5})
             ask(client, "late", io_processor="any")
             ask(client, 1, io_processor="invented")
+            ask(client, "busy", io_processor="any")
+            ask(client, "long", io_processor="any")
             counts = samples(client, "cenote:io_processor_seconds_count")
-            errors = samples(client, "cenote:io_processor_errors_total")
+            errors = samples(client, "cenote:io_processor_errors_total", "outcome")
             metrics = client.get("/metrics").text
-    norms = {("norms", stage): 2.0 if stage == "parse" else 1.0 for stage in ("parse", "pre", "run", "post")}
-    assert counts == norms | {("any", stage): 1.0 for stage in ("parse", "pre", "run", "post")}
-    assert errors == {("norms", "parse"): 1.0, ("any", "post"): 1.0}
+    norms = {("m", "norms", stage): 2.0 if stage == "parse" else 1.0 for stage in ("parse", "pre", "run", "post")}
+    both = {"parse": 3.0, "pre": 2.0, "run": 2.0, "post": 1.0}
+    assert counts == norms | {("m", "any", stage): count for stage, count in both.items()}
+    assert errors == {
+        ("m", "norms", "parse", "refused"): 1.0,
+        ("m", "any", "parse", "refused"): 1.0,
+        ("m", "any", "run", "refused"): 1.0,
+        ("m", "any", "post", "failed"): 1.0,
+    }
     assert 'cenote:prompt_tokens_total{model_name="m",task="plugin"} 7.0' in metrics
-    assert 'cenote:request_success_total{finished_reason="error",model_name="m",task="plugin"} 2.0' in metrics
+    assert 'cenote:request_success_total{finished_reason="error",model_name="m",task="plugin"} 4.0' in metrics
+
+
+def test_a_deadline_and_a_client_that_leaves_do_not_count_as_failures(processing: AsyncLLM, start_server: Any) -> None:
+    def errors(client: httpx.Client) -> dict[tuple[str, ...], float]:
+        return samples(client, "cenote:io_processor_errors_total", "outcome")
+
+    with start_server(engine=processing, names=("m",), request_timeout=0.3) as running:
+        with httpx.Client(base_url=running.url, timeout=60) as client:
+            assert ask(client, "hang", io_processor="any").status_code == 504
+            assert errors(client) == {("m", "any", "pre", "late"): 1.0}
+    with start_server(engine=processing, names=("m",)) as running:
+        with httpx.Client(base_url=running.url, timeout=60) as client:
+            with contextlib.suppress(httpx.ReadTimeout):
+                client.post("/pooling", json={"data": "hang", "io_processor": "any"}, timeout=0.5)
+            while not errors(client):
+                pass
+            assert errors(client) == {("m", "any", "pre", "cancelled"): 1.0}
+
+
+def test_models_with_the_same_processor_are_told_apart(
+    processing: AsyncLLM, model_folder: Path, start_server: Any
+) -> None:
+    other = AsyncLLM(str(model_folder), io_processor_plugin="norms")
+    with start_server(engine={"first": processing, "second": other}) as running:
+        with httpx.Client(base_url=running.url, timeout=60) as client:
+            for model in ("first", "second", "second"):
+                assert ask(client, {"texts": ["a"]}, model=model).status_code == 200
+            found = samples(client, "cenote:io_processor_seconds_count")
+            threads = client.get("/metrics").text
+    asyncio.run(other.shutdown())
+    assert {model: found[model, "norms", "post"] for model in ("first", "second")} == {"first": 1.0, "second": 2.0}
+    assert 'cenote:io_processor_lost_threads{model_name="second",processor="norms"} 0.0' in threads
 
 
 def check(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:

@@ -69,6 +69,6 @@ async def _one(engine: AsyncLLM, processor: str, data: Any, index: int) -> Any:
         priority=0,
         deadline=None,
         clock=None,
-        observe=lambda stage, seconds, failed: None,
+        observe=lambda stage, seconds, outcome: None,
     )
     return as_json(answer)
