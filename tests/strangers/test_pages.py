@@ -197,6 +197,9 @@ def author(new_venv: Callable[[], Any]) -> Any:
             if f"cenote_{name}" in block.file:
                 (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / block.file).write_text(block.text)
+        empty = f"src/cenote_{name}/py.typed"
+        assert f"`{empty}`" in (PAGES / "tutorial.md").read_text()
+        (folder / empty).touch()
         (folder / "pyproject.toml").write_text(text)
         venv.install_editable(folder)
     return venv
