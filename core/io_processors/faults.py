@@ -143,8 +143,13 @@ def _told(cause: BaseException) -> tuple[str, str | None]:
     if isinstance(cause, ValidationError):
         return complaints(cause, "data")[0], None
     try:
-        text = str(cause)
+        text = _sendable(str(cause))
     except Exception:
         text = ""
     param = getattr(cause, "param", None)
-    return text, param if isinstance(param, str) else None
+    return text, _sendable(param) if isinstance(param, str) else None
+
+
+def _sendable(text: str) -> str:
+    """Return a text without lone surrogates, which no answer can hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -161,6 +161,7 @@ _LOG = "; the log has the reason."
         ({"pre": raising(StopIteration())}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": raising(Stop())}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": cancelled}, 500, f"failed in pre_process{_LOG}"),
+        ({"parse": raising(ValueError("a \ud800"))}, 400, "refused the data: a \\ud800"),
         ({"pre": raising(GeneratorExit())}, 500, f"failed in pre_process{_LOG}"),
         ({"pre": raising(Unspeakable())}, 400, "refused the data."),
         ({"pre": raising(InvalidRequest("p", param={"a": 1}))}, 400, "refused the data: p"),  # type: ignore[arg-type]
