@@ -129,6 +129,8 @@ def _is_unique(entry: Entry) -> bool:
 def _taken(entry: Entry, others: Iterable[Installed], reserved: Mapping[str, frozenset[str]]) -> str | None:
     if entry.name in reserved.get(entry.group, frozenset()):
         return "the name belongs to a built-in, which a plugin may not replace; choose another one"
+    if sum(_same(entry, offer) for other in others if other.name == entry.distribution for offer in other.entries) > 1:
+        return "this distribution offers the name twice; take one of the entry points out"
     rivals = {other.name for other in others for offer in other.entries if _same(entry, offer)} - {entry.distribution}
     return f"{', '.join(sorted(rivals))} offers the same name; choose another one" if rivals else None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cenote.authoring.steps import Report, Step
 from cenote.errors import CenoteError, PluginError, PluginIncompatible
-from cenote.registry.candidates import Candidate, check_api_version
-from cenote.registry.entry import Entry
+from cenote.registry.candidates import GROUP, Candidate, check_api_version
+from cenote.registry.entry import BUILT_IN_DISTRIBUTION, Entry, canonical_name
 from cenote.registry.loading import load_object
 from cenote.registry.names import nearest
 from cenote.registry.resolve import ResolvedAdapter, load_adapter, resolve_adapter
@@ -26,6 +26,7 @@ def look_at_spec(step: Step, spec: ArchitectureSpec) -> Iterator[Report]:
     """Compare a well-formed spec with what is known of names, tasks, modalities and versions."""
     yield _found("api version", _version(step, spec), f"it is {spec.api_version}")
     yield _found("architectures", _names(step, spec), "each has an entry point")
+    yield from _rivals(step, spec)
     tasks = default_registry().names("cenote.tasks")
     yield _found("tasks", _unknown("tasks", spec.tasks, tasks), ", ".join(spec.tasks))
     yield _found("modalities", _unknown("modalities", spec.modalities, _MODALITIES), ", ".join(spec.modalities))
@@ -65,6 +66,20 @@ def _names(step: Step, spec: ArchitectureSpec) -> str | None:
     if absent:
         return f"architectures of the spec has {', '.join(sorted(absent))}, for which there is no entry point; add one"
     return None
+
+
+def _rivals(step: Step, spec: ArchitectureSpec) -> Iterator[Report]:
+    """Say what of a spec belongs to a built-in, which stays what models get that nothing else tells apart."""
+    if canonical_name(step.distribution) == BUILT_IN_DISTRIBUTION:
+        return
+    registry = default_registry()
+    own = {name: entry for name, found in registry.entries(GROUP).items() for entry in found if entry.is_built_in}
+    if spec.name in {registry.load(entry).name for entry in own.values()}:
+        yield _found("spec name", f"a built-in is called {spec.name!r} too; choose another name", "")
+    claimed = [name for name in step.names if name in own]
+    if claimed and not spec.markers:
+        text = f"{', '.join(claimed)} has a built-in; without markers this spec is taken where --adapter names it"
+        yield {"check": "markers", "outcome": "not run", "text": text}
 
 
 def _unknown(field: str, given: tuple[str, ...], known: tuple[str, ...]) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cenote.errors import UnknownPlugin
+from cenote.registry.entry import BUILT_IN_DISTRIBUTION
 from cenote.registry.explain import Claim, Explanation, NothingKnown, explain
 from cenote.registry.listing import PluginRow, list_plugins
 from cenote.registry.points import FOREIGN, POINTS, short_name
@@ -139,7 +140,11 @@ def _deciding(explanation: Explanation) -> list[str]:
         alike.setdefault(len(claim.markers), []).append(f"{claim.spec} of {claim.distribution}")
     for specs in alike.values():
         if len(specs) > 1:
-            found.append(f"A checkpoint that fits {' and '.join(specs)} is a conflict, which --adapter decides.")
+            own = [text for text in specs if text.endswith(f" of {BUILT_IN_DISTRIBUTION}")]
+            end = "is a conflict, which --adapter decides"
+            if len(own) == 1:
+                end = f"gets {own[0]}, unless --adapter says otherwise"
+            found.append(f"A checkpoint that fits {' and '.join(specs)} {end}.")
     return found
 
 

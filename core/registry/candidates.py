@@ -116,7 +116,7 @@ def best_candidate(registry: Registry, name: str, facts: CheckpointFacts) -> Can
         registry.warn(rejection.entry, rejection.error())
     for verdict in found:
         registry.trace(verdict)
-    return _most_specific(repr(name), [verdict.candidate for verdict in found if not verdict.unmet])
+    return _most_specific(registry, repr(name), [verdict.candidate for verdict in found if not verdict.unmet])
 
 
 def verdicts(registry: Registry, name: str, facts: CheckpointFacts) -> tuple[list[Verdict], list[PluginError]]:
@@ -142,7 +142,7 @@ def named_candidate(registry: Registry, adapter: str, names: Sequence[str], fact
         chosen = [candidate for candidate in loadable if _is_called(candidate, adapter)]
         if chosen:
             fitting = [candidate for candidate in chosen if not _unmet(candidate.spec, facts)]
-            best = _most_specific(f"adapter {adapter!r}", fitting or chosen)
+            best = _most_specific(registry, f"adapter {adapter!r}", fitting or chosen)
             if best is not None:
                 return best
         for entry in entries:
@@ -169,18 +169,34 @@ def _unmet(spec: ArchitectureSpec, facts: CheckpointFacts) -> tuple[str, ...]:
     return tuple(marker for marker in spec.markers if not marker_holds(marker, facts))
 
 
-def _most_specific(what: str, candidates: Sequence[Candidate]) -> Candidate | None:
+def _most_specific(registry: Registry, what: str, candidates: Sequence[Candidate]) -> Candidate | None:
     if not candidates:
         return None
     most = max(len(candidate.spec.markers) for candidate in candidates)
     best = [candidate for candidate in candidates if len(candidate.spec.markers) == most]
     # A spec for another interface version could not be used anyway: it must not block one that can.
     best = [candidate for candidate in best if candidate.spec.api_version == API_VERSION] or best
+    best = _built_in_first(registry, what, best)
     if len(best) > 1:
-        specs = ", ".join(candidate.spec.name for candidate in best)
-        advice = f"Choose one with --adapter {{}}, by distribution or by spec name ({specs})"
+        names = list(dict.fromkeys(candidate.spec.name for candidate in best))
+        by_name = f", by distribution or by spec name ({', '.join(names)})" if len(names) == len(best) else ""
+        advice = f"Choose one with --adapter {{}}{by_name}"
         raise conflict(what, [candidate.entry for candidate in best], advice)
     return best[0]
+
+
+def _built_in_first(registry: Registry, what: str, best: list[Candidate]) -> list[Candidate]:
+    """Keep the built-in of several that fit equally well, so that installing a plugin breaks no model that worked."""
+    own = [candidate for candidate in best if candidate.entry.is_built_in]
+    for other in best if own else ():
+        if not other.entry.is_built_in:
+            name, entry = other.spec.name, other.entry
+            text = (
+                f"Spec {name!r} of {entry.source} is passed over for {what}, which a built-in fits as well. "
+                f"Choose it with --adapter {entry.distribution}, or give it a marker."
+            )
+            registry.warn(entry, PluginError(text, plugin=name, distribution=entry.distribution))
+    return own or best
 
 
 def _is_called(candidate: Candidate, name: str) -> bool:

@@ -147,7 +147,11 @@ def _conflict(entry: Entry, offers: Sequence[Entry]) -> str | None:
     point = point_of(entry.group)
     others = [other.source for other in offers if other is not entry]
     is_shared = point is not None and not point.unique
-    return None if is_shared or not others else f"conflict: {', '.join(others)} offers the same name"
+    if is_shared or not others:
+        return None
+    if set(others) == {entry.source}:
+        return "its distribution offers the name several times"
+    return f"conflict: {', '.join(others)} offers the same name"
 
 
 def _absence(entry: Entry) -> str | None:

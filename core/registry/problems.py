@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from cenote.errors import PluginConflict, PluginError
-from cenote.registry.entry import Entry
+from cenote.registry.entry import ARCHITECTURES, Entry
 
 __all__ = ["broken", "cause_of", "conflict", "is_ctrl_c"]
 
@@ -21,6 +21,9 @@ def conflict(what: str, offers: Sequence[Entry], advice: str) -> PluginConflict:
     """
     entries = sorted(offers, key=lambda entry: (entry.distribution, entry.version))
     sources = list(dict.fromkeys(entry.source for entry in entries))
+    if len(sources) == 1 and entries[0].group != ARCHITECTURES:  # of specs, one may well offer several
+        text = f"{sources[0]} offers {what} {len(entries)} times. Take all but one of its entry points out."
+        return PluginConflict(text, plugin=entries[0].name, distribution=entries[0].distribution)
     subject = "Two installed distributions offer" if len(sources) == 2 else "Several installed plugins offer"
     text = f"{subject} {what}: {' and '.join(sources)}. {advice.format(entries[0].distribution)}."
     return PluginConflict(text, plugin=entries[0].name, distribution=entries[0].distribution)

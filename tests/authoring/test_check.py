@@ -167,3 +167,12 @@ def test_an_operator_without_a_reference_is_noted(site):
     assert site.faults("cenote-fast") == []
     notes = [(item.outcome, item.text) for item in site.check("cenote-fast") if item.check == "operator"]
     assert notes == [("not run", "there is no operator 'nowhere' with a reference; a new one needs nowhere:reference")]
+
+
+def test_what_belongs_to_a_built_in_is_told(site):
+    source = spec().replace("AcmeModel", "BertModel").replace('"acme"', '"transformers-encoder"')
+    site.install("cenote-bad", {ARCHITECTURES: {"BertModel": "bad:SPEC"}}, {"bad": source, **ADAPTER})
+    told = "a built-in is called 'transformers-encoder' too; choose another name"
+    assert site.faults("cenote-bad") == [("architectures/BertModel", "spec name", told)]
+    notes = [item.text for item in site.check("cenote-bad") if item.check == "markers"]
+    assert notes == ["BertModel has a built-in; without markers this spec is taken where --adapter names it"]

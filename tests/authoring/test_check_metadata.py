@@ -128,3 +128,8 @@ def test_all_plugins_are_meant_where_none_is_named_but_not_cenote_itself(site):
     assert "cenote-good" in names
     assert "cenote" not in names
     assert "pytest" not in names
+
+
+def test_a_name_that_is_offered_twice_is_told(site):
+    site.install("cenote-twice", {"cenote.commands": {"aa": "one:run\naa = one:walk"}}, {"one": "run = walk = print"})
+    assert ("commands/aa", "name") in [(subject, check) for subject, check, _ in site.faults("cenote-twice")]

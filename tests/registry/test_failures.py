@@ -287,3 +287,14 @@ def test_a_spec_that_hangs_does_not_keep_its_name_from_a_deny_list(make_module, 
     registry = Registry([slow], environment={"CENOTE_DISABLE_PLUGINS": "perhaps-its-name"})
     assert registry.entries("cenote.architectures") == {}  # it would be allowed under that name, once it ends
     assert [found.reason for found in registry.rejections()] == ["its import did not end in time"]
+
+
+def test_a_name_that_one_distribution_offers_twice_is_no_conflict_with_itself():
+    twice = [bad(value="math:sqrt"), bad(value="math:floor")]
+    registry = Registry(twice, environment={})
+    with pytest.raises(PluginConflict) as caught:
+        registry.get(COMMANDS, "bad")
+    assert str(caught.value) == (
+        "cenote-bad 1.0 offers cenote.commands 'bad' 2 times. Take all but one of its entry points out."
+    )
+    assert {row.detail for row in list_plugins(registry)} == {"its distribution offers the name several times"}

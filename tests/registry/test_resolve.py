@@ -9,6 +9,7 @@ import pytest
 
 from cenote.errors import InvalidRequest, PluginConflict, PluginError, PluginIncompatible, UnknownPlugin
 from cenote.registry import API_VERSION, ArchitectureSpec, Registry, load_adapter, resolve_adapter
+from cenote.registry.candidates import check_spec
 
 GROUP = "cenote.architectures"
 PLAIN = ArchitectureSpec(
@@ -229,3 +230,28 @@ def test_the_interface_version_is_checked_again_when_the_adapter_is_loaded(make_
     resolved = replace(resolve(registry, make_facts()), spec=replace(PLAIN, api_version=99))
     with pytest.raises(PluginIncompatible):
         load_adapter(resolved, registry)
+
+
+@pytest.mark.parametrize("name", ["usurper", "plain"])
+def test_a_plugin_does_not_keep_a_built_in_from_its_models(make_facts, caplog, name):
+    registry = registry_of(cenote=PLAIN, rival=replace(PLAIN, name=name, adapter="rivals:Own"))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert resolve(registry, make_facts()).distribution == "cenote"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Spec {name!r} of rival 1.0 is passed over for 'XLMRobertaModel', which a built-in fits as well. "
+        "Choose it with --adapter rival, or give it a marker."
+    ]
+    assert resolve(registry, make_facts(), adapter="plain").distribution == "cenote"
+    assert resolve(registry, make_facts(), adapter="rival").distribution == "rival"
+
+
+def test_specs_of_one_name_are_told_apart_by_distribution(make_facts):
+    registry = registry_of(one=PLAIN, rival=replace(PLAIN, adapter="rivals:Own"))
+    with pytest.raises(PluginConflict, match=r"Choose one with --adapter one\.$"):
+        resolve(registry, make_facts())
+
+
+def test_a_marker_that_every_checkpoint_has_is_none():
+    with pytest.raises(ValueError, match="it holds of every checkpoint"):
+        check_spec(replace(PLAIN, markers=("file:config.json",)))
