@@ -166,11 +166,15 @@ def markdown(node: ast.Module | ast.ClassDef | _Function) -> str:
     for block in re.split(r"\n\s*\n", inspect.cleandoc(ast.get_docstring(node, clean=False) or "")):
         found = _SECTION.fullmatch(block.partition("\n")[0])
         if found is None:
-            parts.append(filled(block))
+            parts.append(_list(block) if block.startswith("- ") else filled(block))
             continue
         heading, body = found[1], block.partition("\n")[2]
         parts.append(f"*{heading}*\n\n{_items(body)}" if _ITEM.match(body) else f"*{heading}* {filled(body)}")
     return "\n\n".join(part for part in parts if part)
+
+
+def _list(block: str) -> str:
+    return "\n".join(f"* {filled(item, '  ')}" for item in re.split(r"(?:^|\n)- ", block)[1:])
 
 
 def _items(body: str) -> str:
