@@ -15,6 +15,7 @@ from cenote.authoring.findings import Finding
 from cenote.cli.group import COMMANDS
 from cenote.cli.table import BUILT_IN
 from cenote.cli.terminal import printable
+from cenote.outputs.codecs import CODECS, PLAIN
 
 __all__ = ["check"]
 
@@ -39,7 +40,10 @@ def check(
     The code of plugins runs in processes of its own. The exit code is 1 where a check failed.
     """
     found = check_distributions(
-        distributions or (), seconds=seconds, conformance=conformance, reserved={COMMANDS: frozenset(BUILT_IN)}
+        distributions or (),
+        seconds=seconds,
+        conformance=conformance,
+        reserved={COMMANDS: frozenset(BUILT_IN), CODECS: frozenset({PLAIN})},
     )
     findings = list(found) if as_json else _print(found)
     if as_json:

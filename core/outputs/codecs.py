@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     Numbers: TypeAlias = np.ndarray[Any, Any]
 
-__all__ = ["PLAIN", "Codec", "OutputCodec", "check_codec", "codec_names", "find_codec", "is_foreign"]
+__all__ = ["CODECS", "PLAIN", "Codec", "OutputCodec", "check_codec", "codec_names", "find_codec", "is_foreign"]
 
 _log = logging.getLogger(__name__)
 
 #: The precision that needs no codec, and that none can replace.
 PLAIN = "float32"
-_GROUP = "cenote.output_codecs"
+#: Entry-point group of codecs.
+CODECS = "cenote.output_codecs"
 #: Bytes of a number that clients can read.
 _SIZES = (1, 2, 4, 8)
 
@@ -60,14 +61,14 @@ def check_codec(value: Any) -> None:
 
 def codec_names() -> tuple[str, ...]:
     """Return the precisions that requests may name: float32 and the installed codecs."""
-    return (PLAIN, *(name for name in default_registry().names(_GROUP) if name != PLAIN))
+    return (PLAIN, *(name for name in default_registry().names(CODECS) if name != PLAIN))
 
 
 def is_foreign(name: str) -> bool:
     """Tell whether a precision comes from another distribution than cenote, so that nobody knows how long it takes."""
     if name == PLAIN:
         return False
-    offers = default_registry().entries(_GROUP).get(name, ())
+    offers = default_registry().entries(CODECS).get(name, ())
     return any(canonical_name(entry.distribution) != BUILT_IN_DISTRIBUTION for entry in offers)
 
 
@@ -79,13 +80,13 @@ def find_codec(name: str, param: str = "output_dtype") -> Codec:
         CodecError: what has the name does not load, or two distributions have it.
     """
     registry = default_registry()
-    offers = registry.entries(_GROUP).get(name, ()) if isinstance(name, str) else ()
+    offers = registry.entries(CODECS).get(name, ()) if isinstance(name, str) else ()
     if not offers or name == PLAIN:
         known = ", ".join(codec_names())
         raise InvalidRequest(f"{param} is {name!r:.80}; it must be one of {known}.", param=param)
     entry = offers[0]
     try:
-        codec = registry.get(_GROUP, name)  # which checks it by `check_codec`
+        codec = registry.get(CODECS, name)  # which checks it by `check_codec`
     except PluginConflict as exc:
         raise CodecError(str(exc), plugin=name, distribution=entry.distribution) from exc
     except PluginError as exc:

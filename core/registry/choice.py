@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cenote.registry.entry import BUILT_IN_DISTRIBUTION, canonical_name
 from cenote.registry.points import SHORT_NAMES
 from cenote.registry.selection import Selection, WordList, split_words
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from cenote.config.plugins import PluginFile
 
 __all__ = ["Choice", "Flags", "read_choice"]
+
+_log = logging.getLogger(__name__)
 
 _ALLOW, _DENY, _FILE = "CENOTE_PLUGINS", "CENOTE_DISABLE_PLUGINS", "CENOTE_PLUGIN_CONFIG"
 
@@ -56,6 +60,9 @@ def read_choice(flags: Flags, environment: Mapping[str, str]) -> Choice:
         if file.allow is not None:
             allow.append((f"'allow' in {file.name}", file.allow))
         deny.append((f"'deny' in {file.name}", file.deny))
+    for source, words in deny:
+        if BUILT_IN_DISTRIBUTION in map(canonical_name, words):
+            _log.warning("%s: cenote cannot be switched off as a whole; name what shall not take part.", source)
     allowed = tuple(WordList(source, words) for source, words in allow)
     return Choice(Selection(allowed, tuple(WordList(source, words) for source, words in deny if words)), file)
 

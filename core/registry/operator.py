@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cenote.errors import PluginError, UnknownPlugin
+from cenote.errors import InvalidRequest, PluginError, UnknownPlugin
 from cenote.registry.candidates import GROUP, Candidate, check_api_version, check_spec
 from cenote.registry.entry import Entry
 from cenote.registry.loader import check_usable
+from cenote.registry.names import nearest
 from cenote.registry.patience import PatientLoader
-from cenote.registry.points import point_of
+from cenote.registry.points import FOREIGN, point_of, short_name
 from cenote.registry.problems import conflict
 from cenote.registry.selection import WordList
 from cenote.registry.store import Registry, default_registry
 
 __all__ = ["check_required", "plugin_settings"]
+
+if TYPE_CHECKING:
+    from cenote.config.plugins import PluginFile
 
 #: Seconds to wait for the module of a plugin that is no spec: it may import torch.
 _PATIENCE = 60.0
@@ -39,7 +43,9 @@ def plugin_settings(name: str, registry: Registry | None = None) -> Mapping[str,
 
 
 def check_required(registry: Registry | None = None) -> None:
-    """Make sure that every plugin works that the operator's file requires; each is imported and checked.
+    """Make sure that every plugin works that the operator's file requires, and that its settings are of some plugin.
+
+    What is required is imported and checked.
 
     A word of `required` is like one of the other lists, and all that it names must work. Adapters are not imported: the
     model that needs one does that.
@@ -49,15 +55,30 @@ def check_required(registry: Registry | None = None) -> None:
         PluginIncompatible: it needs another version of cenote.
         PluginConflict: two distributions offer the name.
         PluginError: it cannot be imported, or is not what its group wants.
+        InvalidRequest: there are settings for what nothing installed is called.
     """
     registry = default_registry() if registry is None else registry
     file = registry.choice().file
+    if file is not None and file.settings:
+        _check_settings(registry, file)
     for word in () if file is None else file.required:
         try:
             _check_word(registry, word)
         except PluginError as exc:
             text = f"{word!r} is required by {file.name if file else ''}: {exc}"
             raise type(exc)(text, plugin=exc.plugin, distribution=exc.distribution) from exc
+
+
+def _check_settings(registry: Registry, file: PluginFile) -> None:
+    known = {f"{short_name(found.entry.group)}/{found.entry.name}" for found in registry.rejections()}
+    for group in registry.groups():
+        # IO processors of other programs have their settings where all of them have.
+        word = "io_processors" if group in FOREIGN else short_name(group)
+        known |= {f"{word}/{name}" for name in registry.entries(group)}
+    for name in file.settings:
+        if name not in known:
+            text = f"{file.name} has settings for {name!r}, but nothing installed is called so. "
+            raise InvalidRequest(f"{text}Installed: {nearest(name, known)}.", param=name)
 
 
 def _check_word(registry: Registry, word: str) -> None:

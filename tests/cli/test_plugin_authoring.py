@@ -108,3 +108,10 @@ def test_why_fails_where_nothing_serves_it(site):
     assert finished.returncode == 1
     assert "pip install cenote-colbert" in finished.stdout
     assert site.cenote("plugins", "why", "no-such-thing").returncode == 2
+
+
+def test_the_precision_that_no_codec_can_replace_is_told(site):
+    codec = "class Codec:\n    def encode(self, rows, param):\n        return rows\nCODEC = Codec()"
+    site.install("cenote-plain", "1", {"cenote.output_codecs": {"float32": "plain:CODEC"}}, {"plain": codec})
+    finished = site.cenote("plugins", "check", "--no-conformance", "cenote-plain")
+    assert "output_codecs/float32: name: the name belongs to a built-in" in finished.stdout

@@ -253,3 +253,24 @@ def test_a_required_plugin_that_does_not_work_is_an_error(write, make_module, wo
         check_required(required(write, words, *more, lists=lists))
     assert type(caught.value) is kind
     assert str(caught.value) == f"{words[2:-2]!r} is required by plugins.toml: {text}"
+
+
+def test_settings_for_what_is_not_installed_end_the_start(tmp_path):
+    file = tmp_path / "plugins.toml"
+    entries = [Entry("cenote.io_processors", "acme-io-processor", "acme:P", "cenote-acme", "1")]
+    choices = {"CENOTE_PLUGIN_CONFIG": str(file)}
+    for name in ("io_processors/acme-io-processr", "routes/none"):
+        file.write_text(f'[settings."{name}"]\npages = 1')
+        with pytest.raises(InvalidRequest, match=f"plugins.toml has settings for '{name}', but nothing installed is"):
+            check_required(Registry(entries, environment=choices))
+    file.write_text('[settings."io_processors/acme-io-processor"]\npages = 1')
+    check_required(Registry(entries, environment=choices))
+    check_required(Registry(entries, environment={**choices, "CENOTE_DISABLE_PLUGINS": "cenote-acme"}))
+
+
+def test_switching_cenote_off_is_warned_about(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert "mean" in taking_part(disable_plugins="Cenote")
+    assert caplog.records[0].getMessage() == (
+        "--disable-plugins: cenote cannot be switched off as a whole; name what shall not take part."
+    )
