@@ -179,8 +179,8 @@ def vision_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seer(vision_folder: Path) -> Iterator[LLM]:
-    """A model that sees, by an adapter of the tests."""
+def seeing_folder(vision_folder: Path) -> Iterator[Path]:
+    """A checkpoint of a model that sees, while an adapter of the tests can load it."""
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(Path(__file__).parent)
     spec = ArchitectureSpec(
@@ -191,10 +191,16 @@ def seer(vision_folder: Path) -> Iterator[LLM]:
         modalities=("image",),
     )
     take_back = default_registry().register("cenote.architectures", "CLIPVisionModel", spec)
-    with LLM(str(vision_folder), io_processor_plugin="pdf-pages") as llm:
-        yield llm
+    yield vision_folder
     take_back()
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def seer(seeing_folder: Path) -> Iterator[LLM]:
+    """The model."""
+    with LLM(str(seeing_folder), io_processor_plugin="pdf-pages") as llm:
+        yield llm
 
 
 @pytest.fixture(scope="session")

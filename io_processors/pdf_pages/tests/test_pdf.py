@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -186,10 +188,59 @@ def test_a_process_knows_no_secrets_of_the_host(pdf_of: PdfOf, monkeypatch: pyte
     files.close()
 
 
-def test_the_process_does_not_outlive_its_owner(pdf_of: PdfOf) -> None:
-    process = PdfProcesses(seconds=60, memory=1024**3)
-    read(process, pdf_of("text"))
-    finalizer = process._all[0]._end
-    del process
-    assert finalizer is not None
-    assert not finalizer.alive
+def is_gone(pid: int) -> bool:
+    facts = Path(f"/proc/{pid}/stat")
+    try:  # in a container nobody may collect what has ended: it stays as a zombie
+        return facts.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_the_process_ends_with_its_owner_and_when_it_is_closed(pdf_of: PdfOf) -> None:
+    for is_closed in (False, True):
+        files = PdfProcesses(seconds=60, memory=1024**3)
+        read(files, pdf_of("text"))
+        pid = pid_of(files)
+        assert not is_gone(pid)
+        if is_closed:
+            files.close()
+        else:
+            del files
+        with pytest.raises(ProcessLookupError):  # it is collected, too
+            os.kill(pid, 0)
+
+
+#: Has a file open until it is killed; argv: the file.
+_OWNER = """
+import sys
+from cenote_pdf_pages.isolated import PdfProcesses
+files = PdfProcesses(seconds=60, memory=1024**3)
+with files.open(open(sys.argv[1], "rb").read()):
+    print(files._all[0]._process.pid, flush=True)
+    input()
+"""
+
+
+def test_the_process_ends_after_an_owner_that_was_killed(pdf_of: PdfOf, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf_of("text"))
+    command = [sys.executable, "-c", _OWNER, str(tmp_path / "a.pdf")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        assert not is_gone(pid)
+        owner.kill()
+    while not is_gone(pid):
+        time.sleep(0.05)
+
+
+def test_a_process_computes_no_longer_than_a_file_may_take_though_nobody_ends_it(pdf_of: PdfOf) -> None:
+    files = PdfProcesses(seconds=60, memory=1024**3)
+    for _ in range(2):
+        with files.open(pdf_of("text")):
+            limits = (Path("/proc") / str(pid_of(files)) / "limits").read_text()
+            found = re.search(r"^Max cpu time +(\d+)", limits, flags=re.MULTILINE)
+            assert found is not None
+            assert 60 < int(found[1]) < 70
+    files.close()
+    endless = "from cenote_pdf_pages.worker import allow_seconds; allow_seconds(0)\nwhile True: pass"
+    assert subprocess.run([sys.executable, "-c", endless], check=False).returncode == -signal.SIGXCPU

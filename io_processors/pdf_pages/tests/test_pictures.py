@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import threading
+import warnings
 import zlib
 from typing import Any
 
@@ -139,8 +140,22 @@ def test_a_few_images_are_decoded_at_a_time() -> None:
 
 @pytest.mark.parametrize("size", [(101, 100), (10_000, 10_000), (12_000, 12_000), (50_000, 50_000), (2**31 - 1, 1)])
 def test_what_claims_too_many_pixels_is_not_decoded(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"allowed|cannot be decoded"):
-        opened(png_of_size(*size))
+    """Decoding would fail, and the message be another one: these files have next to no data."""
+    data, claims = png_of_size(*size), f"it has {size[0]} x {size[1]} pixels; 10000 in all are allowed"
+    with pytest.raises(ValueError, match=r"^it is damaged or cut off, and cannot be decoded$"):
+        opened(png_of_size(100, 100))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # as in a server
+        pillow_refuses = size[0] * size[1] > 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        text = "it has more than the 10000 pixels that are allowed" if pillow_refuses else claims
+        with pytest.raises(ValueError, match=f"^{text}$"):
+            opened(data)
+
+
+def test_a_warning_of_pillow_is_no_other_refusal() -> None:
+    """Under `python -W error`, as in these tests, Pillow's warning is an exception."""
+    with pytest.raises(ValueError, match=r"^it has more than the 10000 pixels that are allowed$"):
+        opened(png_of_size(10_000, 10_000))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])

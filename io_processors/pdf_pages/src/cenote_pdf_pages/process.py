@@ -74,6 +74,7 @@ class ReaderProcess:
             TimeoutError: it takes longer than so many seconds.
             ProcessEnded: the file ended a fresh process.
         """
+        order = {**order, "seconds": seconds}
         if self._process is not None and self._process.poll() is None:
             deadline = time.monotonic() + seconds
             with suppress(ProcessEnded):

@@ -12,8 +12,8 @@ class Settings(BaseModel):
 
     Attributes:
         max_documents: documents.
-        max_pages: pages that are embedded, of all documents together.
-        max_bytes: size of one PDF file or image, before it is unpacked.
+        max_pages: pages that are looked at, of all documents together, also those without text.
+        max_bytes: size of one PDF file or image, before it is unpacked; the host has limits of its own.
         max_side: pixels of the longer side of a page; what would be larger is rendered smaller.
         max_pixels: pixels that an image may have before it is made smaller.
         max_dpi: resolution that requests may ask for.

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
 from cenote_pdf_pages.channel import Channel
 from cenote_pdf_pages.pdf import PdfFile
 
-__all__ = ["main"]
+__all__ = ["allow_seconds", "main"]
 
 #: Files that pdfium has open at once, fonts of the system among them.
 _MOST_FILES = 64
@@ -32,6 +33,7 @@ class _Desk:
         match order.pop("do"):
             case "open":
                 self._close()
+                allow_seconds(order["seconds"])
                 self._file = PdfFile(data, order["password"])
                 return {"count": self._file.count}, b""
             case "text" if self._file is not None:
@@ -65,6 +67,17 @@ def main() -> None:
         except ValueError as exc:
             answer, result = {"error": str(exc)}, b""
         channel.send(answer, result)
+
+
+def allow_seconds(seconds: float) -> None:
+    """Let this process compute for so long from now on. The host ends it sooner; but the host may be gone."""
+    try:
+        import resource
+    except ImportError:  # no such limits on this system
+        return
+    most = int(time.process_time() + seconds) + 1  # whole seconds only
+    with suppress(ValueError, OSError):  # the system allows less
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _limit(memory: int) -> None:
