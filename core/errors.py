@@ -17,6 +17,7 @@ __all__ = [
     "NonFiniteResult",
     "PluginConflict",
     "PluginError",
+    "PluginFailure",
     "PluginIncompatible",
     "ProcessorBusy",
     "ProcessorError",
@@ -29,6 +30,7 @@ __all__ = [
     "UnknownArchitecture",
     "UnknownPlugin",
     "UnsupportedTask",
+    "WrongResult",
     "WrongType",
 ]
 
@@ -114,6 +116,14 @@ class PluginIncompatible(PluginError):
     """A plugin made for another version of the plugin API."""
 
 
+class PluginFailure(PluginError):
+    """Code of a plugin that failed while a request was answered; its text may go to clients."""
+
+
+class WrongResult(PluginFailure):
+    """What code of a plugin returned is not what its interface demands, so that none of it can be trusted."""
+
+
 class UnknownPlugin(PluginError, LookupError):
     """A plugin name that nothing installed offers."""
 
@@ -170,11 +180,11 @@ class ProcessorBusy(ProcessorError, QueueFull):
         self.retry_after = retry_after
 
 
-class CodecError(PluginError):
+class CodecError(PluginFailure):
     """An output codec that does not load, failed, or gave what cannot be sent; its text may go to clients."""
 
 
-class ScorerError(PluginError):
+class ScorerError(PluginFailure):
     """A way of scoring that failed, or gave what are no scores; its text may go to clients."""
 
 

@@ -5,16 +5,33 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-__all__ = ["DaemonThreads"]
+__all__ = ["DaemonThreads", "carried"]
 
 T = TypeVar("T")
 
 #: A job: its future, and what to call; None ends a thread.
 _Job = tuple[Future[Any], Callable[[], Any]]
+
+
+def carried(error: BaseException, who: str = "The code that was called") -> Exception:
+    """Return what a future can carry in place of an error that means something else to whoever awaits it.
+
+    No coroutine can be sent a `StopIteration`: who awaits would never wake. A cancellation would be taken for one by
+    the caller. `SystemExit` and `KeyboardInterrupt` of a task end the event loop, and with it the whole server.
+
+    Args:
+        error: what was raised.
+        who: whose error it is, for the text of another one.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration | CancelledError):
+        return error
+    instead = RuntimeError(f"{who} raised {type(error).__name__}.")
+    instead.__cause__ = error
+    return instead
 
 
 class DaemonThreads:
@@ -79,5 +96,5 @@ def _work(jobs: SimpleQueue[_Job | None]) -> None:
         try:
             future.set_result(call())
         except BaseException as exc:
-            future.set_exception(exc)
+            future.set_exception(carried(exc))
         del job, future, call  # an idle thread must not keep the last job's texts, or its engine, alive

@@ -29,6 +29,7 @@ from cenote.engine.worker import Outcome, answer, settle
 from cenote.errors import EngineClosed, InvalidRequest
 from cenote.hooks import BatchDone
 from cenote.hooks.caller import HookCaller
+from cenote.registry.blame import Blame
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
@@ -49,6 +50,7 @@ class Engine:
         *,
         name: str = "",
         hooks: HookCaller | None = None,
+        blame: Blame | None = None,
     ) -> None:
         """Make an engine; nothing runs yet.
 
@@ -58,10 +60,12 @@ class Engine:
             device: torch device string.
             name: of the model, for those who hear of batches.
             hooks: who hears of them.
+            blame: whom errors of the model name.
         """
         self.model = model
         self.hooks = hooks or HookCaller()
         self._name = name
+        self._blame = blame
         self._device = device
         self._budget = config.max_num_batched_tokens or _DEFAULT_BUDGET.get(device.split(":")[0], 2048)
         self._config = config
@@ -221,7 +225,7 @@ class Engine:
             begin = time.perf_counter()
             for clock in clocks:
                 clock.note_start(begin)
-            outcomes, forwards = answer(self.model, batch, self._device)
+            outcomes, forwards = answer(self.model, batch, self._device, self._blame)
             end = time.perf_counter()
             for clock in clocks:
                 clock.note_end(end)

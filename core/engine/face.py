@@ -69,7 +69,14 @@ class EngineFace(LoraFace, ProcessorFace):
         adapter = self._loaded.adapter
         names = (adapter.architecture,) if adapter else ()  # a loader of one's own may have none
         self.default_task = default_task(supported, self.config.pooler_config.task, architectures=names)
-        self.engine = Engine(self._loaded.model, self.config, self._loaded.device, name=self.model, hooks=self.hooks)
+        self.engine = Engine(
+            self._loaded.model,
+            self.config,
+            self._loaded.device,
+            name=self.model,
+            hooks=self.hooks,
+            blame=self._loaded.blame,
+        )
         self._note_lora_modules()
         # Threads keep the engine alive, not this object: when nobody holds it any more, stop them.
         # None may wait for the batch under way: they may be dropped in an event loop.

@@ -14,7 +14,10 @@ from cenote.config import EngineConfig
 from cenote.engine.facts import model_facts
 from cenote.errors import InvalidRequest
 from cenote.hooks import ModelLoaded
+from cenote.kernels import check_forced_kernels
 from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
+from cenote.registry.blame import Blame
+from cenote.registry.entry import BUILT_IN_DISTRIBUTION, canonical_name
 
 __all__ = ["LoadedModel", "choose_device", "load_model"]
 
@@ -44,6 +47,15 @@ class LoadedModel:
     def report(self) -> dict[str, str]:
         """Say what was resolved, and from where."""
         return {"model": self.name, **self.facts}
+
+    @property
+    def blame(self) -> Blame | None:
+        """Return whom errors of the model name: the plugin that its adapter comes from."""
+        adapter = self.adapter  # a loader of one's own may have none
+        if not adapter or canonical_name(adapter.distribution) == BUILT_IN_DISTRIBUTION:
+            return None
+        source = f"{adapter.distribution} {adapter.version}".rstrip()
+        return Blame(f"The adapter {adapter.spec.name!r} of {source}", adapter.spec.name, adapter.distribution)
 
     def event(self, seconds: float) -> ModelLoaded:
         """Return what plugins are told once the model was loaded in so many seconds."""
@@ -127,8 +139,9 @@ def load_model(config: EngineConfig) -> LoadedModel:
     Raises:
         CheckpointError: the checkpoint is missing, broken or incomplete.
         UnknownArchitecture: no adapter fits.
-        PluginError: the chosen adapter cannot be imported.
+        PluginError: the chosen adapter cannot be imported, or a kernel that CENOTE_KERNELS names.
     """
+    check_forced_kernels()
     source, name = config.model, config.model
     if source is None:
         chosen = find_default_model()

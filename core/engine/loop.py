@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from cenote.engine.core import Engine
 from cenote.errors import EngineClosed
+from cenote.threads import carried
 
 __all__ = ["ComputeLoop"]
 
@@ -122,7 +123,7 @@ def _do(future: Future[Any], function: Callable[..., Any], arguments: tuple[Any,
     try:
         future.set_result(function(*arguments))
     except BaseException as exc:
-        future.set_exception(exc)
+        future.set_exception(carried(exc))
 
 
 def _take_turn(engines: deque[Engine]) -> None:

@@ -1,7 +1,7 @@
 """Choose an implementation of an operator for a device, and say why.
 
 Implementations are entry points of the group `cenote.kernels`, named `operator:backend`; a plugin may add a backend of
-an operator of the core, or an operator of its own. Automatic choice falls back and logs each rejection once; a choice
+an operator of the core, or an operator of its own. Automatic choice falls back and logs each rejection; a choice
 forced by `CENOTE_KERNELS` is taken or raises.
 """
 
@@ -13,55 +13,126 @@ from functools import lru_cache
 
 from cenote.errors import PluginError, UnknownPlugin
 from cenote.kernels.base import Kernel
-from cenote.registry import default_registry
+from cenote.kernels.guarded import guarded_kernel
+from cenote.registry import Entry, Registry, default_registry
 
-__all__ = ["OPERATORS", "get_kernel"]
+__all__ = ["OPERATORS", "check_forced_kernels", "get_kernel"]
 
 _log = logging.getLogger(__name__)
 
+_GROUP = "cenote.kernels"
+_VARIABLE = "CENOTE_KERNELS"
 #: Operators of the core.
-OPERATORS = ("varlen_attention", "linear", "segment_pool", "l2_normalize")
-#: Backends in the order they are tried.
-_ORDER = {"cuda": ("triton", "cpu", "reference"), "cpu": ("cpu", "reference")}
+OPERATORS = ("varlen_attention", "linear", "segment_pool", "l2_normalize", "maxsim")
+#: The place of backends whose implementation does not say for which devices it is; the highest is tried first.
+_KNOWN = {"cuda": {"triton": 20, "cpu": 10, "reference": 0}, "cpu": {"cpu": 10, "reference": 0}}
 
 
 @lru_cache(maxsize=64)
-def _select(operator: str, device_type: str, variable: str) -> Kernel:
+def _select(operator: str, device_type: str, variable: str, generation: int) -> Kernel:
+    """Choose; the generation is the registry's, so that nothing is kept that a change of it outdates."""
     registry = default_registry()
     forced = _forced(operator, variable)
     if forced:
         _log.info("%s: backend %s (CENOTE_KERNELS)", operator, forced)
-        return registry.get("cenote.kernels", f"{operator}:{forced}")  # type: ignore[no-any-return]
-    for backend in _ORDER.get(device_type, _ORDER["cpu"]):
+        return _load(registry, f"{operator}:{forced}")
+    offers = registry.entries(_GROUP)
+    names = [name for name in offers if name.startswith(f"{operator}:")]
+    if not names:
+        known = sorted({name.partition(":")[0] for name in offers})
+        raise UnknownPlugin(f"No implementation of operator {operator!r} is installed. Known: {', '.join(known)}.")
+    ranked = sorted(found for name in names if (found := _rank(registry, name, device_type)) is not None)
+    for *_, name in ranked:
         try:
-            kernel: Kernel = registry.get("cenote.kernels", f"{operator}:{backend}")
-        except UnknownPlugin:
-            _log.debug("%s: no backend %s is installed", operator, backend)
-            continue
+            kernel = _load(registry, name)
         except PluginError as exc:
-            _log.warning("%s: backend %s is passed over: %s", operator, backend, exc)
+            _log.warning("%s: backend %s is passed over: %s", operator, name.partition(":")[2], exc)
             continue
-        _log.debug("%s: backend %s for %s", operator, backend, device_type)
+        level = logging.DEBUG if offers[name][0].is_built_in else logging.INFO
+        _log.log(level, "%s: backend %s of %s for %s", operator, name, offers[name][0].source, device_type)
         return kernel
-    known = sorted({name.partition(":")[0] for name in registry.names("cenote.kernels")})
-    raise UnknownPlugin(f"No implementation of operator {operator!r} is installed. Known: {', '.join(known)}.")
+    raise UnknownPlugin(
+        f"No implementation of operator {operator!r} is for the device {device_type!r}, or each is broken. Installed: "
+        f"{', '.join(sorted(names))}. CENOTE_KERNELS=OPERATOR:BACKEND takes one nevertheless."
+    )
+
+
+def _rank(registry: Registry, name: str, device_type: str) -> tuple[bool, int, bool, str] | None:
+    """Return the place of an implementation in the order in which they are tried, or None where it is not for this.
+
+    What says its devices is placed by its own number, with those of the core before it among equals. Of the rest, the
+    known names have their place; a stranger's come after all others, as its name alone does not say that it is meant
+    for everybody who installed it.
+    """
+    entries = registry.entries(_GROUP)[name]
+    built_in = entries[0].is_built_in
+    if not built_in:
+        try:
+            kernel = registry.get(_GROUP, name)
+        except PluginError as exc:
+            _log.warning("backend %s is passed over: %s", name, exc)
+            return None
+        devices = getattr(kernel, "devices", None)
+        if devices is not None:
+            return (False, -getattr(kernel, "priority", 0), True, name) if device_type in devices else None
+    place = _KNOWN.get(device_type, _KNOWN["cpu"]).get(name.partition(":")[2])
+    return None if place is None else (not built_in, -place, not built_in, name)
+
+
+def _load(registry: Registry, name: str) -> Kernel:
+    kernel: Kernel = registry.get(_GROUP, name)
+    entry: Entry = registry.entries(_GROUP)[name][0]
+    return kernel if entry.is_built_in else guarded_kernel(entry, kernel)
+
+
+def _words(variable: str) -> list[str]:
+    return [word for part in variable.split(",") if (word := part.strip())]
 
 
 def _forced(operator: str, variable: str) -> str:
     """Return the backend that the variable names for an operator, if any; `operator:backend` goes before `backend`."""
-    words = [word.strip() for word in variable.split(",")]
+    words = _words(variable)
     own = [word.removeprefix(f"{operator}:") for word in words if word.startswith(f"{operator}:")]
-    return next(iter([*own, *(word for word in words if word and ":" not in word)]), "")
+    return next(iter([*own, *(word for word in words if ":" not in word)]), "")
+
+
+def check_forced_kernels() -> None:
+    """Check the words of `CENOTE_KERNELS`, and import what they name, before anything depends on it.
+
+    A backend without an operator must exist for every operator of the core that no other word names.
+
+    Raises:
+        UnknownPlugin: a word names what is not installed.
+        PluginError: what a word names is broken.
+    """
+    variable, registry = os.environ.get(_VARIABLE, ""), default_registry()
+    wanted = [word for word in _words(variable) if ":" in word]
+    wanted += [f"{operator}:{backend}" for operator in OPERATORS if (backend := _forced(operator, variable))]
+    for name in dict.fromkeys(wanted):
+        if name not in registry.entries(_GROUP):
+            raise _not_installed(registry, name)
+        registry.get(_GROUP, name)
+
+
+def _not_installed(registry: Registry, name: str) -> UnknownPlugin:
+    operator, names = name.partition(":")[0], registry.names(_GROUP)
+    backends = [each.partition(":")[2] for each in names if each.startswith(f"{operator}:")]
+    if backends:
+        hint = f"Installed for {operator}: {', '.join(backends)}."
+    else:
+        hint = f"Installed operators: {', '.join(sorted({each.partition(':')[0] for each in names}))}."
+    reason = "".join(f" {rejection.error()}" for rejection in registry.rejections(_GROUP, name)[:1])
+    return UnknownPlugin(f"CENOTE_KERNELS asks for {name!r}, which is not installed. {hint}{reason}", plugin=name)
 
 
 def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
     """Return the implementation of an operator for a device type (`cpu`, `cuda`).
 
     The variable `CENOTE_KERNELS` names a backend for every operator, such as `reference`, or backends of single ones,
-    such as `segment_pool:acme,varlen_attention:reference`.
+    such as `segment_pool:acme,varlen_attention:reference`. Else the order is that which `Kernel` describes.
 
     Raises:
-        UnknownPlugin: nothing installed offers the operator, or the forced backend.
+        UnknownPlugin: nothing installed offers the operator for the device, or the forced backend.
         PluginError: the forced backend does not import.
     """
-    return _select(operator, device_type, os.environ.get("CENOTE_KERNELS", ""))
+    return _select(operator, device_type, os.environ.get(_VARIABLE, ""), default_registry().generation)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
-from cenote.errors import CenoteError, InvalidRequest, PluginError, UnknownPlugin
-from cenote.media.base import MediaPolicy, check_loader
-from cenote.registry import Registry, default_registry
+from cenote.errors import InvalidRequest, UnknownPlugin
+from cenote.media.base import MediaLoader, MediaPolicy
+from cenote.registry import Entry, Registry, default_registry
+from cenote.registry.blame import Blame
 
 __all__ = ["load_media"]
-
-_log = logging.getLogger(__name__)
 
 _GROUP = "cenote.media_loaders"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}):")
@@ -31,7 +29,7 @@ def load_media(url: str, policy: MediaPolicy, registry: Registry | None = None, 
 
     Raises:
         InvalidRequest: no address, an unknown scheme, not allowed, or it does not work.
-        PluginError: the scheme's loader is broken.
+        PluginError: the scheme's loader is broken. Its text may go to clients where it is a `PluginFailure`.
     """
     try:
         return _load(url, policy, registry or default_registry())
@@ -46,11 +44,11 @@ def _load(url: str, policy: MediaPolicy, registry: Registry) -> bytes:
         raise InvalidRequest("An address of media begins with its scheme, such as 'data:' or 'https:'.")
     scheme = found[1].lower()
     try:
-        loader = registry.get(_GROUP, scheme)
+        loader: MediaLoader = registry.get(_GROUP, scheme)  # which checks it by `check_loader`
     except UnknownPlugin as exc:
         known = ", ".join(f"{name}:" for name in registry.names(_GROUP))
         raise InvalidRequest(f"Addresses of the scheme '{scheme}:' are not loaded here; known: {known}.") from exc
-    data = _call(loader, scheme, url, policy)
+    data = _call(registry.entries(_GROUP)[scheme][0], loader, url, policy)
     if len(data) > policy.max_bytes:
         raise InvalidRequest(f"The medium has more than the {policy.max_bytes} bytes that the operator allows.")
     if not data:
@@ -58,16 +56,10 @@ def _load(url: str, policy: MediaPolicy, registry: Registry) -> bytes:
     return data
 
 
-def _call(loader: object, scheme: str, url: str, policy: MediaPolicy) -> bytes:
+def _call(entry: Entry, loader: MediaLoader, url: str, policy: MediaPolicy) -> bytes:
     """Call a loader, which may be anybody's: what it raises unexpectedly is logged and not shown to clients."""
-    try:
-        check_loader(loader)
-        data = loader.load(url, policy)  # type: ignore[attr-defined]
-        if not isinstance(data, bytes):
-            raise TypeError(f"it returned {type(data).__name__}, not bytes")
-    except CenoteError:
-        raise
-    except Exception as exc:
-        _log.exception("the media loader of %r failed", scheme)
-        raise PluginError(f"The loader of '{scheme}:' addresses failed.", plugin=scheme) from exc
+    blame = Blame.of("media loader", entry)
+    data: object = blame.call(loader.load, url, policy)
+    if not isinstance(data, bytes):
+        raise blame.wrong(f"returned {type(data).__name__}, not bytes")
     return data

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from cenote.errors import WrongResult
 from cenote.poolers.base import Pooler
 from cenote.types import PoolingBatch
 
@@ -30,14 +31,22 @@ class TaskPooler:
         return frozenset(self.poolers)
 
     def __call__(self, hidden: Tensor, batch: PoolingBatch) -> list[dict[str, Tensor]]:
-        """Return one mapping per prompt, holding the tasks that the prompt asked for."""
+        """Return one mapping per prompt, holding the tasks that the prompt asked for.
+
+        Raises:
+            WrongResult: a pooler gives another number of results.
+        """
         results: list[dict[str, Tensor]] = [{} for _ in batch.rows]
         for pooler, tasks in self._tasks_of_poolers():
             indices = [index for index, row in enumerate(batch.rows) if not tasks.isdisjoint(row.tasks)]
             if not indices:
                 continue
             part, rows = _gather(hidden, batch, indices)
-            for index, result in zip(indices, pooler(part, rows), strict=True):
+            found = pooler(part, rows)
+            if len(found) != len(indices):
+                name = type(pooler).__name__
+                raise WrongResult(f"The pooler {name} returned {len(found)} results for {len(indices)} prompts.")
+            for index, result in zip(indices, found, strict=True):
                 results[index].update(result)
         return results
 

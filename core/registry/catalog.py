@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
@@ -19,6 +20,9 @@ from cenote.registry.trace import trace
 __all__ = ["Catalog"]
 
 _log = logging.getLogger(__name__)
+
+#: Numbers of the states of all catalogs of the process.
+_GENERATIONS = itertools.count(1)
 
 
 class Catalog:
@@ -42,6 +46,12 @@ class Catalog:
         self._choice: Choice | None = None
         self._local: list[Entry] = []
         self._warned: set[tuple[str, str]] = set()
+        self._generation = next(_GENERATIONS)
+
+    @property
+    def generation(self) -> int:
+        """A number that no other catalog has and that every change of what takes part replaces."""
+        return self._generation
 
     def index(self) -> Index:
         """Return what takes part and what does not; made on first use and after each change."""
@@ -76,13 +86,14 @@ class Catalog:
         """Apply the flags of the command line in place of those given before."""
         choice = read_choice(flags, self._environment)
         with self._lock:
-            self._flags, self._choice, self._index = flags, choice, None
+            self._flags, self._choice = flags, choice
+            self._changed()
 
     def add(self, entry: Entry) -> None:
         """Add what the running program offers; no list filters it."""
         with self._lock:
             self._local.append(entry)
-            self._index = None
+            self._changed()
 
     def remove(self, entry: Entry) -> bool:
         """Take it back, and tell whether it was there."""
@@ -90,7 +101,7 @@ class Catalog:
             if entry not in self._local:
                 return False
             self._local.remove(entry)
-            self._index = None
+            self._changed()
             return True
 
     def is_local(self, entry: Entry) -> bool:
@@ -100,12 +111,16 @@ class Catalog:
     def refresh(self) -> None:
         """Look again at what is installed and what the operator chose."""
         with self._lock:
-            self._index = self._choice = None
+            self._choice = None
+            self._changed()
             self._warned.clear()
 
     def trace(self, message: str) -> None:
         """Print a decision to standard error when CENOTE_TRACE_PLUGINS is 1."""
         trace(self._environment, message)
+
+    def _changed(self) -> None:
+        self._index, self._generation = None, next(_GENERATIONS)
 
     def _build(self) -> Index:
         # The package is imported already, being the parent of this module, and stands above it: not imported here.

@@ -49,6 +49,11 @@ class Registry:
         """What was imported, and what that raised."""
         return self._loader.record
 
+    @property
+    def generation(self) -> int:
+        """A number that changes with what takes part, for those who keep what they found."""
+        return self._catalog.generation
+
     def names(self, group: str) -> tuple[str, ...]:
         """Return the names of a group that take part, sorted."""
         return tuple(sorted(self.entries(group)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cenote.errors import InvalidRequest, ScorerError
 from cenote.registry import Entry
 from cenote.registry.problems import is_ctrl_c
-from cenote.scoring.base import Pair, ScoreInput, Scorer
+from cenote.scoring.base import Pair, ScoreInput, Scorer, check_scorer_type
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ class GuardedScorer:
             ScorerError: it fails.
         """
         choose = getattr(self._scorer, "by_similarity", None)
-        return self if choose is None else GuardedScorer(self._call(lambda: choose(name)), self._entry)
+        return self if choose is None else GuardedScorer(self._call(lambda: _checked(choose(name))), self._entry)
 
     def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
         """Return what the model must read.
@@ -71,7 +71,11 @@ class GuardedScorer:
             raise self._error(f"returned {type(found).__name__}, not a tensor")
         if found.shape != (len(pairs),):
             raise self._error(f"returned shape {tuple(found.shape)} for {len(pairs)} pairs, not [{len(pairs)}]")
-        return found
+        if not found.is_floating_point():
+            raise self._error(f"returned {str(found.dtype).removeprefix('torch.')} numbers, not floats")
+        if not bool(torch.isfinite(found).all()):
+            raise self._error("returned NaN or infinity")
+        return found.detach().float()
 
     def _call(self, function: Callable[[], T]) -> T:
         try:
@@ -87,3 +91,8 @@ class GuardedScorer:
     def _error(self, what: str) -> ScorerError:
         text = f"The scorer {self._entry.name!r} of {self._entry.source} {what}."
         return ScorerError(text, plugin=self._entry.name, distribution=self._entry.distribution)
+
+
+def _checked(scorer: Scorer) -> Scorer:
+    check_scorer_type(scorer)
+    return scorer

@@ -16,6 +16,7 @@ from cenote.server.auth import KeyBeforeBody, RequireApiKey
 from cenote.server.classify import classify_router
 from cenote.server.cohere import cohere_router
 from cenote.server.cohere_reply import cohere_envelope
+from cenote.server.contained import ContainExits
 from cenote.server.deprecated import WarnOfDeprecated
 from cenote.server.docs import docs_router
 from cenote.server.envelopes import Envelope, ErrorWriter
@@ -108,7 +109,7 @@ def build_app(
         openapi_url=None,  # the framework's own pages need a network, and would have no guard
         dependencies=[Depends(guard)],
         redirect_slashes=False,
-        middleware=[*_middleware(state, errors), _early_key(sets, guard, errors)],
+        middleware=[*_middleware(state, errors), _early_key(sets, guard, errors), Middleware(ContainExits)],
     )
     app.state.cenote = state
     add_error_handlers(app, errors, guard)

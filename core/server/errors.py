@@ -14,17 +14,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cenote.errors import (
     CenoteError,
-    CodecError,
     EngineClosed,
     InvalidRequest,
     ModelNotFound,
     NonFiniteResult,
+    PluginFailure,
     ProcessorError,
     QueueFull,
-    ScorerError,
 )
 from cenote.server.api_error import ApiError, ClientGone
 from cenote.server.auth import RequireApiKey
+from cenote.server.contained import contained
 from cenote.server.envelopes import ErrorWriter
 from cenote.server.text import shorten
 
@@ -39,8 +39,7 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (QueueFull, 429, "TooManyRequestsError"),
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
-    (CodecError, 500, "InternalServerError"),
-    (ScorerError, 500, "InternalServerError"),
+    (PluginFailure, 500, "InternalServerError"),
     (ProcessorError, 500, "InternalServerError"),  # unless it says another status itself
 )
 #: Statuses that an IO processor's error may say.
@@ -126,7 +125,7 @@ class CatchAll:
             await send(message)
 
         try:
-            await self._app(scope, receive, note_start)
+            await contained(self._app(scope, receive, note_start))  # middleware may be anybody's, too
         except ClientGone:
             _log.info("request %s: the client left", _request_id(scope))
         except Exception as exc:

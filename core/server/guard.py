@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive
 
 from cenote.server.api_error import ApiError, ClientGone
+from cenote.server.contained import contained
 from cenote.server.state import ServerState
 
 __all__ = ["run_guarded"]
@@ -26,7 +27,7 @@ async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: Ser
         ApiError: 504 beyond the deadline, 503 when the server stops.
         ClientGone: the client left.
     """
-    job = asyncio.ensure_future(_contained(work))
+    job = asyncio.ensure_future(contained(work))
     gone = asyncio.ensure_future(_disconnected(receive))
     gone.add_done_callback(_collect)
     abort = state.aborted()
@@ -47,16 +48,6 @@ async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: Ser
             job.cancel()
             job.add_done_callback(_collect)
             await asyncio.wait([job], timeout=_PATIENCE)
-
-
-async def _contained(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work`; `sys.exit()` in code of a plugin costs this request, and not the event loop."""
-    try:
-        return await work
-    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
-        raise
-    except BaseException as exc:
-        raise RuntimeError(f"a request raised {type(exc).__name__}") from exc
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -98,7 +98,6 @@ _SEGMENTS = tuple(
 _NORMS = (_rows("7x63", (7, 63)), _rows("1x1", (1, 1)), _rows("0x60", (0, 60)), _rows("130x384", (130, 384)))
 
 
-#: Cases by operator.
 def _linear(name: str, rows: int, size: int, out: int, *, bias: bool, gelu: bool = False) -> KernelCase:
     def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
         tensors = {
@@ -121,9 +120,27 @@ _LINEARS = (
     _linear("too_small_to_prepare", 5, 16, 8, bias=True),
 )
 
+
+def _maxsim(name: str, query: int, lengths: tuple[int, ...], size: int) -> KernelCase:
+    def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
+        shapes = {"query": (query, size), "documents": (sum(lengths), size)}
+        vectors = {key: torch.randn(*shape, generator=generator) for key, shape in shapes.items()}
+        return {key: (value / value.norm(dim=-1, keepdim=True)).to(dtype) for key, value in vectors.items()}
+
+    return KernelCase(name, build, {"lengths": lengths})
+
+
+_MAXSIMS = (
+    _maxsim("one_by_one", 1, (1,), 8),
+    _maxsim("32_by_63_60_1", 32, (63, 60, 1), 128),
+    _maxsim("equal_neighbours", 7, (16, 16, 16, 9, 9), 63),
+)
+
+#: Cases by operator.
 CASES: Mapping[str, tuple[KernelCase, ...]] = {
     "varlen_attention": _ATTENTION,
     "segment_pool": _SEGMENTS,
     "l2_normalize": _NORMS,
     "linear": _LINEARS,
+    "maxsim": _MAXSIMS,
 }

@@ -39,8 +39,16 @@ class TestCpuLinear(KernelConformance):
         return lambda rows, weight, bias, gelu: prepare(weight, bias)(rows, gelu=gelu)
 
 
+class TestReferenceMaxsim(KernelConformance):
+    """It has no other backend yet; the kit's cases must be ones that it can take."""
+
+    operator = "maxsim"
+    backend = "reference"
+
+
 def test_every_operator_has_a_reference_and_cases() -> None:
     registry = default_registry()
+    assert {name.partition(":")[0] for name in registry.names("cenote.kernels")} == set(OPERATORS)
     for operator in OPERATORS:
         assert callable(registry.get("cenote.kernels", f"{operator}:reference"))
         assert CASES[operator]

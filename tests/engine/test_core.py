@@ -17,7 +17,7 @@ import pytest
 from cenote.config import EngineConfig
 from cenote.engine import ComputeLoop, Engine
 from cenote.engine.request import EngineRequest, RequestOptions
-from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull
+from cenote.errors import EngineClosed, InvalidRequest, NonFiniteResult, QueueFull, WrongResult
 from cenote.types import PreparedInput, Prompt
 
 OPTIONS = RequestOptions(task="embed")
@@ -91,7 +91,7 @@ def test_a_bad_request_fails_alone(engine: Engine, plain: ModuleType, poison: st
 def test_a_pooler_that_answers_too_few_fails_its_requests_and_not_the_engine(engine: Engine, model: Any) -> None:
     good = model.pooler
     model.pooler = lambda hidden, batch: []
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(WrongResult, match="returned 0 results for 1 prompts"):
         _value(engine.submit(_inputs((1,)), OPTIONS)[0])
     model.pooler = good
     assert _value(engine.submit(_inputs((2,)), OPTIONS)[0])[0] == 2.0

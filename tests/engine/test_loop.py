@@ -107,22 +107,39 @@ def test_the_end_of_one_engine_leaves_the_others_running(recorder: Recorder, loo
 
 
 def test_an_engine_that_breaks_is_unhealthy_and_leaves_the_others_running(
-    recorder: Recorder, loop: ComputeLoop
+    recorder: Recorder, loop: ComputeLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = recorder.model("one")
-
-    def broken(batch: Any) -> Any:
+    def broken(wait: bool) -> bool:
         raise SystemExit
 
-    model.forward = broken
-    one, two = _engine(model, loop), _engine(recorder.model("two"), loop)
-    with pytest.raises(EngineClosed, match="interrupted"):
+    one, two = _engine(recorder.model("one"), loop), _engine(recorder.model("two"), loop)
+    monkeypatch.setattr(one, "step", broken)
+    with pytest.raises(EngineClosed, match="shut down"):
         _first(_submit(one, 1)[0])
     assert _first(_submit(two, 2)[0]) == 2
     with pytest.raises(EngineClosed):
         _submit(one, 1)
     assert (one.is_healthy, two.is_healthy, loop.is_alive) == (False, True, True)
     two.shutdown()
+
+
+def test_a_model_that_exits_costs_its_request_alone(recorder: Recorder, loop: ComputeLoop) -> None:
+    model, forwards = recorder.model("one"), iter([SystemExit, KeyboardInterrupt])
+    forward = model.forward
+
+    def broken(batch: Any) -> Any:
+        raised = next(forwards, None)
+        if raised is not None:
+            raise raised
+        return forward(batch)
+
+    model.forward = broken
+    engine = _engine(model, loop)
+    for name in ("SystemExit", "KeyboardInterrupt"):
+        with pytest.raises(RuntimeError, match=f"The model raised {name}"):
+            _first(_submit(engine, 1)[0])
+    assert _first(_submit(engine, 2)[0]) == 2
+    engine.shutdown()
 
 
 def test_a_paused_engine_holds_up_nobody(recorder: Recorder, loop: ComputeLoop) -> None:

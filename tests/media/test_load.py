@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import sys
 from typing import Any
 
 import pytest
 
 from cenote.config import EngineConfig
-from cenote.errors import InvalidRequest, PluginError
+from cenote.errors import InvalidRequest, PluginError, PluginFailure
 from cenote.media import MediaPolicy, check_loader, load_media
 from cenote.registry import Registry
 
@@ -102,6 +103,18 @@ def test_a_broken_loader_is_the_servers_fault_and_tells_nothing(loader: object) 
         load_media("s3://bucket/key", NOTHING, registry_with(loader))
     assert "token" not in str(failed.value)
     assert "s3" in str(failed.value)
+
+
+class Leaving:
+    def load(self, url: str, policy: MediaPolicy) -> bytes:
+        return sys.exit(3)
+
+
+def test_a_loader_that_exits_is_named() -> None:
+    registry = Registry((), environment={})
+    registry.register("cenote.media_loaders", "s3", Leaving(), distribution="acme", version="1.2")
+    with pytest.raises(PluginFailure, match=r"^The media loader 's3' of acme 1\.2 failed \(SystemExit\)\.$"):
+        load_media("s3://bucket/key", NOTHING, registry)
 
 
 def test_loaders_are_objects_with_a_method() -> None:

@@ -83,7 +83,7 @@ def test_what_is_no_kernel_is_refused(wrong: Any) -> None:
 
 def test_an_operator_of_a_plugin_is_found_by_the_same_rules(register: Register) -> None:
     register("cenote.kernels", "acme_abs:reference", absolute)
-    assert get_kernel("acme_abs") is absolute
+    assert get_kernel("acme_abs").__name__ == "absolute"
     with pytest.raises(UnknownPlugin, match="'acme_none' is installed"):
         get_kernel("acme_none")
 
@@ -91,5 +91,5 @@ def test_an_operator_of_a_plugin_is_found_by_the_same_rules(register: Register) 
 def test_a_backend_of_one_operator_can_be_forced(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     register("cenote.kernels", "l2_normalize:acme", absolute)
     monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:acme, reference")
-    assert get_kernel("l2_normalize") is absolute
+    assert get_kernel("l2_normalize").__name__ == "absolute"
     assert get_kernel("segment_pool").__module__ == "cenote.kernels.segment_pool.reference"

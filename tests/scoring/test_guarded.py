@@ -73,3 +73,16 @@ def test_a_refusal_of_the_plugin_stays_one() -> None:
 
 def test_what_works_gives_its_scores() -> None:
     assert chosen(Way(lambda: torch.ones(1))).scores([], 1, [(0, 0)]).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [
+        (torch.tensor([1.0, float("nan")]), "returned NaN or infinity"),
+        (torch.tensor([float("inf"), 1.0]), "returned NaN or infinity"),
+        (torch.tensor([1, 2]), "returned int64 numbers, not floats"),
+    ],
+)
+def test_scores_that_are_no_finite_floats_are_refused(scores: Any, text: str) -> None:
+    with pytest.raises(ScorerError, match=text):
+        chosen(Way(lambda: scores)).scores([], 1, [(0, 0), (0, 1)])

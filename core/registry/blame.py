@@ -1,0 +1,65 @@
+"""Calling code of a plugin so that whatever it does wrong is an error that names the plugin."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, Self, TypeVar
+
+from cenote.errors import InvalidRequest, PluginFailure, WrongResult
+from cenote.registry.entry import Entry
+from cenote.registry.problems import is_ctrl_c
+
+__all__ = ["Blame"]
+
+_log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Whom the errors of some code name.
+
+    Attributes:
+        subject: what failed and whose it is, as a sentence begins with it: "The kernel 'a:b' of cenote-acme 1.2".
+        plugin: entry-point name.
+        distribution: name of the distribution that offers it.
+    """
+
+    subject: str
+    plugin: str
+    distribution: str
+
+    @classmethod
+    def of(cls, kind: str, entry: Entry) -> Self:
+        """Name an entry, as what the host calls such a thing."""
+        return cls(f"The {kind} {entry.name!r} of {entry.source}", entry.name, entry.distribution)
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call code of the plugin.
+
+        Raises:
+            InvalidRequest: the plugin refuses the request.
+            PluginFailure: it raised anything else, `SystemExit` included. The log has the cause.
+        """
+        try:
+            return function(*args, **kwargs)
+        except (InvalidRequest, PluginFailure):
+            raise
+        except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
+            if is_ctrl_c(exc):
+                raise
+            raise self.failed(exc) from exc
+
+    def failed(self, cause: BaseException) -> PluginFailure:
+        """Log what the code raised, and return the error for it, which does not repeat a foreign text."""
+        _log.error("%s failed", self.subject, exc_info=cause)
+        text = f"{self.subject} failed ({type(cause).__name__})."
+        return PluginFailure(text, plugin=self.plugin, distribution=self.distribution)
+
+    def wrong(self, what: str) -> WrongResult:
+        """Return the error for a result that breaks the interface, such as "returned 2 rows for 3 prompts"."""
+        return WrongResult(f"{self.subject} {what}.", plugin=self.plugin, distribution=self.distribution)

@@ -1,0 +1,189 @@
+"""Which implementation of an operator is taken, and what one of a plugin may do wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cenote import LLM
+from cenote.errors import InvalidRequest, PluginError, PluginFailure, UnknownPlugin, WrongResult
+from cenote.kernels import check_forced_kernels, get_kernel
+from cenote.kernels.base import check_kernel
+from cenote.registry import default_registry
+from cenote.testing.checkpoints import build_checkpoint
+
+ROWS = torch.eye(3)
+
+Register = Callable[..., Callable[[], None]]
+
+
+def kernel(call: Callable[..., Any] | None = None, **attributes: Any) -> Any:
+    """Return a new kernel with attributes."""
+
+    def acme(rows: Tensor) -> Any:
+        return rows * 2 if call is None else call()
+
+    for name, value in attributes.items():
+        setattr(acme, name, value)
+    return acme
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
+    """Offer kernels for one test."""
+    monkeypatch.delenv("CENOTE_KERNELS", raising=False)
+    undo: list[Callable[[], None]] = []
+
+    def offer(name: str, target: Any) -> Callable[[], None]:
+        undo.append(default_registry().register("cenote.kernels", name, target, distribution="acme", version="1.2"))
+        return undo[-1]
+
+    yield offer
+    for each in undo:
+        each()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "device", "taken"),
+    [
+        ({"devices": ("cpu",), "priority": 11}, "cpu", True),
+        ({"devices": ("xpu", "cpu"), "priority": 11}, "xpu", True),
+        ({"devices": ("cuda",), "priority": 99}, "cpu", False),
+        ({"devices": ("cpu",), "priority": 0}, "cpu", False),  # the reference of the core goes first among equals
+        ({"devices": ("cpu",)}, "cpu", False),
+        ({"priority": 99}, "cpu", False),
+        ({}, "cpu", False),
+    ],
+)
+def test_a_kernel_says_for_which_devices_it_is_and_its_place(
+    attributes: dict[str, Any], device: str, taken: bool, register: Register
+) -> None:
+    register("l2_normalize:acme", kernel(**attributes))
+    assert (get_kernel("l2_normalize", device).__name__ == "acme") is taken
+
+
+@pytest.mark.parametrize("backend", ["triton", "cpu"])
+def test_a_name_that_the_core_knows_is_not_enough_for_a_stranger(backend: str, register: Register) -> None:
+    register(f"l2_normalize:{backend}", kernel())
+    assert get_kernel("l2_normalize", "cuda").__module__ == "cenote.kernels.l2_normalize.reference"
+
+
+def test_a_choice_ends_with_the_registration(register: Register) -> None:
+    before = get_kernel("l2_normalize")
+    undo = register("l2_normalize:acme", kernel(devices=("cpu",), priority=30))
+    assert get_kernel("l2_normalize") is not before
+    undo()
+    assert get_kernel("l2_normalize") is before
+
+
+def test_an_operator_whose_kernels_are_for_other_devices_says_so(register: Register) -> None:
+    register("acme_op:acme", kernel(devices=("cuda",)))
+    with pytest.raises(UnknownPlugin, match=r"'acme_op' is for the device 'cpu'.* Installed: acme_op:acme"):
+        get_kernel("acme_op")
+
+
+def test_one_with_attributes_of_another_kind_is_passed_over(
+    register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
+    register("l2_normalize:acme", kernel(devices="cpu", priority=99))
+    assert get_kernel("l2_normalize").__name__ == "l2_normalize"
+    assert "devices of a kernel is a tuple" in caplog.text
+    with pytest.raises(TypeError, match="priority of a kernel is a whole number"):
+        check_kernel(kernel(priority="high"))
+
+
+def _exit() -> None:
+    sys.exit(3)
+
+
+def _refuse() -> None:
+    raise InvalidRequest("not this")
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "text"),
+    [
+        (_exit, PluginFailure, "failed (SystemExit)"),
+        (lambda: [][1], PluginFailure, "failed (IndexError)"),
+        (lambda: [1], WrongResult, "returned list, not a tensor"),
+        (lambda: ROWS[:2], WrongResult, "returned shape [2, 3], not [3, 3]"),
+        (lambda: ROWS.int(), WrongResult, "returned int32 numbers, not floats"),
+    ],
+)
+def test_what_a_kernel_does_wrong_names_it(
+    call: Any, kind: type[PluginFailure], text: str, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("l2_normalize:bad", kernel(call))
+    monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:bad")
+    with pytest.raises(kind) as caught:
+        get_kernel("l2_normalize")(ROWS)
+    assert str(caught.value) == f"The kernel 'l2_normalize:bad' of acme 1.2 {text}."
+    assert (caught.value.plugin, caught.value.distribution) == ("l2_normalize:bad", "acme")
+
+
+def test_a_refusal_stays_one(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    register("l2_normalize:bad", kernel(_refuse))
+    monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:bad")
+    with pytest.raises(InvalidRequest, match="not this"):
+        get_kernel("l2_normalize")(ROWS)
+
+
+def test_the_shapes_that_are_asked_for_are_those_of_the_reference(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cenote.testing.kernel_cases import CASES
+
+    for operator, cases in CASES.items():
+        reference = default_registry().get("cenote.kernels", f"{operator}:reference")
+        register(f"{operator}:same", reference)
+        monkeypatch.setenv("CENOTE_KERNELS", f"{operator}:same")
+        for case in cases:
+            tensors, options = case.inputs(torch.float32, "cpu")
+            if operator == "linear":
+                product = get_kernel(operator)(tensors.pop("weight"), tensors.pop("bias", options.pop("bias", None)))
+                product(tensors["rows"], **options)
+            else:
+                get_kernel(operator)(**tensors, **options)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("l2_normalize:nope", "'l2_normalize:nope', which is not installed. Installed for l2_normalize: reference."),
+        ("nope:cpu", "'nope:cpu', which is not installed. Installed operators: l2_normalize, linear, maxsim, "),
+        ("cpu", "'l2_normalize:cpu', which is not installed. Installed for l2_normalize: reference."),
+    ],
+)
+def test_words_of_the_variable_are_checked_before_a_model_is_loaded(
+    words: str, text: str, register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", words)
+    with pytest.raises(UnknownPlugin) as caught:
+        LLM(str(tmp_path / "nothing here"))
+    assert text in str(caught.value)
+
+
+def test_a_forced_kernel_that_is_broken_is_found_as_early(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    register("l2_normalize:gone", "no_such_module_anywhere:kernel")
+    monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:gone, reference")
+    with pytest.raises(PluginError, match="no_such_module_anywhere"):
+        check_forced_kernels()
+    monkeypatch.setenv("CENOTE_KERNELS", " reference ,")
+    check_forced_kernels()
+
+
+def test_the_error_of_a_request_names_the_kernel(
+    register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    register("l2_normalize:bad", kernel(_exit))
+    monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:bad")
+    with LLM(str(build_checkpoint("bert", tmp_path))) as llm:
+        (found,) = llm.encode("How deep is the well?", pooling_task="embed")
+    assert found.error is not None
+    assert found.error.message == "The kernel 'l2_normalize:bad' of acme 1.2 failed (SystemExit)."
