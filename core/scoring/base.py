@@ -51,12 +51,17 @@ class Scorer(Protocol):
         ...
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
-        """Return [len(pairs)] float32.
+        """Return [len(pairs)] float32, all finite.
+
+        What a plugin raises here or in `inputs` is an error of the request that names the plugin.
 
         Args:
             results: of the inputs, in their order.
             queries: number of queries.
             pairs: as given to `inputs`.
+
+        Raises:
+            InvalidRequest: these texts cannot be scored; the text goes to the client.
         """
         ...
 
