@@ -79,3 +79,21 @@ def test_nothing_that_routes_and_codecs_raise_ends_the_server(offers: None, star
             answer = client.post("/v1/embeddings", json={"input": "a", "output_dtype": f"rude-{name}"})
             _check(answer, f"The output codec 'rude-{name}' of acme 1.2 failed ({error.__name__}).")
             assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(("input_", "on_error"), [("a", "raise"), (["a", "b"], "item")])
+def test_a_kernel_that_exits_is_named_to_clients(
+    input_: Any, on_error: str, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(rows: Any) -> Any:
+        raise SystemExit(3)
+
+    undo = default_registry().register("cenote.kernels", "l2_normalize:bad", leave, distribution="acme", version="1.2")
+    try:
+        monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:bad")
+        answer = client.post("/v1/embeddings", json={"input": input_, "on_error": on_error})
+    finally:
+        undo()
+        monkeypatch.undo()
+    assert "The kernel 'l2_normalize:bad' of acme 1.2 failed (SystemExit)." in answer.text
+    assert client.post("/v1/embeddings", json={"input": input_}).status_code == 200
