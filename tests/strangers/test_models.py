@@ -105,6 +105,7 @@ def test_the_server_tells_what_takes_part_with_the_fingerprint_of_the_command_li
     told = client.get("/v1/plugins").raise_for_status().json()
     states = {row["kind"]: row["state"] for row in told["data"] if row["distribution"] == "cenote-acme"}
     used = {kind for kind, state in states.items() if state == "active"}
+    used.discard("kernel")  # imported by the first request whose vectors are normalised, to see whether it is for that
     assert used == {"architecture", "convert rule", "pooler", "task", "io processor", "routes", "hooks"}
     assert set(states.values()) == {"active", "discovered"}
     assert told["fingerprint"] == json.loads(installed.cenote("plugins", "list", "--json").stdout)["fingerprint"]
