@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -55,46 +55,59 @@ class DaemonThreads:
         future: Future[T] = Future()
         context = contextvars.copy_context()
         with self._lock:
-            if self._closed is not None:
-                future.set_exception(self._closed())
-                return future
-            self._jobs.put((future, lambda: context.run(call, *arguments)))
-            if self._begun < self._count:
-                thread = threading.Thread(
-                    target=_work, args=(self._jobs,), name=f"{self._name}-{self._begun}", daemon=True
-                )
-                self._begun += 1
-                thread.start()
+            if (refusal := self._refusal()) is not None:
+                future.set_exception(refusal)
+            else:
+                self._jobs.put((future, lambda: context.run(call, *arguments)))
+                self._begin()
         return future
 
     def shutdown(self, error: Callable[[], Exception]) -> None:
         """Let the threads end after what they do; what is queued or comes later fails with an error made for it."""
         with self._lock:
             self._closed = error
-        for future, _ in self._drain():
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error())
+        self._fail_waiting(error)
         for _ in range(self._begun):
             self._jobs.put(None)
 
-    def _drain(self) -> Iterator[_Job]:
-        """Take the jobs that no thread has begun."""
+    def _refusal(self) -> Exception | None:
+        """Return why no call is taken now, or None; the lock is held."""
+        return None if self._closed is None else self._closed()
+
+    def _has_room(self) -> bool:
+        """Tell whether one more thread may begin; the lock is held."""
+        return self._begun < self._count
+
+    def _stays(self, future: Future[Any]) -> bool:
+        """Tell whether the thread of a call that has ended goes on."""
+        return True
+
+    def _begin(self) -> None:
+        """Begin one more thread where there is room; the lock is held."""
+        if self._has_room():
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{self._begun}", daemon=True)
+            self._begun += 1
+            thread.start()
+
+    def _fail_waiting(self, error: Callable[[], Exception]) -> None:
+        """Fail the calls that no thread has begun."""
         while True:
             try:
                 job = self._jobs.get_nowait()
             except Empty:
                 return
-            if job is not None:
-                yield job
+            if job is not None and job[0].set_running_or_notify_cancel():
+                job[0].set_exception(error())
 
-
-def _work(jobs: SimpleQueue[_Job | None]) -> None:
-    while (job := jobs.get()) is not None:
-        future, call = job
-        if not future.set_running_or_notify_cancel():
-            continue
-        try:
-            future.set_result(call())
-        except BaseException as exc:
-            future.set_exception(carried(exc))
-        del job, future, call  # an idle thread must not keep the last job's texts, or its engine, alive
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, call = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(call())
+            except BaseException as exc:
+                future.set_exception(carried(exc))
+            if not self._stays(future):
+                return
+            del job, future, call  # an idle thread must not keep the last job's texts, or its engine, alive

@@ -42,7 +42,7 @@ class AwaitingCalls:
     async def plain(self, who: LoadedProcessor, function: Callable[..., T], *arguments: Any) -> T:
         """Call in a thread; cancelling takes the call back where no thread has begun it, else gives the thread up."""
         try:
-            result: T = await who.call(function, *arguments)
+            result: T = await who.in_thread(function, *arguments)
         except NoThreadLeft as exc:
             raise lost(who, exc) from exc
         return result

@@ -66,11 +66,7 @@ class LoadedProcessor:
         return f"IO processor {self.name!r} of {self.distribution} {self.version}".rstrip()
 
     async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in the processor's threads; where all are busy, wait."""
-        return await self.call(_contained, function, *arguments)
-
-    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Do the same with a function that raises what a future can hand on; a call that is cancelled is abandoned.
+        """Call a function in the processor's threads; where all are busy, wait. A call that is cancelled is abandoned.
 
         Raises:
             NoThreadLeft: calls that never ended hold all threads.
@@ -82,15 +78,6 @@ class LoadedProcessor:
             if self.threads.abandon(future):
                 _log.error("%s works no more: %d of its calls have not ended", self.subject, self.threads.lost)
             raise
-
-
-def _contained(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except BaseException as exc:
-        if isinstance(exc, Exception) and not isinstance(exc, StopIteration):
-            raise
-        raise RuntimeError(f"{function!r} raised {type(exc).__name__}.") from exc  # a future hands on no such thing
 
 
 def close_processors(processors: Sequence[LoadedProcessor], *, seconds: float = 10.0) -> None:

@@ -19,7 +19,7 @@ from cenote.registry.patience import PatientLoader
 from cenote.registry.points import point_of
 from cenote.registry.problems import conflict
 from cenote.registry.record import LoadRecord
-from cenote.registry.states import DISABLED, Rejection
+from cenote.registry.states import Rejection
 
 __all__ = ["Registry", "default_registry"]
 
@@ -80,10 +80,6 @@ class Registry:
             for rejection in self._catalog.index().rejections
             if group in (None, rejection.entry.group) and name in (None, rejection.entry.name)
         )
-
-    def blocked(self) -> tuple[tuple[Entry, str], ...]:
-        """Return what the operator keeps out, each with the list that does."""
-        return tuple((found.entry, found.detail) for found in self.rejections() if found.state == DISABLED)
 
     def taking_part(self) -> tuple[Entry, ...]:
         """Return what takes part of installed distributions, without what the program registered."""

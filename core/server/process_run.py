@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +64,6 @@ async def infer_processed(request: Request, call: ProcessorCall) -> Any:
     check_role(engine, call.role, (), params)
     stages = Stages(call.model.name, "plugin")
     outputs: list[PoolingRequestOutput] = []
-
-    def keep(found: Sequence[PoolingRequestOutput]) -> None:
-        outputs.extend(found)
-
     work = engine.process(
         call.data,
         processor=call.processor,
@@ -81,7 +76,7 @@ async def infer_processed(request: Request, call: ProcessorCall) -> Any:
         deadline=time.monotonic() + state.config.request_timeout,
         clock=stages.clock,
         observe=state.metrics.processors.observer(call.model.name, call.processor),
-        outputs_seen=keep,
+        outputs_seen=outputs.extend,
         max_items=state.config.max_items_per_request,
     )
     return await measured(request, work, stages, [call.data], outputs_of=lambda answer: outputs)

@@ -303,13 +303,13 @@ def test_a_model_without_processors_says_how_to_get_one(source: str) -> None:
 def test_a_processor_is_closed_once_and_answers_nothing_then(
     offer, source: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    closing = AsyncLLM(source, io_processor_plugin=[offer(Waiting, "closing"), "nothing"])
+    closing = AsyncLLM(source, io_processor_plugin=[offer(Waiting, "closing"), offer(Nothing, "quiet")])
     processor: Any = closing.processor("closing").processor
 
     async def shut_twice() -> None:
         await closing.shutdown()
         await closing.shutdown()
-        await closing.process("x", processor="nothing")
+        await closing.process("x", processor="quiet")
 
     with pytest.raises(EngineClosed):
         asyncio.run(shut_twice())
