@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cenote.errors import CodecError, InvalidRequest, PluginConflict, PluginError
 from cenote.registry import default_registry
+from cenote.registry.blame import Blame
 from cenote.registry.entry import BUILT_IN_DISTRIBUTION, canonical_name
-from cenote.registry.problems import is_ctrl_c
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = np.ndarray[Any, Any]
 
 __all__ = ["CODECS", "PLAIN", "Codec", "OutputCodec", "check_codec", "codec_names", "find_codec", "is_foreign"]
-
-_log = logging.getLogger(__name__)
 
 #: The precision that needs no codec, and that none can replace.
 PLAIN = "float32"
@@ -92,7 +89,7 @@ def find_codec(name: str, param: str = "output_dtype") -> Codec:
     except PluginError as exc:
         text = f"The output codec {name!r} of {entry.source} does not load. The log of this process has the reason."
         raise CodecError(text, plugin=name, distribution=entry.distribution) from exc
-    return Codec(name, entry.distribution, entry.source, codec)
+    return Codec(codec, Blame.of("output codec", entry, CodecError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +97,12 @@ class Codec:
     """An installed codec, and whose it is.
 
     Attributes:
-        name: its name.
-        distribution: who offers it.
-        source: the same, with the version.
         codec: the codec itself.
+        blame: what its errors name.
     """
 
-    name: str
-    distribution: str
-    source: str
     codec: OutputCodec
+    blame: Blame
 
     def encode(self, values: Numbers, param: str) -> Numbers:
         """Encode [..., d] float32 as [..., k] numbers of the machine's byte order.
@@ -120,15 +113,7 @@ class Codec:
         """
         rows = values.reshape(-1, values.shape[-1]).view()
         rows.flags.writeable = False
-        try:
-            coded = self.codec.encode(rows, param)
-        except InvalidRequest:
-            raise
-        except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
-            if is_ctrl_c(exc):
-                raise
-            _log.error("the output codec %r of %s failed", self.name, self.source, exc_info=exc)
-            raise self._error(f"failed ({type(exc).__name__})") from exc
+        coded = self.blame.call(self.codec.encode, rows, param)
         checked = self._checked(coded, len(rows))
         return checked.reshape(*values.shape[:-1], checked.shape[1])
 
@@ -136,17 +121,13 @@ class Codec:
         import numpy as np
 
         if not isinstance(coded, np.ndarray):
-            raise self._error(f"returned {type(coded).__name__}, not a numpy array")
+            raise self.blame.wrong(f"returned {type(coded).__name__}, not a numpy array")
         if coded.ndim != 2 or len(coded) != count or not coded.shape[1]:
-            raise self._error(f"returned shape {coded.shape} for {count} embeddings, not [{count}, k]")
+            raise self.blame.wrong(f"returned shape {coded.shape} for {count} embeddings, not [{count}, k]")
         kind = coded.dtype
         if kind.kind not in "iuf" or kind.itemsize not in _SIZES:
-            raise self._error(f"returned {kind.name} numbers, not integers or floats of at most 8 bytes")
+            raise self.blame.wrong(f"returned {kind.name} numbers, not integers or floats of at most 8 bytes")
         if kind.kind == "f" and not np.isfinite(coded).all():
-            raise self._error("returned NaN or infinity")
+            raise self.blame.wrong("returned NaN or infinity")
         numbers: Numbers = np.ascontiguousarray(coded, kind.newbyteorder("="))
         return numbers if numbers.flags.writeable else numbers.copy()
-
-    def _error(self, what: str) -> CodecError:
-        text = f"The output codec {self.name!r} of {self.source} {what}."
-        return CodecError(text, plugin=self.name, distribution=self.distribution)

@@ -27,16 +27,21 @@ class Blame:
         subject: what failed and whose it is, as a sentence begins with it: "The kernel 'a:b' of cenote-acme 1.2".
         plugin: entry-point name.
         distribution: name of the distribution that offers it.
+        failure: class of the errors for what the code raises.
+        mistake: class of the errors for results that break the interface.
     """
 
     subject: str
     plugin: str
     distribution: str
+    failure: type[PluginFailure] = PluginFailure
+    mistake: type[PluginFailure] = WrongResult
 
     @classmethod
-    def of(cls, kind: str, entry: Entry) -> Self:
-        """Name an entry, as what the host calls such a thing."""
-        return cls(f"The {kind} {entry.name!r} of {entry.source}", entry.name, entry.distribution)
+    def of(cls, kind: str, entry: Entry, error: type[PluginFailure] | None = None) -> Self:
+        """Name an entry, as what the host calls such a thing; `error` is a class for both kinds of errors."""
+        classes = {} if error is None else {"failure": error, "mistake": error}
+        return cls(f"The {kind} {entry.name!r} of {entry.source}", entry.name, entry.distribution, **classes)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call code of the plugin.
@@ -58,8 +63,8 @@ class Blame:
         """Log what the code raised, and return the error for it, which does not repeat a foreign text."""
         _log.error("%s failed", self.subject, exc_info=cause)
         text = f"{self.subject} failed ({type(cause).__name__})."
-        return PluginFailure(text, plugin=self.plugin, distribution=self.distribution)
+        return self.failure(text, plugin=self.plugin, distribution=self.distribution)
 
-    def wrong(self, what: str) -> WrongResult:
+    def wrong(self, what: str) -> PluginFailure:
         """Return the error for a result that breaks the interface, such as "returned 2 rows for 3 prompts"."""
-        return WrongResult(f"{self.subject} {what}.", plugin=self.plugin, distribution=self.distribution)
+        return self.mistake(f"{self.subject} {what}.", plugin=self.plugin, distribution=self.distribution)

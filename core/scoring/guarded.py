@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from cenote.errors import InvalidRequest, ScorerError
+from cenote.errors import ScorerError
 from cenote.registry import Entry
-from cenote.registry.problems import is_ctrl_c
+from cenote.registry.blame import Blame
 from cenote.scoring.base import Pair, ScoreInput, Scorer, check_scorer_type
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["GuardedScorer"]
-
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class GuardedScorer:
@@ -34,6 +29,7 @@ class GuardedScorer:
         self.by_role = scorer.by_role
         self._scorer = scorer
         self._entry = entry
+        self._blame = Blame.of("scorer", entry, ScorerError)
 
     def by_similarity(self, name: str) -> Scorer:
         """Return the way for a similarity; of a plugin that has but one way, itself.
@@ -43,7 +39,7 @@ class GuardedScorer:
             ScorerError: it fails.
         """
         choose = getattr(self._scorer, "by_similarity", None)
-        return self if choose is None else GuardedScorer(self._call(lambda: _checked(choose(name))), self._entry)
+        return self if choose is None else GuardedScorer(self._blame.call(lambda: _checked(choose(name))), self._entry)
 
     def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
         """Return what the model must read.
@@ -52,9 +48,9 @@ class GuardedScorer:
             InvalidRequest: the plugin refuses the texts.
             ScorerError: it fails, or returns something else.
         """
-        found: Any = self._call(lambda: self._scorer.inputs(queries, documents, pairs))
+        found: Any = self._blame.call(self._scorer.inputs, queries, documents, pairs)
         if not isinstance(found, list) or not found or not all(isinstance(item, ScoreInput) for item in found):
-            raise self._error("did not return a list of inputs")
+            raise self._blame.wrong("did not return a list of inputs")
         return found
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
@@ -66,31 +62,16 @@ class GuardedScorer:
         """
         import torch
 
-        found: Any = self._call(lambda: self._scorer.scores(results, queries, pairs))
+        found: Any = self._blame.call(self._scorer.scores, results, queries, pairs)
         if not isinstance(found, torch.Tensor):
-            raise self._error(f"returned {type(found).__name__}, not a tensor")
+            raise self._blame.wrong(f"returned {type(found).__name__}, not a tensor")
         if found.shape != (len(pairs),):
-            raise self._error(f"returned shape {tuple(found.shape)} for {len(pairs)} pairs, not [{len(pairs)}]")
+            raise self._blame.wrong(f"returned shape {tuple(found.shape)} for {len(pairs)} pairs, not [{len(pairs)}]")
         if not found.is_floating_point():
-            raise self._error(f"returned {str(found.dtype).removeprefix('torch.')} numbers, not floats")
+            raise self._blame.wrong(f"returned {str(found.dtype).removeprefix('torch.')} numbers, not floats")
         if not bool(torch.isfinite(found).all()):
-            raise self._error("returned NaN or infinity")
+            raise self._blame.wrong("returned NaN or infinity")
         return found.detach().float()
-
-    def _call(self, function: Callable[[], T]) -> T:
-        try:
-            return function()
-        except InvalidRequest:
-            raise
-        except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
-            if is_ctrl_c(exc):
-                raise
-            _log.error("the scorer %r of %s failed", self._entry.name, self._entry.source, exc_info=exc)
-            raise self._error(f"failed ({type(exc).__name__})") from exc
-
-    def _error(self, what: str) -> ScorerError:
-        text = f"The scorer {self._entry.name!r} of {self._entry.source} {what}."
-        return ScorerError(text, plugin=self._entry.name, distribution=self._entry.distribution)
 
 
 def _checked(scorer: Scorer) -> Scorer:

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from cenote.engine import LLM
+from cenote.errors import CodecError
 from cenote.outputs.codecs import Codec, OutputCodec, check_codec, find_codec
+from cenote.registry.blame import Blame
 from cenote.testing.capabilities import Capable, needs
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.texts import sample_texts
@@ -48,7 +50,9 @@ class OutputCodecConformance(Capable):
         if isinstance(cls.codec, str):
             return find_codec(cls.codec)
         check_codec(cls.codec)
-        return Codec("under-test", "in-process", "in-process", cls.codec)
+        return Codec(
+            cls.codec, Blame("The output codec under test", "under-test", "in-process", CodecError, CodecError)
+        )
 
     def test_each_embedding_becomes_one_row_of_numbers(self, encoder: Codec) -> None:
         for size in self.sizes:
@@ -81,7 +85,7 @@ class OutputCodecConformance(Capable):
         with LLM(str(build_checkpoint("bert", tmp_path))) as model:
             plain, coded = (
                 model.encode(texts, pooling_task="embed", output_dtype=dtype, use_tqdm=False)
-                for dtype in (None, encoder.name)
+                for dtype in (None, encoder.blame.plugin)
             )
         rows = np.stack([output.outputs.data.numpy() for output in plain])
         found = np.stack([np.asarray(output.outputs.data) for output in coded])
