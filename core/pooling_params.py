@@ -28,6 +28,8 @@ class PoolingParams:
         prompt_name: put the model's stored prompt of this name in front of the text.
         prompt: put this text in front; excludes `prompt_name`.
         lora: name of the low-rank adapter that the model runs with; None is the base model.
+        pool_factor: merge the vectors of a document's tokens to about one in so many (late interaction); None or 1
+            keeps all, and queries always keep all.
         extra_kwargs: `max_tokens_per_query`, `max_tokens_per_doc` and `chat_template_kwargs` of scoring.
         normalize: older name of `use_activation`; accepted with a warning, as are `softmax` and `activation`.
 
@@ -44,6 +46,7 @@ class PoolingParams:
     prompt_name: str | None = None
     prompt: str | None = None
     lora: str | None = None
+    pool_factor: int | None = None
     extra_kwargs: Mapping[str, Any] | None = field(default=None, hash=False)
     normalize: InitVar[bool | None] = None
     softmax: InitVar[bool | None] = None
@@ -55,8 +58,10 @@ class PoolingParams:
                 self._take_older(name, value)
         for name in ("task", "prompt_name", "prompt", "lora"):
             self._check(name, str, "a string")
-        for name in ("dimensions", "step_tag_id"):
+        for name in ("dimensions", "step_tag_id", "pool_factor"):
             self._check(name, int, "a whole number")
+        if self.pool_factor is not None and self.pool_factor < 1:
+            raise InvalidRequest(f"pool_factor must be at least 1, not {self.pool_factor}.", param="pool_factor")
         self._check("use_activation", bool, "true or false")
         if self.returned_token_ids is not None:
             object.__setattr__(self, "returned_token_ids", _columns(self.returned_token_ids))

@@ -222,6 +222,9 @@ class PreparedInput:
         truncated_tokens: tokens that truncation removed; a lower bound where the rest was never tokenised.
         spans: [start, end) of the stretches of tokens that are pooled one by one (late chunking); empty: all as one.
         lora: name of the low-rank adapter that the model chose, by the role for example; None: the one of the request.
+        attended: leading tokens that other tokens may attend to; the rest is computed and attends to these only (query
+            expansion of late interaction). None: all.
+        kept: places of the tokens that get a vector of their own from `token_embed`, ascending; None: all.
         media: what the model made of the prompt's media, for its own `forward`; None where there are none. Tokens
             stand for it in `token_ids`, so that batches are measured rightly.
     """
@@ -232,6 +235,8 @@ class PreparedInput:
     truncated_tokens: int = 0
     spans: tuple[tuple[int, int], ...] = ()
     lora: str | None = None
+    attended: int | None = None
+    kept: tuple[int, ...] | None = None
     media: Any = None
 
     def __len__(self) -> int:
@@ -277,6 +282,7 @@ class PoolingRow:
     role: Role | None = None
     token_ids: tuple[int, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+    kept: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

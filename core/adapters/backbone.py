@@ -54,6 +54,7 @@ def pack(
     loras: list[str | None] | None = None,
     roles: list[Role | None] | None = None,
     media: list[Any] | None = None,
+    attended: list[int | None] | None = None,
 ) -> PackedBatch:
     """Lay sequences end to end.
 
@@ -64,8 +65,13 @@ def pack(
         loras: name of each prompt's low-rank adapter, or None.
         roles: what each prompt is for, or None.
         media: what the model made of each prompt's media, or None.
+        attended: leading tokens of each prompt that are attended to; None counts as all.
     """
     lengths = tuple(len(ids) for ids in sequences)
+    key_lengths = lengths
+    if attended is not None:
+        pairs = zip(attended, lengths, strict=True)
+        key_lengths = tuple(length if most is None else most for most, length in pairs)
     types: Tensor | None = None
     if token_type_ids is not None and any(item is not None for item in token_type_ids):
         flat = [
@@ -81,7 +87,7 @@ def pack(
         position_ids=positions.to(device),
         cu_seq_lens_q=ends.to(device=device, dtype=torch.int32),
         lengths=lengths,
-        key_lengths=lengths,
+        key_lengths=key_lengths,
         token_type_ids=types,
         loras=tuple(loras) if loras is not None and any(loras) else (),
         roles=tuple(roles) if roles is not None and any(roles) else (),

@@ -20,6 +20,7 @@ from cenote.engine.vocabulary import token_texts, tokenizer_of
 from cenote.errors import CenoteError, InvalidRequest
 from cenote.hooks.caller import HookCaller
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
+from cenote.poolers import POSITIONS
 from cenote.tasks import check_params, default_task, get_task
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Role, TokenizationOptions
 
@@ -220,7 +221,10 @@ def to_output(
     if isinstance(result, Exception):
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
-        outputs, error = PoolingOutput(result[task], result), None
+        positions = result.get(POSITIONS)
+        by_task = {name: value for name, value in result.items() if name != POSITIONS}
+        places = None if positions is None else positions.tolist()
+        outputs, error = PoolingOutput(result[task], by_task, places), None
     return PoolingRequestOutput(
         request_id=request_id,
         outputs=outputs,

@@ -74,4 +74,5 @@ class EngineRequest:
             role=self.options.role,
             token_ids=self.prompt.token_ids,
             spans=self.prompt.spans,
+            kept=self.prompt.kept,
         )

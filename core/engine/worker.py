@@ -35,6 +35,7 @@ def compute(model: PoolingModel, requests: Sequence[EngineRequest], device: str)
         loras=[request.lora for request in requests],
         roles=[request.options.role for request in requests],
         media=[request.prompt.media for request in requests],
+        attended=[request.prompt.attended for request in requests],
     )
     with torch.inference_mode():
         hidden = model.forward(batch)

@@ -44,10 +44,13 @@ class PoolingOutput:
             `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, `sparse_embed` a
             sparse row [vocabulary size]; empty after an error.
         by_task: every result of the pass by task, `data` among them; empty after an error.
+        positions: of `token_embed`, the place in `prompt_token_ids` of the token that each vector belongs to; None for
+            other tasks.
     """
 
     data: Tensor = field(repr=False)
     by_task: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    positions: list[int] | None = field(default=None, repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PoolingOutput) and self.data.equal(other.data)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cenote.poolers.methods import PoolingMethod
     from cenote.poolers.sequence import SequencePooler, get_method
     from cenote.poolers.step import StepRows, choose_steps
-    from cenote.poolers.token import TokenPooler
+    from cenote.poolers.token import POSITIONS, TokenPooler
 
 _HOMES = {
     "ClassifierHead": "classification",
@@ -23,6 +23,7 @@ _HOMES = {
     "IdentityPooler": "identity",
     "LayerNorm": "heads",
     "Logits": "classification",
+    "POSITIONS": "token",
     "Pooler": "base",
     "PoolingMethod": "methods",
     "SequenceClassifier": "classification",
@@ -36,6 +37,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "POSITIONS",
     "ClassifierHead",
     "Dense",
     "EmbeddingHead",

@@ -35,14 +35,28 @@ class StepRows:
         Raises:
             InvalidRequest: a column that the model does not have.
         """
+        values = self.columns_of(values, row)
+        rows = self.rows_of(row)
+        return values if len(rows) == row.length else values[rows.to(values.device)]
+
+    def columns_of(self, values: Tensor, row: PoolingRow) -> Tensor:
+        """Return [tokens, kept columns] of one prompt's [tokens, columns].
+
+        Raises:
+            InvalidRequest: a column that the model does not have.
+        """
         columns = row.params.returned_token_ids if row.params.returned_token_ids is not None else self.columns
+        if columns is None:
+            return values
+        _check_columns(columns, values.shape[-1])
+        return values[:, list(columns)]
+
+    def rows_of(self, row: PoolingRow) -> Tensor:
+        """Return the places [kept] of one prompt's tokens whose rows are kept, int64."""
         tag = row.params.step_tag_id if row.params.step_tag_id is not None else self.tag_id
-        if columns is not None:
-            _check_columns(columns, values.shape[-1])
-            values = values[:, list(columns)]
-        if tag is not None:
-            values = values[torch.tensor(row.token_ids, device=values.device) == tag]
-        return values
+        if tag is None:
+            return torch.arange(row.length)
+        return (torch.tensor(row.token_ids) == tag).nonzero().flatten()
 
 
 def _check_columns(columns: Collection[int], width: int) -> None:

@@ -19,6 +19,7 @@ PLUGIN = Task(
             "prompt_name",
             "prompt",
             "lora",
+            "pool_factor",
             "extra_kwargs",
         }
     ),

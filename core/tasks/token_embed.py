@@ -10,7 +10,16 @@ TOKEN_EMBED = Task(
     name="token_embed",
     grain="token",
     parameters=frozenset(
-        {"dimensions", "use_activation", "step_tag_id", "returned_token_ids", "prompt_name", "prompt", "lora"}
+        {
+            "dimensions",
+            "use_activation",
+            "step_tag_id",
+            "returned_token_ids",
+            "prompt_name",
+            "prompt",
+            "lora",
+            "pool_factor",
+        }
     ),
     priority=40,
 )
