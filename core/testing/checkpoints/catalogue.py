@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cenote.testing.checkpoints.classifiers import CLASSIFIERS
+from cenote.testing.checkpoints.colbert import COLBERT
 from cenote.testing.checkpoints.cross_encoders import CROSS_ENCODERS
 from cenote.testing.checkpoints.decoders import DECODERS
 from cenote.testing.checkpoints.embedders import EMBEDDERS
@@ -20,7 +21,16 @@ __all__ = ["FAMILIES", "HEADED", "family"]
 #: Names of the plain embedders, one for each kind of backbone, in a fixed order.
 FAMILIES = tuple(entry.name for entry in (*ENCODERS, *DECODERS))
 #: The other families: models with a head, and embedders that differ from the plain ones in their files.
-_OTHERS: tuple[Family, ...] = (*CLASSIFIERS, *CROSS_ENCODERS, *RERANKERS, *REWARDS, *EMBEDDERS, *JINA, *SPARSE)
+_OTHERS: tuple[Family, ...] = (
+    *CLASSIFIERS,
+    *CROSS_ENCODERS,
+    *RERANKERS,
+    *REWARDS,
+    *EMBEDDERS,
+    *JINA,
+    *SPARSE,
+    *COLBERT,
+)
 HEADED = tuple(entry.name for entry in _OTHERS)
 _BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS)}
 

@@ -10,7 +10,7 @@ from cenote.testing.checkpoints.family import Family, Tensors
 from cenote.testing.checkpoints.tokenizer import TinyTokenizer
 from cenote.testing.checkpoints.weights import random_tensor
 
-__all__ = ["JINA"]
+__all__ = ["JINA", "flash_config", "native_flash"]
 
 _INSTRUCTIONS = {
     "retrieval.query": "Represent the query for retrieving evidence documents: ",
@@ -23,11 +23,12 @@ _RANK = 4
 _REMOTE = "jinaai/xlm-roberta-flash-implementation--"
 
 
-def _config(tokenizer: TinyTokenizer) -> dict[str, Any]:
+def flash_config(tokenizer: TinyTokenizer) -> dict[str, Any]:
+    """Return the keys that the configs of jina's XLM-RoBERTa with fused attention share."""
     return {
         "auto_map": {
             "AutoConfig": f"{_REMOTE}configuration_xlm_roberta.XLMRobertaFlashConfig",
-            "AutoModel": f"{_REMOTE}modeling_lora.XLMRobertaLoRA",
+            "AutoModel": f"{_REMOTE}modeling_xlm_roberta.XLMRobertaModel",
             "AutoModelForMaskedLM": f"{_REMOTE}modeling_xlm_roberta.XLMRobertaForMaskedLM",
             "AutoModelForPreTraining": f"{_REMOTE}modeling_xlm_roberta.XLMRobertaForPreTraining",
         },
@@ -42,13 +43,6 @@ def _config(tokenizer: TinyTokenizer) -> dict[str, Any]:
         "initializer_range": 0.02,
         "intermediate_size": 64,
         "layer_norm_eps": 1e-5,
-        "load_trained_adapters": True,
-        "lora_adaptations": list(_INSTRUCTIONS),
-        "lora_alpha": 1,
-        "lora_dropout_p": 0.0,
-        "lora_main_params_trainable": False,
-        "lora_rank": _RANK,
-        "matryoshka_dimensions": [8, 16, 24, 32],
         "max_position_embeddings": 258,
         "num_attention_heads": 4,
         "num_hidden_layers": 2,
@@ -56,7 +50,6 @@ def _config(tokenizer: TinyTokenizer) -> dict[str, Any]:
         "pad_token_id": tokenizer.role("pad_token"),
         "position_embedding_type": "rotary",
         "rotary_emb_base": 20000.0,
-        "task_instructions": _INSTRUCTIONS,
         "torch_dtype": "float32",
         "transformers_version": "4.30.2",
         "truncate_dim": None,
@@ -68,13 +61,30 @@ def _config(tokenizer: TinyTokenizer) -> dict[str, Any]:
     }
 
 
+def _config(tokenizer: TinyTokenizer) -> dict[str, Any]:
+    shared = flash_config(tokenizer)
+    return {
+        **shared,
+        "auto_map": {**shared["auto_map"], "AutoModel": f"{_REMOTE}modeling_lora.XLMRobertaLoRA"},
+        "load_trained_adapters": True,
+        "lora_adaptations": list(_INSTRUCTIONS),
+        "lora_alpha": 1,
+        "lora_dropout_p": 0.0,
+        "lora_main_params_trainable": False,
+        "lora_rank": _RANK,
+        "matryoshka_dimensions": [8, 16, 24, 32],
+        "task_instructions": _INSTRUCTIONS,
+    }
+
+
 _NATIVE = (
     "hidden_act hidden_size intermediate_size layer_norm_eps max_position_embeddings num_attention_heads "
     "num_hidden_layers type_vocab_size vocab_size pad_token_id bos_token_id eos_token_id"
 ).split()
 
 
-def _native(config: dict[str, Any]) -> dict[str, Any]:
+def native_flash(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the entries of transformers' own config for these published keys."""
     rope = {"rope_type": "default", "rope_theta": float(config["rotary_emb_base"])}
     return {key: config[key] for key in _NATIVE} | {"rope_parameters": rope}
 
@@ -118,7 +128,7 @@ JINA = (
         architecture="XLMRobertaModel",
         tokenizer=ENCODER_TOKENIZERS["xlm_roberta"],
         config=_config,
-        native=_native,
+        native=native_flash,
         native_layout=False,
         prefix="roberta.",
         publish=_with_adapters,

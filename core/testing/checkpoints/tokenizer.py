@@ -19,6 +19,9 @@ class TinyTokenizer:
         pipeline: the other entries of `tokenizer.json`: normalizer, pre_tokenizer, post_processor, decoder.
         settings: further entries of `tokenizer_config.json`.
         extra_special: special tokens without a role.
+        truncation: the entry of `tokenizer.json`.
+        padding: the entry of `tokenizer.json`.
+        added: tokens that were added to the finished vocabulary, not special, with the ids that follow it.
     """
 
     model: Mapping[str, Any]
@@ -28,16 +31,18 @@ class TinyTokenizer:
     extra_special: Sequence[str] = ()
     truncation: Mapping[str, Any] | None = None
     padding: Mapping[str, Any] | None = None
+    added: Sequence[str] = ()
     _ids: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         vocab = self.model["vocab"]
         pieces = vocab.items() if isinstance(vocab, dict) else ((piece, i) for i, (piece, _) in enumerate(vocab))
         self._ids.update(pieces)
+        self._ids.update({token: len(self._ids) + index for index, token in enumerate(self.added)})
 
     @property
     def vocab_size(self) -> int:
-        """Tokens in the vocabulary, special ones included."""
+        """Tokens in the vocabulary, special and added ones included."""
         return len(self._ids)
 
     def id(self, token: str) -> int:
@@ -59,12 +64,17 @@ class TinyTokenizer:
 
     def _tokenizer_json(self) -> dict[str, Any]:
         specials = sorted({*self.special.values(), *self.extra_special}, key=self.id)
-        flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+        strip = {"single_word": False, "lstrip": False, "rstrip": False}
+        flags = {**strip, "normalized": False, "special": True}
+        later = {**strip, "normalized": True, "special": False}
         return {
             "version": "1.0",
             "truncation": self.truncation,
             "padding": self.padding,
-            "added_tokens": [{"id": self.id(token), "content": token, **flags} for token in specials],
+            "added_tokens": [
+                *({"id": self.id(token), "content": token, **flags} for token in specials),
+                *({"id": self.id(token), "content": token, **later} for token in self.added),
+            ],
             **self.pipeline,
             "model": self.model,
         }
