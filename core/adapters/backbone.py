@@ -198,7 +198,7 @@ class PaddedBackbone(_TransformersBackbone):
 
     Attributes:
         model: transformers base model with its own attention.
-        pad_token_id: fills the rows; its positions are masked.
+        pad_token_id: fills the rows; its positions are masked, as are those of tokens that are not attended to.
         waste: share of padding that one bucket may hold before it is split; 0 keeps unlike lengths apart.
         most: sequences that one bucket may hold.
     """
@@ -214,7 +214,11 @@ class PaddedBackbone(_TransformersBackbone):
         types = None if batch.token_type_ids is None else batch.token_type_ids.split_with_sizes(list(batch.lengths))
         results: list[Tensor | None] = [None] * len(rows)
         for bucket in self.buckets(batch.lengths):
-            hidden = self._run([rows[i] for i in bucket], None if types is None else [types[i] for i in bucket])
+            hidden = self._run(
+                [rows[i] for i in bucket],
+                [batch.key_lengths[i] for i in bucket],
+                None if types is None else [types[i] for i in bucket],
+            )
             for index, row in zip(bucket, hidden, strict=True):
                 results[index] = row[: batch.lengths[index]]
         return torch.cat([row for row in results if row is not None])
@@ -235,10 +239,11 @@ class PaddedBackbone(_TransformersBackbone):
                 used = lengths[index]
         return groups
 
-    def _run(self, rows: list[Tensor], types: list[Tensor] | None) -> Tensor:
-        """Return [n, longest, hidden] of right-padded rows."""
+    def _run(self, rows: list[Tensor], attended: list[int], types: list[Tensor] | None) -> Tensor:
+        """Return [n, longest, hidden] of right-padded rows, whose leading tokens are attended to."""
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id)
-        mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+        places = torch.arange(ids.shape[1], device=ids.device)
+        mask = (places < torch.tensor(attended, device=ids.device)[:, None]).to(ids.dtype)
         extra: dict[str, Tensor] = {}
         if self._takes_types and types is not None:
             extra["token_type_ids"] = torch.nn.utils.rnn.pad_sequence(types, batch_first=True)

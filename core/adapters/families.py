@@ -26,6 +26,7 @@ class Family:
         reason: why it does not pack.
         positions: position ids count from 0, or start after the padding id (RoBERTa's way).
         rows: which sequences may share a padded batch: any, those of equal length, or none.
+        short_conv: to run packed, its short convolutions are replaced (`short_conv`).
     """
 
     title: str
@@ -33,10 +34,10 @@ class Family:
     reason: str = ""
     positions: Literal["from_zero", "after_padding"] = "from_zero"
     rows: Literal["any", "equal", "single"] = "any"
+    short_conv: bool = False
 
 
 _BIAS = "its relative position bias is computed for one padded sequence and ignores sequence borders"
-_CONV = "its convolution mixes neighbouring sequences"
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
@@ -59,7 +60,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "gemma3_text": Family(title="Gemma 3 (text)"),
         "mpnet": Family(title="MPNet", packs=False, reason=_BIAS, positions="after_padding"),
         "deberta-v2": Family(title="DeBERTa v2 and v3", packs=False, reason=_BIAS),
-        "lfm2": Family(title="LFM2", packs=False, reason=_CONV),
+        "lfm2": Family(title="LFM2", short_conv=True),
+        "lfm2_moe": Family(title="LFM2 MoE", short_conv=True),
+        "lfm3": Family(title="LFM3", short_conv=True),
     }
 )
 

@@ -26,25 +26,33 @@ class Probe:
 
     Attributes:
         sequences: token ids.
+        attended: leading tokens of each that others may attend to; None: all.
         device: where they are run.
     """
 
     sequences: tuple[tuple[int, ...], ...]
+    attended: tuple[int | None, ...]
     device: str
 
     def together(self, backbone: Backbone) -> Tensor:
         """Return the hidden states [T, hidden] of one batch, in float32."""
         with torch.inference_mode():
-            return backbone(pack(list(self.sequences), device=self.device)).float()
+            batch = pack(list(self.sequences), device=self.device, attended=list(self.attended))
+            return backbone(batch).float()
 
     def alone(self, backbone: Backbone, index: int) -> Tensor:
         """Return the hidden states [length, hidden] of one sequence, in float32."""
         with torch.inference_mode():
-            return backbone(pack([self.sequences[index]], device=self.device)).float()
+            batch = pack([self.sequences[index]], device=self.device, attended=[self.attended[index]])
+            return backbone(batch).float()
 
     def only(self, indices: Sequence[int]) -> Probe:
         """Return a probe of some of the sequences."""
-        return Probe(tuple(self.sequences[index] for index in indices), self.device)
+        return Probe(
+            tuple(self.sequences[index] for index in indices),
+            tuple(self.attended[index] for index in indices),
+            self.device,
+        )
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -73,10 +81,16 @@ def vocabulary(model: Any) -> int:
         ) from exc
 
 
-def build_probe(model: Any, max_tokens: int) -> Probe:
+def build_probe(model: Any, max_tokens: int, *, expands: bool = False) -> Probe:
     """Return sequences that a leak would show in.
 
     Neighbours are unlike, one sequence is longer than a sliding window, one is a single token, two are equally long.
+
+    Args:
+        model: transformers base model.
+        max_tokens: longest prompt.
+        expands: sequences follow whose last tokens are not attended to, two of them with tokens that a sliding window
+            keeps from seeing any other.
 
     Raises:
         CheckpointError: the model has no table of token embeddings.
@@ -88,8 +102,12 @@ def build_probe(model: Any, max_tokens: int) -> Probe:
     # The padding id would change the positions that RoBERTa computes for itself.
     rows = config.vocab_size if isinstance(getattr(config, "vocab_size", None), int) else vocabulary(model)
     ordinary = torch.tensor([token for token in range(rows) if token != padding_id(config)])
+    sizes: list[tuple[int, int | None]] = [(9, None), (longest, None), (1, None), (14, None), (9, None)]
+    if expands:
+        sizes += [(9, 3), (longest, 4), (max(longest - 2, 1), 3), (2, 1), (14, 13)]
     sequences = tuple(
         tuple(ordinary[torch.randint(len(ordinary), (min(size, max_tokens),), generator=generator)].tolist())
-        for size in (9, longest, 1, 14, 9)
+        for size, _ in sizes
     )
-    return Probe(sequences, str(model.device))
+    attended = tuple(None if most is None else min(most, max_tokens) for _, most in sizes)
+    return Probe(sequences, attended, str(model.device))

@@ -20,7 +20,8 @@ from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, a
 from cenote.adapters.families import Family
 from cenote.adapters.probes import Probe, build_probe, padding_id, tolerance
 from cenote.adapters.regimes import Wrap, regime_of
-from cenote.errors import CheckpointError
+from cenote.adapters.short_conv import install_short_convs, remove_short_convs
+from cenote.errors import CheckpointError, ShapeError
 
 __all__ = ["choose_execution"]
 
@@ -56,7 +57,9 @@ class _Check:
         return _relative(self.probe.together(backbone), self.expected)
 
 
-def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -> tuple[Backbone, str, Probe]:
+def choose_execution(
+    model: Any, family: Family, wanted: str, max_tokens: int, *, expands: bool = False
+) -> tuple[Backbone, str, Probe]:
     """Return the way to run a model, the reason in words, and the sequences that it was judged by.
 
     Args:
@@ -64,23 +67,20 @@ def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -
         family: what is known of it.
         wanted: `auto`, `packed` (raise where it is not exact) or `padded`.
         max_tokens: longest prompt.
+        expands: prompts may end in tokens that are computed and not attended to; those are compared as well.
 
     Raises:
         CheckpointError: packed was forced and is not exact, the model cannot be run, its weights give NaN, or no way of
             running several sequences, nor one twice, gives equal results.
     """
-    check = _run_alone(model, max_tokens)
+    check = _run_alone(model, max_tokens, expands)
     reason = "padded execution was asked for"
     if wanted == "auto" and not family.packs:
         reason = f"{family.title} does not run packed: {family.reason}"
     elif wanted != "padded":
-        native = model.config._attn_implementation
-        register_packed_attention()
-        model.set_attn_implementation(PACKED_ATTENTION)
-        tried = _try_packed(check, family)
+        tried = _switch_to_packed(check, family)
         if not isinstance(tried, str):
             return tried, "packed and alone gave equal results at load", check.probe
-        model.set_attn_implementation(native)
         reason = tried
     if wanted == "packed":
         raise CheckpointError(f"Packed execution was asked for, and is not exact for this model: {reason}.")
@@ -90,7 +90,7 @@ def choose_execution(model: Any, family: Family, wanted: str, max_tokens: int) -
     return backbone, f"{reason}{note}", check.probe
 
 
-def _run_alone(model: Any, max_tokens: int) -> _Check:
+def _run_alone(model: Any, max_tokens: int, expands: bool) -> _Check:
     """Run the probe one sequence after the other, the first one twice.
 
     Raises:
@@ -98,7 +98,7 @@ def _run_alone(model: Any, max_tokens: int) -> _Check:
     """
     wrap = regime_of(model)
     backbone = wrap(PaddedBackbone(model, padding_id(model.config)))
-    probe = build_probe(model, max_tokens)
+    probe = build_probe(model, max_tokens, expands=expands)
     try:
         probe = _without_single(backbone, probe)
         parts = [probe.alone(backbone, index) for index in range(len(probe.sequences))]
@@ -138,6 +138,22 @@ def _cannot(model: Any, exc: Exception) -> str:
 
 def _relative(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+
+
+def _switch_to_packed(check: _Check, family: Family) -> Backbone | str:
+    """Return a verified packed backbone of a model changed to run so, or why there is none; then it is as it was."""
+    native = check.model.config._attn_implementation
+    register_packed_attention()
+    try:
+        originals = install_short_convs(check.model) if family.short_conv else []
+    except ShapeError as exc:
+        return str(exc)
+    check.model.set_attn_implementation(PACKED_ATTENTION)
+    tried = _try_packed(check, family)
+    if isinstance(tried, str):
+        check.model.set_attn_implementation(native)
+        remove_short_convs(originals)
+    return tried
 
 
 def _try_packed(check: _Check, family: Family) -> Backbone | str:

@@ -85,6 +85,7 @@ def load_stack(
     config: PreTrainedConfig | None = None,
     whole: PreTrainedModel | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    expands: bool = False,
 ) -> TextStack:
     """Load the base model of a checkpoint with its tokenizer, and choose packed or padded execution.
 
@@ -95,6 +96,8 @@ def load_stack(
         whole: a model that is loaded already (`load_backbone` with a class that has a head, or one that an adapter
             filled itself); its base model is run.
         tokenizer: in place of the checkpoint's, for one that transformers cannot read.
+        expands: prompts may end in tokens that are computed and not attended to (`PreparedInput.attended`); the check
+            at load then compares such prompts as well.
 
     Raises:
         CheckpointError: weights or files are missing or do not fit.
@@ -118,7 +121,7 @@ def load_stack(
         model_max_length=tokenizer.model_max_length,
     )
     family = family_of(base.config.model_type)
-    backbone, reason, probe = choose_execution(base, family, options.execution, max_tokens.value)
+    backbone, reason, probe = choose_execution(base, family, options.execution, max_tokens.value, expands=expands)
     layers = prepare_linears(base, lambda: probe.together(backbone))
     rows = vocabulary(base)  # an adapter may wrap the table
     # An embedder is loaded without the base class's own pooling layer; a classifier may need it.

@@ -228,7 +228,7 @@ class TinyBackbone:
 def _tiny_store(kind: str) -> LoraStore:
     model = Tiny(kind)
     model.requires_grad_(False)
-    return LoraStore(model, TinyBackbone(model), Probe(((7, 8, 9), (10,), (11, 12)), "cpu"))
+    return LoraStore(model, TinyBackbone(model), Probe(((7, 8, 9), (10,), (11, 12)), (None, None, None), "cpu"))
 
 
 def _low_rank(size: int = 8) -> LowRank:

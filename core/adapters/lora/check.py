@@ -61,10 +61,12 @@ class AdapterCheck:
                 adapted = self._alone(self.backbone.inner, None)
         plain = self._alone(self.backbone, None)
         # Neighbours of either kind in turn, so that a row given to the wrong one shows.
-        order = [(ids, lora) for ids in self.probe.sequences for lora in (name, None)]
+        pairs = list(zip(self.probe.sequences, self.probe.attended, strict=True))
+        order = [(ids, attended, lora) for ids, attended in pairs for lora in (name, None)]
         with _all_called(name, layers), torch.inference_mode():
-            batch = pack([ids for ids, _ in order], device=self.probe.device, loras=[lora for _, lora in order])
-            found = self.backbone(batch).float().split_with_sizes([len(ids) for ids, _ in order])
+            sequences, attended, loras = (list(column) for column in zip(*order, strict=True))
+            batch = pack(sequences, device=self.probe.device, loras=loras, attended=attended)
+            found = self.backbone(batch).float().split_with_sizes(list(batch.lengths))
         allowed = tolerance(self.model.dtype)
         for kind, rows, expected in (("", found[::2], adapted), (" beside it, without an adapter", found[1::2], plain)):
             difference = float((torch.cat(rows) - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
@@ -77,7 +79,10 @@ class AdapterCheck:
     def _alone(self, backbone: Backbone, name: str | None) -> Tensor:
         """Return the hidden states of the sequences, each run for itself."""
         with torch.inference_mode():
-            runs = [backbone(pack([ids], device=self.probe.device, loras=[name])) for ids in self.probe.sequences]
+            runs = [
+                backbone(pack([ids], device=self.probe.device, loras=[name], attended=[attended]))
+                for ids, attended in zip(self.probe.sequences, self.probe.attended, strict=True)
+            ]
         return torch.cat(runs).float()
 
 
