@@ -1,0 +1,93 @@
+"""Token pooling, against PyLate's own numbers (scripts/pool_golden.py)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cenote.outputs.token_pooling import pool_tokens
+
+_GOLDEN = json.loads((Path(__file__).parent / "token_pooling.json").read_text())
+_CASES = [
+    pytest.param(case["vectors"], int(factor), pooled, id=f"{len(case['vectors'])}x{case['copies']}-by-{factor}")
+    for case in _GOLDEN["cases"]
+    for factor, pooled in case["pooled"].items()
+]
+
+
+def _random(count: int, width: int = 16, seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("given", "factor", "wanted"), _CASES)
+def test_pooled_vectors_and_their_order_are_those_of_pylate(
+    given: list[list[float]], factor: int, wanted: list[list[float]]
+) -> None:
+    rows = np.array(given, np.float32)
+    pooled, groups = pool_tokens(rows, factor)
+    assert pooled.dtype == np.float32
+    np.testing.assert_allclose(pooled, wanted, atol=2e-6)
+    np.testing.assert_allclose(pooled, [rows[group].mean(axis=0) for group in groups], atol=1e-6)
+    assert sorted(row for group in groups for row in group) == list(range(len(rows)))
+    assert all(group == sorted(group) for group in groups)
+
+
+@pytest.mark.parametrize("protected", [0, 1, 3])
+def test_protected_vectors_stay_as_they_are(protected: int) -> None:
+    rows = _random(12)
+    pooled, groups = pool_tokens(rows, 4, protected)
+    assert groups[:protected] == [[row] for row in range(protected)]
+    assert (pooled[:protected] == rows[:protected]).all()
+    assert len(pooled) == len(groups) == protected + (12 - protected) // 4
+
+
+def test_a_large_factor_leaves_the_protected_vector_and_one_mean() -> None:
+    rows = _random(5)
+    pooled, groups = pool_tokens(rows, 10**9)
+    assert groups == [[0], [1, 2, 3, 4]]
+    np.testing.assert_allclose(pooled[1], rows[1:].mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_vectors_stay_as_they_are(count: int) -> None:
+    rows = _random(count)
+    pooled, groups = pool_tokens(rows, 3)
+    assert pooled is rows
+    assert groups == [[row] for row in range(count)]
+
+
+def test_equal_vectors_are_merged_though_rounding_takes_their_distance_below_zero() -> None:
+    rows = np.tile(_random(60, 384), (3, 1))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    pooled, groups = pool_tokens(rows, 3, protected=0)
+    assert np.isfinite(pooled).all()
+    assert sorted(groups) == [[row, row + 60, row + 120] for row in range(60)]
+
+
+def test_the_clusters_of_vectors_of_any_length_are_those_of_their_directions() -> None:
+    rows = _random(60)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    pooled, groups = pool_tokens(rows * 30, 4)
+    assert groups == pool_tokens(unit, 4)[1]
+    np.testing.assert_allclose(pooled, [(rows * 30)[group].mean(axis=0) for group in groups], rtol=1e-5, atol=1e-5)
+
+
+def test_vectors_of_length_zero_are_no_trouble() -> None:
+    rows = _random(9)
+    rows[3:6] = 0
+    pooled, groups = pool_tokens(rows, 2)
+    assert np.isfinite(pooled).all()
+    assert len(pooled) == len(groups) > 1
+
+
+def test_distances_in_blocks_are_those_of_one_product() -> None:
+    from cenote.outputs.token_pooling import _distances
+
+    rows = _random(150, 128)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    wanted = (1 - unit @ unit.T)[np.triu_indices(150, k=1)]
+    np.testing.assert_allclose(_distances(unit), wanted, atol=1e-6)
