@@ -11,7 +11,7 @@ from cenote.engine.async_calls import Caller, CallPart, OnError
 from cenote.engine.async_face import AsyncFace
 from cenote.engine.async_processing import process
 from cenote.engine.observer import CallClock
-from cenote.engine.prompts import with_lora
+from cenote.engine.prompts import with_lora, with_pool_factor
 from cenote.engine.scoring import plan_scores
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import WrongType
@@ -170,11 +170,12 @@ class AsyncLLM(AsyncFace):
         tokenization_kwargs: Mapping[str, Any] | None = None,
         *,
         role: Role | None = None,
+        pool_factor: int | None = None,
     ) -> AsyncIterator[PoolingRequestOutput]:
         """Yield the one result of a prompt.
 
         The task is that of the parameters, else the first of `token_embed`, `token_classify`, `plugin` that the model
-        can do, as in vLLM.
+        can do, as in vLLM. `pool_factor` counts where the parameters have none.
 
         Raises:
             InvalidRequest: the prompt or a parameter is wrong.
@@ -183,7 +184,7 @@ class AsyncLLM(AsyncFace):
         if pooling_params is not None and not isinstance(pooling_params, PoolingParams):
             text = f"pooling_params must be PoolingParams, not {type(pooling_params).__name__}."
             raise WrongType(text, param="pooling_params")
-        params = pooling_params or PoolingParams()
+        params = with_pool_factor(pooling_params or PoolingParams(), pool_factor)
         if lora_request is not None:
             params = with_lora(params, await asyncio.to_thread(self.lora_name, lora_request))
         outputs = await self.run(

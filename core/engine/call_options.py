@@ -27,6 +27,7 @@ class CallOptions(TypedDict, total=False):
     prompt_name: str | None
     prompt: str | None
     lora: str | None
+    pool_factor: int | None
 
 
 class ScoreOptions(TypedDict, total=False):

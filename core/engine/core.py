@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.chunks import run_in_parts
+from cenote.engine.finishing import Finisher
 from cenote.engine.line import Load, WaitingLine
 from cenote.engine.observer import CallClock
 from cenote.engine.rendering import Renderer
@@ -77,6 +78,7 @@ class Engine:
         self._running = 0
         self._tally = Tally()
         self._renderer = Renderer(model, config)
+        self._finisher = Finisher(self._renderer.finish, self._changed)
         self._computing = threading.RLock()
         self._wake: Callable[[], None] = _nobody
         self._lora_versions: Counter[str] = Counter()
@@ -169,8 +171,10 @@ class Engine:
         self._wake()
 
     def cancel(self, requests: Sequence[EngineRequest]) -> None:
-        """Take out of the queue what has not started yet; the rest goes on."""
+        """Take out of the queue what has not started yet; what runs goes on, but is not finished."""
         cancelled = [request for request in requests if request.future.cancel()]
+        for request in requests:
+            request.is_dropped = True
         if cancelled:
             with self._changed:
                 self._line.discard(cancelled)
@@ -240,9 +244,10 @@ class Engine:
             # whoever sees a result also sees it in the counters.
             with self._changed:
                 self._running = 0
+                self._finisher.expect(batch, outcomes)
                 self._changed.notify_all()
             for request, outcome in zip(batch, outcomes, strict=True):
-                settle(request, outcome)
+                self._finisher.settle(request, outcome)
 
     @contextmanager
     def exclusive(self, lora: str) -> Iterator[None]:
@@ -284,7 +289,8 @@ class Engine:
         with self._changed:
             if not self._paused and not self._closed:
                 self._changed.wait_for(
-                    lambda: self._closed or (not len(self._line) and not self._running), timeout=drain_seconds
+                    lambda: self._closed or not (len(self._line) or self._running or len(self._finisher)),
+                    timeout=drain_seconds,
                 )
         self.abandon()
         if self._computing.acquire(timeout=30):  # the batch under way ends first

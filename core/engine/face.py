@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cenote.config import EngineConfig, Fact
 from cenote.engine.core import Engine
+from cenote.engine.finishing import by_task, places
 from cenote.engine.loader import LoadedModel, load_model
 from cenote.engine.loras import LoraFace
 from cenote.engine.plugin_options import configured
@@ -20,7 +21,6 @@ from cenote.engine.vocabulary import token_texts, tokenizer_of
 from cenote.errors import CenoteError, InvalidRequest
 from cenote.hooks.caller import HookCaller
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
-from cenote.poolers import POSITIONS
 from cenote.tasks import check_params, default_task, get_task
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Role, TokenizationOptions
 
@@ -221,10 +221,7 @@ def to_output(
     if isinstance(result, Exception):
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
-        positions = result.get(POSITIONS)
-        by_task = {name: value for name, value in result.items() if name != POSITIONS}
-        places = None if positions is None else positions.tolist()
-        outputs, error = PoolingOutput(result[task], by_task, places), None
+        outputs, error = PoolingOutput(result[task], by_task(result), places(result)), None
     return PoolingRequestOutput(
         request_id=request_id,
         outputs=outputs,

@@ -44,6 +44,7 @@ class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
     * `chat`: how conversations are turned into text.
     * `role`: `query` or `document`: adds the prompt that the model stores for it.
     * `prompt_name`, `prompt`: adds the stored prompt of this name, or this text.
+    * `pool_factor`: merges the vectors of a document's tokens to about one in so many (`token_embed` only).
 
     Example:
         >>> llm = LLM("sentence-transformers/all-MiniLM-L6-v2")  # doctest: +SKIP
@@ -98,8 +99,8 @@ class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
             outputs: in place of a task, some of `dense`, `sparse` and `multi`, as far as the model has them.
             output_dtype: precision of vectors; the default is float32. `int8`, `uint8`, `binary` and `ubinary` are
                 described at `cenote.outputs.quantize`.
-            **options: `use_tqdm`, `lora_request`, `tokenization_kwargs`, `chat`, `role`, `prompt_name`, `prompt` and
-                `lora`, as the class says.
+            **options: `use_tqdm`, `lora_request`, `tokenization_kwargs`, `chat`, `role`, `prompt_name`, `prompt`,
+                `lora` and `pool_factor`, as the class says.
 
         Raises:
             UnsupportedTask: no task was named, or the model cannot do it.

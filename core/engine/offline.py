@@ -55,13 +55,15 @@ class OfflineFace(EngineFace):
         prompt_name: str | None = None,
         prompt: str | None = None,
         lora: str | None = None,
+        pool_factor: int | None = None,
     ) -> list[PoolingRequestOutput]:
         """Return the raw results of a task and of further ones that the same pass answers; `LLM` says the rest."""
         _refuse_data(prompts, task)
         tokenization = tokenization_options(tokenization_kwargs, chat)
         parsed = parse_prompts(prompts)
         _refuse_limits_of_pairs(parsed, tokenization)
-        merged = params_per_prompt(params, self._loras(lora_request, lora, len(parsed)), prompt_name, prompt)
+        loras = self._loras(lora_request, lora, len(parsed))
+        merged = params_per_prompt(params, loras, prompt_name, prompt, pool_factor)
         checked = {item: self.request_options(task, item, tokenization, role, also=also) for item in set(merged)}
         return self._run(parsed, [checked[item] for item in merged], use_tqdm)
 

@@ -88,4 +88,4 @@ def with_precision(outputs: Sequence[PoolingRequestOutput], task: str, dtype: Ou
         if dtype is not None and output.error is None:
             found = output.outputs.by_task.items()
             given = {name: quantize(rows, dtype) if name in _VECTORS else rows for name, rows in found}
-            output.outputs = PoolingOutput(given[task], given)
+            output.outputs = PoolingOutput(given[task], given, output.outputs.positions)

@@ -67,13 +67,14 @@ class OfflineProcessing(OfflineFace):
         prompt_name: str | None = None,
         prompt: str | None = None,
         lora: str | None = None,
+        pool_factor: int | None = None,
     ) -> list[PoolingRequestOutput]:
         """Return the answer of a processor, in a list with one output; `LLM` says the rest."""
         who = self.processor(name)
         if not self.is_healthy:
             raise EngineClosed("The engine was shut down.")
         tokenization = tokenization_options(tokenization_kwargs, chat)
-        (merged,) = params_per_prompt(params, self._loras(lora_request, lora, 1), prompt_name, prompt)
+        (merged,) = params_per_prompt(params, self._loras(lora_request, lora, 1), prompt_name, prompt, pool_factor)
         precision = None if output_dtype is None else check_output_dtype(output_dtype)
         context = RequestContext(
             request_id=unique_id(""),

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from cenote.errors import InvalidRequest, WrongType
 from cenote.types import PoolingParams
 
-__all__ = ["Params", "check_pooling_params", "params_per_prompt", "with_lora"]
+__all__ = ["Params", "check_pooling_params", "params_per_prompt", "with_lora", "with_pool_factor"]
 
 Params: TypeAlias = PoolingParams | Sequence[PoolingParams] | None
 
@@ -36,15 +36,20 @@ def check_pooling_params(params: Any, count: int | None = None, what: str = "pro
 
 
 def params_per_prompt(
-    params: Params, loras: Sequence[str | None], prompt_name: str | None = None, prompt: str | None = None
+    params: Params,
+    loras: Sequence[str | None],
+    prompt_name: str | None = None,
+    prompt: str | None = None,
+    pool_factor: int | None = None,
 ) -> list[PoolingParams]:
-    """Return one for each prompt, with the call's prompt and adapter where it names none itself.
+    """Return one for each prompt, with the call's prompt, adapter and factor where it names none itself.
 
     Args:
         params: one for all, one per prompt, or None.
         loras: name of each prompt's low-rank adapter, or None.
         prompt_name: stored prompt that the call asks for.
         prompt: text that the call puts in front.
+        pool_factor: how far the call merges vectors of tokens.
 
     Raises:
         InvalidRequest: their number is not that of the prompts, or two adapters are named for one prompt.
@@ -55,7 +60,7 @@ def params_per_prompt(
     else:
         merged = list(given)
     both = list(zip(merged, loras, strict=True))
-    changed = {pair: _with_call(*pair, prompt_name, prompt) for pair in set(both)}
+    changed = {pair: with_pool_factor(_with_call(*pair, prompt_name, prompt), pool_factor) for pair in set(both)}
     return [changed[pair] for pair in both]
 
 
@@ -71,6 +76,16 @@ def with_lora(params: PoolingParams, lora: str | None) -> PoolingParams:
         text = f"Two low-rank adapters are named for one prompt: {lora!r} and {params.lora!r}."
         raise InvalidRequest(text, param="lora")
     return replace(params, lora=lora)
+
+
+def with_pool_factor(params: PoolingParams, factor: int | None) -> PoolingParams:
+    """Return parameters with the call's `pool_factor` where they have none.
+
+    Raises:
+        WrongType: it is no whole number.
+        InvalidRequest: it is not positive.
+    """
+    return params if factor is None or params.pool_factor is not None else replace(params, pool_factor=factor)
 
 
 def _with_call(params: PoolingParams, lora: str | None, prompt_name: str | None, prompt: str | None) -> PoolingParams:

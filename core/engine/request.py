@@ -53,6 +53,8 @@ class EngineRequest:
     call: int = 0
     #: Its call is larger than the operator's limits; set by the waiting line.
     is_large_call: bool = False
+    #: Nobody waits for its result any more.
+    is_dropped: bool = False
 
     @property
     def tokens(self) -> int:

@@ -192,6 +192,8 @@ def _side(
     if side != "pair":  # a text that is read alone has the one limit, under either name
         query = document = query if side == "query" else document
     params = replace(params, task=None if params.task in ("score", task) else params.task, extra_kwargs=None)
+    if side == "query":  # all of its vectors count, whatever role the scorer gives it
+        params = replace(params, pool_factor=None)
     if verbatim and params.prompt is None and params.prompt_name is None:
         params = replace(params, prompt="")
     return params, replace(tokenization, max_tokens_per_query=query, max_tokens_per_doc=document, chat=chat)

@@ -22,11 +22,13 @@ class Forms:
         dense: [dim] float32.
         sparse: weighted terms.
         multi: [tokens, dim] float32.
+        positions: the token that each vector of `multi` belongs to, or the tokens; as in `PoolingOutput`.
     """
 
     dense: Tensor | None = field(default=None, repr=False)
     sparse: SparseOutput | None = None
     multi: Tensor | None = field(default=None, repr=False)
+    positions: list[int] | list[list[int]] | None = field(default=None, repr=False)
 
 
 class FormsRequestOutput(TypedOutput[Forms]):
@@ -38,4 +40,4 @@ class FormsRequestOutput(TypedOutput[Forms]):
         found = base.outputs.by_task
         terms = found.get("sparse_embed")
         sparse = None if terms is None else SparseOutput.of(terms, words)
-        return cls.convert(base, Forms(found.get("embed"), sparse, found.get("token_embed")))
+        return cls.convert(base, Forms(found.get("embed"), sparse, found.get("token_embed"), base.outputs.positions))

@@ -44,13 +44,14 @@ class PoolingOutput:
             `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, `sparse_embed` a
             sparse row [vocabulary size]; empty after an error.
         by_task: every result of the pass by task, `data` among them; empty after an error.
-        positions: of `token_embed`, the place in `prompt_token_ids` of the token that each vector belongs to; None for
-            other tasks.
+        positions: of `token_embed`, the place in `prompt_token_ids` of the token that each vector belongs to, or with
+            `pool_factor` the places of the tokens that were averaged; None for other tasks, and where the model's
+            pooler does not say.
     """
 
     data: Tensor = field(repr=False)
     by_task: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
-    positions: list[int] | None = field(default=None, repr=False)
+    positions: list[int] | list[list[int]] | None = field(default=None, repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PoolingOutput) and self.data.equal(other.data)

