@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from cenote.testing.checkpoints.classifiers import with_head
-from cenote.testing.checkpoints.colbert_files import HIDDEN_SIZE, VECTOR_SIZE, artifact_metadata, pylate_files
+from cenote.testing.checkpoints.colbert_files import (
+    HIDDEN_SIZE,
+    VECTOR_SIZE,
+    artifact_metadata,
+    encoder_files,
+    pylate_files,
+)
 from cenote.testing.checkpoints.colbert_tokenizers import (
     bert_tokenizer,
     jina_tokenizer,
@@ -53,12 +59,12 @@ def _lfm2(tokenizer: TinyTokenizer) -> dict[str, Any]:
         "eos_token_id": tokenizer.role("eos_token"),
         "hidden_size": HIDDEN_SIZE,
         "initializer_range": 0.02,
-        "layer_types": ["conv", "conv", "full_attention", "conv", "full_attention"],
+        "layer_types": ["conv", "full_attention", "conv", "full_attention"],
         "max_position_embeddings": 512,
         "norm_eps": 1e-5,
         "num_attention_heads": 4,
         "num_heads": 4,
-        "num_hidden_layers": 5,
+        "num_hidden_layers": 4,
         "num_key_value_heads": 2,
         "pad_token_id": tokenizer.id("<|pad|>"),
         "rope_theta": 1000000.0,
@@ -84,8 +90,14 @@ def _stanford(name: str, dim: int = VECTOR_SIZE, **changes: Any) -> Family:
     return with_head("bert", name, "BertModel", **settings | changes)
 
 
-def _pylate(name: str, *, weights: Mapping[str, tuple[int, ...]] = _LINEAR, **files: Any) -> Family:
-    """A ModernBERT in the layout of PyLate."""
+def _pylate(name: str, *, weights: Mapping[str, tuple[int, ...]] = _LINEAR, **settings: Any) -> Family:
+    """A ModernBERT in the layout of PyLate; `settings` are those of `pylate_files`."""
+    return _modern(name, lambda _: pylate_files(**settings), weights)
+
+
+def _modern(
+    name: str, files: Callable[[TinyTokenizer], dict[str, Any]], weights: Mapping[str, Any] = _LINEAR
+) -> Family:
     return with_head(
         "modernbert",
         name,
@@ -93,7 +105,7 @@ def _pylate(name: str, *, weights: Mapping[str, tuple[int, ...]] = _LINEAR, **fi
         tokenizer=modernbert_tokenizer,
         config=_modernbert,
         modules={"1_Dense": weights},
-        files=lambda _: pylate_files(**files),
+        files=files,
     )
 
 
@@ -110,6 +122,8 @@ COLBERT: tuple[Family, ...] = (
     _pylate("pylate_attended", attend_to_expansion_tokens=True),
     _pylate("pylate_plain_queries", do_query_expansion=False, skiplist_words=["the", "a", ","]),
     _pylate("pylate_residual", residual=True, weights=_RESIDUAL),
+    # what sentence-transformers 6.2 makes of such a model
+    _modern("multi_vector_encoder", lambda _: encoder_files()),
     # jinaai/jina-colbert-v2
     Family(
         name="jina_colbert_v2",

@@ -8,7 +8,15 @@ from __future__ import annotations
 import string
 from typing import Any
 
-__all__ = ["DOCUMENT_LENGTH", "HIDDEN_SIZE", "QUERY_LENGTH", "VECTOR_SIZE", "artifact_metadata", "pylate_files"]
+__all__ = [
+    "DOCUMENT_LENGTH",
+    "HIDDEN_SIZE",
+    "QUERY_LENGTH",
+    "VECTOR_SIZE",
+    "artifact_metadata",
+    "encoder_files",
+    "pylate_files",
+]
 
 #: Of the look-alikes; published: 32, 180 to 512, and 96 or 128 of 384 to 1024.
 QUERY_LENGTH, DOCUMENT_LENGTH = 32, 48
@@ -121,4 +129,46 @@ def pylate_files(*, residual: bool | None = False, **changes: Any) -> dict[str, 
         "1_Dense/config.json": dense if residual is None else {**dense, "use_residual": residual},
         "sentence_bert_config.json": {"max_seq_length": DOCUMENT_LENGTH - 1, "do_lower_case": False},
         "config_sentence_transformers.json": settings,
+    }
+
+
+#: Modules of sentence-transformers 6.2, with their folders.
+_MODULES = (
+    ("", "sentence_transformers.base.modules.transformer.Transformer"),
+    ("1_Dense", "sentence_transformers.base.modules.dense.Dense"),
+    ("2_MultiVectorMask", "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask"),
+    ("3_Normalize", "sentence_transformers.base.modules.normalize.Normalize"),
+)
+_NAMES = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
+
+
+def encoder_files() -> dict[str, Any]:
+    """Return the files of a `MultiVectorEncoder` of sentence-transformers 6.2."""
+    dense = {"in_features": HIDDEN_SIZE, "out_features": VECTOR_SIZE, "bias": False, "activation_function": _IDENTITY}
+    return {
+        "modules.json": [
+            {"idx": index, "name": str(index), "path": path, "type": kind}
+            for index, (path, kind) in enumerate(_MODULES)
+        ],
+        "1_Dense/config.json": dense | _NAMES,
+        "2_MultiVectorMask/config.json": {
+            "skiplist_words": list(string.punctuation),
+            "skiplist_tasks": ["document"],
+            "keep_only_token_ids": None,
+        },
+        "3_Normalize/config.json": _NAMES,
+        "sentence_bert_config.json": {
+            "transformer_task": "feature-extraction",
+            "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+            "module_output_name": "token_embeddings",
+            "document_length": DOCUMENT_LENGTH,
+            "query_expansion": {"strategy": "fixed", "attend": False, "token": None, "length": QUERY_LENGTH},
+        },
+        "config_sentence_transformers.json": {
+            "__version__": {"pytorch": "2.13.0+cpu", "sentence_transformers": "6.2.0", "transformers": "5.23.0"},
+            "default_prompt_name": None,
+            "model_type": "MultiVectorEncoder",
+            "prompts": {"document": "[D] ", "query": "[Q] "},
+            "similarity_fn_name": None,
+        },
     }
