@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from cenote.testing.checkpoints.classifiers import with_head
 from cenote.testing.checkpoints.colbert_files import (
@@ -28,9 +28,11 @@ from cenote.testing.checkpoints.tokenizer import TinyTokenizer
 __all__ = ["COLBERT"]
 
 _PLAIN = {entry.name: entry for entry in ENCODERS}
+_Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+_Files: TypeAlias = Callable[[TinyTokenizer], dict[str, Any]]
 #: The projection of one token.
-_LINEAR = {"linear.weight": (VECTOR_SIZE, HIDDEN_SIZE)}
-_RESIDUAL = _LINEAR | {"residual.weight": (VECTOR_SIZE, HIDDEN_SIZE)}
+_LINEAR: _Shapes = {"linear.weight": (VECTOR_SIZE, HIDDEN_SIZE)}
+_RESIDUAL: _Shapes = {**_LINEAR, "residual.weight": (VECTOR_SIZE, HIDDEN_SIZE)}
 
 
 def _modernbert(tokenizer: TinyTokenizer) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _lfm2(tokenizer: TinyTokenizer) -> dict[str, Any]:
     }
 
 
-def _metadata(**changes: Any) -> Callable[[TinyTokenizer], dict[str, Any]]:
+def _metadata(**changes: Any) -> _Files:
     return lambda _: {"artifact.metadata": artifact_metadata(**changes)}
 
 
@@ -90,7 +92,7 @@ def _stanford(name: str, dim: int = VECTOR_SIZE, **changes: Any) -> Family:
     return with_head("bert", name, "BertModel", **settings | changes)
 
 
-def _pylate(name: str, *, weights: Mapping[str, tuple[int, ...]] = _LINEAR, **settings: Any) -> Family:
+def _pylate(name: str, *, weights: _Shapes = _LINEAR, **settings: Any) -> Family:
     """A ModernBERT in the layout of PyLate; `settings` are those of `pylate_files`."""
     return _modern(name, lambda _: pylate_files(**settings), weights)
 
