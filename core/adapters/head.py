@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,6 +16,7 @@ from cenote.checkpoints import (
     PoolingModule,
     TransformerModule,
 )
+from cenote.checkpoints.modules import Module
 from cenote.config import PoolerConfig, Resolved, first_set
 from cenote.errors import CheckpointError
 from cenote.kernels import get_kernel
@@ -31,7 +32,7 @@ from cenote.poolers import (
 )
 from cenote.poolers.heads import Step
 
-__all__ = ["EmbeddingPooler", "build_pooler", "build_steps"]
+__all__ = ["EmbeddingPooler", "build_pooler", "build_steps", "build_token_steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,16 +142,52 @@ def build_steps(
     if rest and isinstance(rest[-1], NormalizeModule):
         rest = rest[:-1]
     for module in rest:
-        if isinstance(module, DenseModule) and not module.on_tokens and (scores or not module.scores):
-            steps.append(_dense(checkpoint, module, size, device))
-            size = module.out_features
-        elif isinstance(module, LayerNormModule):
-            steps.append(_layer_norm(checkpoint, module, size, device))
-        elif isinstance(module, NormalizeModule):
-            steps.append(get_kernel("l2_normalize", device.split(":")[0]))
-        else:
-            raise CheckpointError(f"modules.json has {module.type!r} after pooling, which cenote cannot build there.")
+        if isinstance(module, DenseModule) and (module.on_tokens or (module.scores and not scores)):
+            raise _misplaced(module, "after pooling")
+        step, size = _step(checkpoint, module, size, device, "after pooling")
+        steps.append(step)
     return tuple(steps), size
+
+
+def build_token_steps(
+    checkpoint: Checkpoint, modules: Sequence[Module], size: int, device: str
+) -> tuple[tuple[Step, ...], int]:
+    """Build modules that work on the vectors of tokens, without pooling (late interaction).
+
+    Args:
+        checkpoint: for the weights of the modules.
+        modules: in order: Dense, LayerNorm and Normalize.
+        size: width of the hidden states.
+        device: where the weights go.
+
+    Returns:
+        The steps, and the width they end in.
+
+    Raises:
+        CheckpointError: a module cannot be built, or sizes do not fit.
+    """
+    steps: list[Step] = []
+    for module in modules:
+        if isinstance(module, DenseModule) and module.scores:
+            raise _misplaced(module, "for vectors of tokens")
+        step, size = _step(checkpoint, module, size, device, "for vectors of tokens")
+        steps.append(step)
+    return tuple(steps), size
+
+
+def _step(checkpoint: Checkpoint, module: Module, size: int, device: str, where: str) -> tuple[Step, int]:
+    """Build one module; also return the width of what it gives."""
+    if isinstance(module, DenseModule):
+        return _dense(checkpoint, module, size, device), module.out_features
+    if isinstance(module, LayerNormModule):
+        return _layer_norm(checkpoint, module, size, device), size
+    if isinstance(module, NormalizeModule):
+        return get_kernel("l2_normalize", device.split(":")[0]), size
+    raise _misplaced(module, where)
+
+
+def _misplaced(module: Module, where: str) -> CheckpointError:
+    return CheckpointError(f"modules.json has {module.type!r} {where}, which cenote cannot build there.")
 
 
 def _tensor(tensors: Mapping[str, Tensor], names: tuple[str, ...], shape: tuple[int, ...], where: str) -> Tensor:

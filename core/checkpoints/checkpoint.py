@@ -103,6 +103,16 @@ class Checkpoint:
 
         return read_folder(safe_relative(self.path, relative_folder))
 
+    def read_tensor(self, name: str) -> Tensor:
+        """Read one of the backbone's tensors, leaving the others on disk.
+
+        Raises:
+            CheckpointError: there is no such tensor, or a file is broken.
+        """
+        from cenote.checkpoints.tensors import read_tensor
+
+        return read_tensor(self.backbone_path, name)
+
     def read_rows(self, name: str, rows: Sequence[int]) -> Tensor:
         """Read some rows of one of the backbone's tensors, leaving the others on disk.
 

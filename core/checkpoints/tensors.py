@@ -15,7 +15,7 @@ from torch import Tensor
 from cenote.checkpoints.weights import tensor_header, weight_files
 from cenote.errors import CheckpointError
 
-__all__ = ["pickled_names", "read_file", "read_folder", "read_pickle", "read_rows"]
+__all__ = ["pickled_names", "read_file", "read_folder", "read_pickle", "read_rows", "read_tensor"]
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
@@ -35,6 +35,24 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
 def read_file(file: Path) -> dict[str, Tensor]:
     """Read one weight file, by its suffix."""
     return _read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+
+
+def read_tensor(folder: Path, name: str) -> Tensor:
+    """Read one tensor onto the CPU, in its stored dtype; the other ones stay on disk where the format allows that.
+
+    Raises:
+        CheckpointError: there is no such tensor, or a file is broken.
+    """
+    for file in weight_files(folder):
+        if file.suffix != ".safetensors":
+            state = _load_pickle(file, mmap=zipfile.is_zipfile(file))
+            if name in state:
+                return state[name].clone()
+        elif name in tensor_header(file):
+            with safe_open(file, framework="pt") as handle:
+                stored: Tensor = handle.get_tensor(name)
+                return stored
+    raise CheckpointError(f"{folder} has no tensor {name!r}.")
 
 
 def read_rows(folder: Path, name: str, rows: Sequence[int]) -> Tensor:

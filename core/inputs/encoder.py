@@ -44,6 +44,7 @@ class TextEncoder:
         lower_case: bool = False,
         include_prompt: bool = True,
         may_be_empty: bool = False,
+        specials: SpecialTokens | None = None,
     ) -> None:
         """Prepare a private copy of the tokenizer.
 
@@ -56,6 +57,8 @@ class TextEncoder:
             lower_case: lower-case the text first (`do_lower_case` of the Sentence-Transformers files).
             include_prompt: False reports how many leading tokens a prefix takes, so that pooling can skip them.
             may_be_empty: a prompt without tokens has a result.
+            specials: what is put around one text, for models that mark texts by tokens that their tokenizer does not
+                add; None asks the tokenizer.
         """
         self._content = ContentTokenizer(tokenizer.backend_tokenizer, lower_case=lower_case)
         largest = max(self._content.rust.get_vocab(with_added_tokens=True).values(), default=0)
@@ -70,7 +73,7 @@ class TextEncoder:
         self.max_tokens = max_tokens
         self.max_token_id = most
         self._segments = 2 if type_vocab_size is None else type_vocab_size
-        self._specials = find_special_tokens(self._content.rust)
+        self._specials = find_special_tokens(self._content.rust) if specials is None else specials
         self._text = TextCutter(self._content, self._budget)
         with_types = self._segments > 1 and "token_type_ids" in tokenizer.model_input_names
         self._pairs = PairEncoder(self._content, self._budget, with_types=with_types)

@@ -12,12 +12,19 @@ from cenote.registry.spec import CheckpointFacts
 
 __all__ = ["check_marker", "marker_holds", "model_name"]
 
+#: Stands between alternatives, as in `module:pylate.*|settings:similarity_fn_name=MaxSim`.
+_OR = "|"
 #: A folder of the hub's cache, whose own last part is only a commit.
 _HUB_CACHE = re.compile(r"models--.+--(?P<name>[^/]+)/snapshots/[^/]+$")
 
 
 def check_marker(marker: str) -> None:
-    """Raise ValueError unless the marker has a known kind and form."""
+    """Raise ValueError unless the marker has a known kind and form; of alternatives, each of them."""
+    for part in marker.split(_OR):
+        _check_one(part)
+
+
+def _check_one(marker: str) -> None:
     kind, _, rest = marker.partition(":")
     if kind not in _KINDS or not rest or (kind in ("config", "settings") and not all(rest.partition("="))):
         raise ValueError(
@@ -29,9 +36,9 @@ def check_marker(marker: str) -> None:
 
 
 def marker_holds(marker: str, facts: CheckpointFacts) -> bool:
-    """Tell whether a well-formed marker is true of a checkpoint."""
-    kind, _, rest = marker.partition(":")
-    return _KINDS[kind](rest, facts)
+    """Tell whether a well-formed marker, or one of its alternatives, is true of a checkpoint."""
+    parts = (part.partition(":") for part in marker.split(_OR))
+    return any(_KINDS[kind](rest, facts) for kind, _, rest in parts)
 
 
 def model_name(given: str) -> str:

@@ -23,7 +23,8 @@ class ArchitectureSpec:
         modalities: kinds of input.
         markers: facts that must all hold of the checkpoint: `file:NAME`, `config:dotted.key=value`,
             `settings:dotted.key=value` (of `config_sentence_transformers.json`), `tensor:NAME`,
-            `module:GLOB` (dotted class of an entry of `modules.json`), `name:GLOB` (last part of the model's name).
+            `module:GLOB` (dotted class of an entry of `modules.json`), `name:GLOB` (last part of the model's name);
+            `A|B` holds where one of them does, and counts as one.
         api_version: version of the adapter interface that the code was written for.
         summary: one line for listings.
         examples: hub ids that load with this adapter.

@@ -61,6 +61,8 @@ def test_the_spec_with_most_markers_wins_where_all_of_them_hold(make_facts):
         ("module:pylate.models.Dense.Dense", {"modules": ("pylate.models.Dense.Dense",)}, {"modules": ("Dense",)}),
         ("module:*.SpladePooling", {"modules": ("a.Transformer", "b.SpladePooling")}, {"modules": ("a.Pooling",)}),
         ("settings:model_type=CrossEncoder", {"settings": {"model_type": "CrossEncoder"}}, {"settings": {}}),
+        ("module:pylate.*|settings:kind=late", {"settings": {"kind": "late"}}, {"settings": {"kind": "early"}}),
+        ("module:pylate.*|settings:kind=late", {"modules": ("pylate.models.Dense",)}, {"modules": ("Dense",)}),
         ("name:*qwen3-reranker*", {"name": "Qwen/Qwen3-Reranker-0.6B"}, {"name": "Qwen3-Reranker/Qwen3-0.6B"}),
         ("name:*qwen3-reranker*", {"name": "/models/qwen3-reranker-own/"}, {"name": "/models/qwen3-reranker/x"}),
         ("name:*Reranker*", {"name": "C:\\models\\qwen3-RERANKER"}, {"name": "model"}),
@@ -172,6 +174,7 @@ def test_an_architecture_that_only_a_broken_plugin_offers_raises_its_cause(make_
         (replace(PLAIN, tasks="embed"), "tasks of spec 'plain' must be a tuple"),
         (replace(PLAIN, markers=("files:typo",)), "marker 'files:typo' is not one of"),
         (replace(PLAIN, markers=("settings:model_type",)), "marker 'settings:model_type' is not one of"),
+        (replace(PLAIN, markers=("file:a.pt|settings:model_type",)), "marker 'settings:model_type' is not one of"),
         (replace(PLAIN, adapter="no.colon"), "package.module:Class"),
     ],
 )
