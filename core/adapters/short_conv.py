@@ -112,7 +112,7 @@ def install_short_convs(model: nn.Module) -> list[tuple[nn.Module, str, nn.Modul
     """Put packed convolutions in the place of a model's own, and return what was where.
 
     Raises:
-        ShapeError: the model has none, or one of another kind.
+        ShapeError: one is of another kind than LFM2's.
     """
     found = [
         (parent, name, layer)
@@ -120,8 +120,8 @@ def install_short_convs(model: nn.Module) -> list[tuple[nn.Module, str, nn.Modul
         for name, layer in parent.named_children()
         if type(layer).__name__.endswith("ShortConv")
     ]
-    if not found or not all(_is_known(layer) for _, _, layer in found):
-        raise ShapeError("it has no short convolutions of the kind that can run packed")
+    if not all(_is_known(layer) for _, _, layer in found):
+        raise ShapeError("its short convolutions are not of the kind that is known to run packed")
     for parent, name, layer in found:
         setattr(parent, name, PackedShortConv(layer))
     return found

@@ -89,6 +89,14 @@ _ATTENTION = (
     _attention("keys_end_early", (12, 12, 9), key_lengths=(12, 5, 1)),
     _attention("keys_end_early-causal", (12, 12, 9), key_lengths=(12, 5, 1), causal=True),
     _attention("keys_end_early-window_3", (12, 9), key_lengths=(5, 1), window=3),
+    _attention("keys_end_early-window_3-causal", (12, 9, 9), key_lengths=(5, 1, 9), window=3, causal=True),
+    _attention("keys_end_early-grouped_heads", (12, 12, 9), heads=(6, 2, 8), key_lengths=(12, 5, 1)),
+    _attention("keys_end_early-grouped_heads-causal", (12, 12), heads=(4, 1, 24), key_lengths=(7, 7), causal=True),
+    _attention("keys_end_early-softcap-causal", (12, 9), key_lengths=(5, 1), softcap=1.5, causal=True),
+    _attention("keys_end_early-sinks", (12, 12, 9), key_lengths=(12, 5, 1), sinks=True),
+    _attention("keys_end_early-sinks-causal-window_3", (12, 9), key_lengths=(5, 1), sinks=True, causal=True, window=3),
+    _attention("no_keys", (7, 4, 1), key_lengths=(0, 4, 0)),
+    _attention("no_keys-causal", (7, 4, 1), key_lengths=(0, 4, 0), causal=True),
 )
 _SEGMENTS = tuple(
     _rows(f"{name}-{reduce}", (sum(lengths), 24), lengths=lengths, reduce=reduce)

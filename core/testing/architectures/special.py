@@ -73,7 +73,7 @@ SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "glm_ocr_text": _MROPE,
     "hunyuan_vl_text": _MROPE,
     "led": {"attention_window": 8, "max_encoder_position_embeddings": 160, "max_decoder_position_embeddings": 160},
-    "lfm2": {"block_multiple_of": 8},
+    "lfm2": {"block_multiple_of": 8, "num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
     "lilt": {"hidden_size": 48, "channel_shrink_ratio": 2},
     "llama4_text": {
