@@ -26,7 +26,7 @@ from cenote.cli.texts import TextCommand, named_text, read_texts
 from cenote.cli.vectors import Format, choose_form, write_vectors
 from cenote.errors import InvalidRequest
 from cenote.outputs import check_output_dtype
-from cenote.tasks import form_tasks
+from cenote.tasks import FORMS, form_tasks
 from cenote.types import Role
 
 __all__ = ["app", "embed"]
@@ -65,6 +65,10 @@ def embed(
         bool | None, typer.Option("--normalize/--no-normalize", help="L2-normalise. \\[default: as the model says]")
     ] = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="Cut vectors (matryoshka models only).")] = None,
+    pool_factor: Annotated[
+        int | None,
+        typer.Option(min=1, help="Merge vectors of tokens to about one in so many (--output multi; not for queries)."),
+    ] = None,
     truncate: TruncateOption = False,
     role: RoleOption = None,
     prompt_name: PromptNameOption = None,
@@ -83,6 +87,8 @@ def embed(
         check_output_dtype(precision)  # before the model is loaded
     names = split_forms(forms)
     tasks = form_tasks(names, param="output")
+    if pool_factor is not None and FORMS["multi"] not in tasks:
+        raise InvalidRequest("--pool-factor merges vectors of tokens: ask for --output multi.", param="pool_factor")
     output = choose_form(Format.json if as_json else output, save, is_matrix=tasks == ("embed",))
     with loaded_model(ctx, words, model, options, lambda given: (read_texts(given, file), bool(given))) as (llm, read):
         from cenote import PoolingParams
@@ -97,6 +103,7 @@ def embed(
             "prompt_name": prompt_name,
             "prompt": prompt,
             "lora": lora,
+            "pool_factor": pool_factor,
         }
         with naming_inputs(llm, tasks[0], name):
             if tasks == ("embed",):

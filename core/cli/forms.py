@@ -60,6 +60,7 @@ def _record(index: int, text: str, result: FormsRequestOutput) -> dict[str, Any]
         record["sparse"] = {"indices": terms.indices, "values": terms.values, "tokens": terms.tokens}
     if found.multi is not None:
         record["multi"] = found.multi.tolist()
+        record["positions"] = found.positions
     return record
 
 

@@ -85,24 +85,32 @@ def form_columns(forms: Sequence[str], vectors: VectorFormat, words: Words | Non
     return [Column(_KEYS[form], FORMS[form], vectors, words=words) for form in forms]
 
 
-def check_columns(columns: Sequence[Column], *, on_error: str, count: int) -> None:
+def check_columns(columns: Sequence[Column], *, on_error: str, count: int, positions: bool = False) -> None:
     """Refuse formats that cannot carry what is asked for.
 
     Args:
         columns: what each entry of the answer holds.
         on_error: what becomes of an input that fails.
         count: number of inputs.
+        positions: each entry also says which tokens its vectors belong to.
 
     Raises:
         InvalidRequest: raw bytes for something else than one array or for too many, or a precision of what is no
-            embedding.
+            embedding, or positions of what has none.
     """
     vectors = columns[0].format
+    if positions and not any(column.task == FORMS["multi"] for column in columns):
+        asked = " and ".join(repr(column.task) for column in columns)
+        text = f"return_positions is for vectors of tokens (token_embed, multi); task {asked} gives none."
+        raise InvalidRequest(text, param="return_positions")
     if vectors.precision != "float32" and not any(column.task in _VECTORS for column in columns):
         text = f"{vectors.precision} is offered for embeddings; task {columns[0].task!r} gives other numbers."
         raise InvalidRequest(text, param=vectors.precision_param)
     if not vectors.is_binary:
         return
+    if positions:
+        text = "Raw bytes carry no positions; ask for encoding_format float or base64, or leave return_positions out."
+        raise InvalidRequest(text, param="return_positions")
     if len(columns) > 1 or columns[0].task == "sparse_embed" or columns[0].variants is not None:
         text = "Raw bytes carry one array per input; ask for encoding_format float or base64 instead."
         raise InvalidRequest(text, param="encoding_format")

@@ -89,10 +89,12 @@ async def _answer(request: Request, body: EmbeddingRequest, model: ServedModel, 
     _check_offered(model, tasks, body)
     check_count(request, body.given())
     columns = _columns(body, model)
-    check_columns(columns, on_error=body.on_error, count=len(body.given()))
+    positions = body.return_positions
+    check_columns(columns, on_error=body.on_error, count=len(body.given()), positions=positions)
     call = _to_call(body, model, response_id, tasks)
     work = infer_chunks(request, call, len(body.given())) if body.late_chunking else infer(request, call)
-    return await list_response(await work, ListReply(response_id, model.name, "embedding", columns, body.on_error))
+    reply = ListReply(response_id, model.name, "embedding", columns, body.on_error, positions)
+    return await list_response(await work, reply)
 
 
 def _check_offered(model: ServedModel, tasks: Sequence[str], body: EmbeddingRequest) -> None:

@@ -114,9 +114,11 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
         columns = [Column("data", tasks[0], body.vectors(), words=words)]
     else:
         columns = form_columns(body.outputs or (), body.vectors(), words)
-    check_columns(columns, on_error=body.on_error, count=len(body.prompts()))
+    positions = body.return_positions
+    check_columns(columns, on_error=body.on_error, count=len(body.prompts()), positions=positions)
     outputs = await infer(request, _to_call(body, model, response_id, tasks))
-    return await list_response(outputs, ListReply(response_id, model.name, "pooling", columns, body.on_error))
+    reply = ListReply(response_id, model.name, "pooling", columns, body.on_error, positions)
+    return await list_response(outputs, reply)
 
 
 def _check_task(request: Request, task: str | None) -> None:

@@ -40,6 +40,18 @@ class PoolingFields(TokenizationFields):
         default=None, min_length=1, description="Forms of the embedding that one pass gives; none is dense alone."
     )
     return_tokens: bool = Field(default=False, description="Name the terms of sparse results.")
+    return_positions: bool = Field(
+        default=False,
+        description="With vectors of tokens (token_embed, multi): each entry has positions, the place of each vector's "
+        "token among the prompt's, or with pool_factor the places of the tokens that were averaged; null where the "
+        "model does not say.",
+    )
+    pool_factor: int | None = Field(
+        default=None,
+        ge=1,
+        description="Merge the vectors of a document's tokens to about one in so many (token_embed, multi); none and 1 "
+        "keep all, and inputs of input_type query always keep all.",
+    )
     dimensions: int | None = Field(default=None, description="Keep so many components (matryoshka models).")
     use_activation: bool | None = Field(
         default=None, description="L2-normalise, or apply the classifier's activation; none is the model's default."
@@ -73,4 +85,5 @@ class PoolingFields(TokenizationFields):
             prompt_name=self.prompt_name,
             prompt=self.prompt,
             lora=self.lora,
+            pool_factor=self.pool_factor,
         )

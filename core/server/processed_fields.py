@@ -17,6 +17,7 @@ __all__ = ["ProcessedRequest", "ProcessedResponse", "is_processed"]
 _REFUSED = {
     "outputs": "the IO processor decides what the answer holds",
     "return_tokens": "the IO processor decides what the answer holds",
+    "return_positions": "the IO processor decides what the answer holds",
 }
 
 

@@ -38,6 +38,7 @@ class ListReply:
         kind: `object` of each entry.
         columns: what each entry holds.
         on_error: `item` gives an input whose numbers cannot be written as asked an error.
+        positions: each entry says which tokens its vectors belong to.
     """
 
     response_id: str
@@ -45,6 +46,7 @@ class ListReply:
     kind: str
     columns: Sequence[Column]
     on_error: OnError
+    positions: bool = False
 
 
 async def list_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> Response:
@@ -72,6 +74,8 @@ def _to_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> R
     if reply.columns[0].format.is_binary:
         return _binary_response(outputs, good, reply.columns[0], {**head, "usage": usage.short()})
     parts = [[member(column.key, text) for text in column.to_json(good)] for column in reply.columns]
+    if reply.positions:
+        parts.append([member("positions", orjson.dumps(output.outputs.positions)) for output in good])
     rows = zip(*parts, strict=True)
     kind = orjson.dumps(reply.kind)
     items = []

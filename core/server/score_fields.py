@@ -76,6 +76,11 @@ class ScoringFields(TokenizationFields):
     use_prompts: bool = Field(
         default=False, description="Put the stored query and document prompts in front, where texts are read alone."
     )
+    pool_factor: int | None = Field(
+        default=None,
+        ge=1,
+        description="Merge the vectors of each document's tokens to about one in so many (colbert only).",
+    )
     lora: str | None = Field(default=None, description="Run with this low-rank adapter; its name also serves as model.")
 
     @field_validator("chat_template_kwargs", mode="after")
@@ -99,7 +104,7 @@ class ScoringFields(TokenizationFields):
 
     def params(self) -> PoolingParams:
         """Return what to compute."""
-        return PoolingParams(use_activation=self.use_activation, lora=self.lora)
+        return PoolingParams(use_activation=self.use_activation, lora=self.lora, pool_factor=self.pool_factor)
 
     def pair_tokenization(self, max_tokens: int) -> TokenizationOptions:
         """Return how texts and pairs are tokenised.

@@ -47,11 +47,26 @@ def test_several_forms_are_fields_of_each_record(run: Run) -> None:
     assert [record["text"] for record in records] == TEXTS
     with LLM() as llm:
         for record, output in zip(records, llm.encode(TEXTS, outputs=["dense", "multi"]), strict=True):
-            assert set(record) == {"index", "text", "tokens", "dense", "multi"}
+            assert set(record) == {"index", "text", "tokens", "dense", "multi", "positions"}
             assert output.outputs.dense is not None
             assert output.outputs.multi is not None
             assert record["dense"] == pytest.approx(output.outputs.dense.tolist(), abs=1e-5)
             assert np.shape(record["multi"]) == tuple(output.outputs.multi.shape)
+            assert record["positions"] == output.outputs.positions == list(range(record["tokens"]))
+
+
+def test_vectors_of_tokens_are_merged(run: Run) -> None:
+    options = ["--output", "multi", "--pool-factor", "2", "--output-dtype", "ubinary"]
+    records = json.loads(run("one text that is longer", *TEXTS, *options, "--json"))
+    for record in records:
+        count = 1 + (record["tokens"] - 1) // 2
+        assert np.shape(record["multi"]) == (count, 48)
+        assert len(record["positions"]) == count
+        assert sorted(place for group in record["positions"] for place in group) == list(range(record["tokens"]))
+    for forms in ("dense", "sparse"):
+        with pytest.raises(InvalidRequest, match="ask for --output multi") as caught:
+            run(TEXTS[0], "--output", forms, "--pool-factor", "2")
+        assert caught.value.param == "pool_factor"
 
 
 def test_terms_are_shown_with_their_weights(run: Run, model: str) -> None:
