@@ -4,14 +4,107 @@ from __future__ import annotations
 
 from cenote.registry import ArchitectureSpec
 
-__all__ = ["COLBERT"]
+__all__ = [
+    "COLBERT",
+    "COLBERT_BACKBONE",
+    "COLBERT_BY_NAME",
+    "COLBERT_GTE",
+    "COLBERT_NOMIC",
+    "COLBERT_XLM_ROBERTA",
+]
 
-#: Checkpoints of colbert-ai.
+_ADAPTER = "cenote_colbert.adapter:ColbertAdapter"
+_LOOKALIKE = "cenote_colbert.lookalike:build"
+_TASKS = ("token_embed",)
+#: What PyLate and sentence-transformers write into a folder of such a model, whatever its backbone.
+_FILES = (
+    "module:pylate.*|settings:model_type=ColBERT|settings:model_type=MultiVectorEncoder"
+    "|settings:similarity_fn_name=MaxSim"
+)
+
+#: Checkpoints of colbert-ai; among them jina-colbert-v2, whose tensors tell its backbone.
 COLBERT = ArchitectureSpec(
     name="colbert",
     architectures=("HF_ColBERT",),
-    adapter="cenote_colbert.adapter:ColbertAdapter",
-    tasks=("token_embed",),
+    adapter=_ADAPTER,
+    tasks=_TASKS,
     summary="ColBERT: one vector per token, scored by late interaction",
-    examples=("colbert-ir/colbertv2.0", "answerdotai/answerai-colbert-small-v1"),
+    lookalike=_LOOKALIKE,
+    examples=("colbert-ir/colbertv2.0", "answerdotai/answerai-colbert-small-v1", "jinaai/jina-colbert-v2"),
+)
+
+#: Folders of PyLate, and of the MultiVectorEncoder of sentence-transformers, which name their backbone only.
+COLBERT_BACKBONE = ArchitectureSpec(
+    name="colbert-backbone",
+    architectures=(
+        "BertForMaskedLM",
+        "BertModel",
+        "CamembertModel",
+        "DebertaV2Model",
+        "DistilBertModel",
+        "ElectraModel",
+        "EuroBertModel",
+        "Gemma3TextModel",
+        "GteModel",
+        "Lfm2Model",
+        "LlamaModel",
+        "MPNetModel",
+        "MistralModel",
+        "ModernBertForMaskedLM",
+        "ModernBertModel",
+        "Qwen2Model",
+        "Qwen3Model",
+        "RobertaModel",
+        "XLMRobertaForMaskedLM",
+    ),
+    adapter=_ADAPTER,
+    tasks=_TASKS,
+    markers=(_FILES,),
+    summary="ColBERT in a folder of PyLate or of sentence-transformers",
+    examples=("lightonai/GTE-ModernColBERT-v1", "LiquidAI/LFM2-ColBERT-350M"),
+)
+
+#: The same on Alibaba's encoders, whose config has the model type `new`.
+COLBERT_GTE = ArchitectureSpec(
+    name="colbert-gte",
+    architectures=("GteNewModel", "NewModel"),
+    adapter=_ADAPTER,
+    tasks=_TASKS,
+    markers=(_FILES,),
+    config_repair="cenote.checkpoints.repairs.gte:repair_gte",
+    summary="ColBERT on Alibaba's GTE encoders",
+)
+
+#: The same on Nomic BERT, whose config uses the names of GPT-2.
+COLBERT_NOMIC = ArchitectureSpec(
+    name="colbert-nomic",
+    architectures=("NomicBertModel",),
+    adapter=_ADAPTER,
+    tasks=_TASKS,
+    markers=(_FILES,),
+    config_repair="cenote.checkpoints.repairs.nomic:repair_nomic",
+    summary="ColBERT on Nomic BERT",
+)
+
+#: XLM-RoBERTa: such folders, and the layout of jina-colbert-v2, whose config may name nothing else.
+COLBERT_XLM_ROBERTA = ArchitectureSpec(
+    name="colbert-xlm-roberta",
+    architectures=("XLMRobertaModel",),
+    adapter=_ADAPTER,
+    tasks=_TASKS,
+    markers=(
+        f"{_FILES}|tensor:roberta.encoder.layers.0.mixer.Wqkv.weight",
+        f"{_FILES}|tensor:linear.weight",
+    ),
+    summary="ColBERT on XLM-RoBERTa, with absolute or rotary positions",
+    examples=("jinaai/jina-colbert-v2",),
+)
+
+#: Names that vLLM gives such models; they stand in no published file, only in overrides.
+COLBERT_BY_NAME = ArchitectureSpec(
+    name="colbert-by-name",
+    architectures=("ColBERTJinaRobertaModel", "ColBERTLfm2Model", "ColBERTModernBertModel"),
+    adapter=_ADAPTER,
+    tasks=_TASKS,
+    summary="ColBERT by vLLM's names, for hf_overrides",
 )

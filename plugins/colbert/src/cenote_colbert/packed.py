@@ -1,0 +1,59 @@
+"""jina-colbert-v2: XLM-RoBERTa with rotary positions and fused projections, in the layout of its own code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cenote.checkpoints.repairs import refuse_unless
+from cenote.errors import CheckpointError
+from cenote_colbert.settings import LateSettings
+
+__all__ = ["PACKED_TENSOR", "SIZES", "packed_settings", "repair_config"]
+
+#: Only this layout has a tensor of this name.
+PACKED_TENSOR = "roberta.encoder.layers.0.mixer.Wqkv.weight"
+#: The sizes that the vectors were trained to be cut to.
+SIZES = (128, 96, 64)
+
+#: What transformers' class computes.
+_IMPLEMENTED: dict[str, tuple[Any, ...]] = {
+    "position_embedding_type": ("rotary",),
+    "hidden_act": ("gelu",),
+    "is_decoder": (False,),
+    "add_cross_attention": (False,),
+}
+#: Base of the rotary frequencies where a config names none, in the model's own configuration class.
+_DEFAULT_BASE = 10000.0
+
+
+def repair_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config for transformers' `jina_embeddings_v3`, whose class would take 20000 for the rotary base.
+
+    Raises:
+        CheckpointError: the model has parts that transformers' class lacks.
+
+    Source: the configuration class that the checkpoint names (jinaai/xlm-roberta-flash-implementation).
+    """
+    refuse_unless(config, "jina-colbert-v2", _IMPLEMENTED)
+    base = config.get("rotary_emb_base", _DEFAULT_BASE)
+    if isinstance(base, bool) or not isinstance(base, int | float) or base <= 1:
+        raise CheckpointError(f"rotary_emb_base must be a number above 1, found {base!r}.")
+    rope = config.get("rope_parameters") or {"rope_type": "default", "rope_theta": float(base)}
+    return {**config, "model_type": "jina_embeddings_v3", "rope_parameters": rope}
+
+
+def packed_settings() -> LateSettings:
+    """Return the settings that the model card gives to PyLate; those in the files of the checkpoint are not usable.
+
+    Its `artifact.metadata` changed over revisions, and PyLate's own test of this model passes every value itself.
+    """
+    names = ("query_length", "document_length", "query_marker", "document_marker", "query_expansion")
+    return LateSettings(
+        layout="jina-colbert-v2",
+        query_length=32,
+        document_length=300,
+        query_marker="[QueryMarker]",
+        document_marker="[DocumentMarker]",
+        attend_to_expansion_tokens=True,
+        sources=dict.fromkeys((*names, "skiplist_words", "similarity", "attend_to_expansion_tokens"), "model card"),
+    )
