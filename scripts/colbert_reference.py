@@ -1,0 +1,238 @@
+"""Compute what late-interaction look-alikes give in the models' own libraries, for `plugins/colbert/tests/goldens`.
+
+Run by hand, in an environment of the library that is asked for; nothing of cenote is imported. First, with cenote:
+
+    python scripts/colbert_lookalikes.py FOLDER
+
+then, in one environment after the other:
+
+    python scripts/colbert_reference.py FOLDER plugins/colbert/tests/goldens LIBRARY
+
+`pylate`: torch 2.13.0, then `pip install --no-deps pylate==1.6.0` and what it imports: sentence-transformers 5.3.0,
+transformers 5.3.0, scipy (its own dependencies pull another torch).
+`pylate-jina`: the same with transformers 5.23.0, which has a class for jina's XLM-RoBERTa.
+`colbert-ai`: torch 2.13.0, then `pip install --no-deps colbert-ai==0.2.22` and transformers 4.48.3, scipy, ujson,
+GitPython, ninja; it compiles an extension, so that a C++ compiler must be there, and `ninja` on the path.
+`sentence-transformers`: sentence-transformers 6.2.0.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import torch
+
+__all__ = ["main"]
+
+_DIGITS = 7
+_TINY_DIM = 16
+_VERSIONS = {
+    "pylate": ("pylate", "sentence-transformers", "transformers"),
+    "pylate-jina": ("pylate", "sentence-transformers", "transformers"),
+    "colbert-ai": ("colbert-ai", "transformers"),
+    "sentence-transformers": ("sentence-transformers", "transformers"),
+}
+_NOTES = {
+    "pylate": "queries in one batch, documents one by one",
+    "pylate-jina": (
+        "The published model runs remote code. Here PyLate reads a copy of the folder whose config.json names "
+        "transformers' JinaEmbeddingsV3Model, with the file's rotary base; one text at a time."
+    ),
+    "colbert-ai": "queries in one batch, documents one by one, float32",
+    "sentence-transformers": "queries in one batch, documents one by one",
+}
+
+
+class PyLate:
+    """PyLate's ColBERT. Queries go in one batch: with one alone, transformers 5.3 lets LFM2's convolution see what is
+    masked out."""
+
+    together = True
+
+    def __init__(self, folder: Path) -> None:
+        from pylate.models import ColBERT
+
+        self.model = ColBERT(str(folder), device="cpu")
+
+    def encode(self, texts: Sequence[str], *, query: bool) -> list[dict[str, Any]]:
+        """Return token ids, places of the tokens that have a vector, and these vectors."""
+        batches = [list(texts)] if query and self.together else [[text] for text in texts]
+        return [row for batch in batches for row in self._rows(batch, query=query)]
+
+    def _rows(self, batch: list[str], *, query: bool) -> list[dict[str, Any]]:
+        found = self.model.encode(batch, is_query=query, output_value=None, convert_to_tensor=True)
+        plain = self.model.encode(batch, is_query=query, convert_to_tensor=True)
+        rows = []
+        for index, vectors in enumerate(plain):
+            mask, ids = found["masks"][index], found["input_ids"][index]
+            assert torch.equal(found["token_embeddings"][index][mask], vectors)
+            # Filled up to the batch's longest, where queries are not expanded.
+            ids = ids if not query or self.model.do_query_expansion else ids[found["attention_mask"][index].bool()]
+            rows.append(_row(batch[index], ids, mask, vectors))
+        return rows
+
+    def pool(self, text: str, factor: int) -> torch.Tensor:
+        """Return the vectors of a document, pooled."""
+        (vectors,) = self.model.encode([text], is_query=False, pool_factor=factor, convert_to_tensor=True)
+        return vectors
+
+    def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
+        """Return the score of two rows of vectors."""
+        from pylate.scores import colbert_scores_pairwise
+
+        return float(colbert_scores_pairwise([query], [document])[0])
+
+
+class JinaPyLate(PyLate):
+    """PyLate on jina's layout, without the remote code."""
+
+    together = False
+
+    def __init__(self, folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = copytree(folder, Path(scratch) / "model")
+            config = json.loads((copy / "config.json").read_text())
+            del config["auto_map"]
+            rope = {"rope_type": "default", "rope_theta": config["rotary_emb_base"]}
+            config |= {"model_type": "jina_embeddings_v3", "rope_parameters": rope}
+            (copy / "config.json").write_text(json.dumps(config))
+            super().__init__(copy)
+        found = self.model[0].auto_model
+        assert type(found).__name__ == "JinaEmbeddingsV3Model", found
+        assert found.config.rope_parameters["rope_theta"] == config["rotary_emb_base"], found.config
+
+
+class ColbertAI:
+    """colbert-ai's Checkpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        from colbert.infra import ColBERTConfig
+        from colbert.modeling.checkpoint import Checkpoint
+
+        # Without a file that says the size of vectors, colbert-ai takes it to be 128 and loads no other.
+        given = {} if (folder / "artifact.metadata").exists() else {"dim": _TINY_DIM}
+        self.model = Checkpoint(str(folder), ColBERTConfig(**given), verbose=0)
+
+    def encode(self, texts: Sequence[str], *, query: bool) -> list[dict[str, Any]]:
+        """Return token ids, places of the tokens that have a vector, and these vectors."""
+        if query:
+            ids, mask = self.model.query_tokenizer.tensorize(list(texts))
+            vectors = self.model.query(ids, mask)
+            every = torch.ones_like(ids, dtype=torch.bool)
+            return [_row(*row) for row in zip(texts, ids, every, vectors, strict=True)]
+        rows = []
+        for text in texts:
+            ids, mask = self.model.doc_tokenizer.tensorize([text])
+            vectors, kept = self.model.doc(ids, mask, keep_dims="return_mask")
+            kept = kept.squeeze(-1)
+            rows.append(_row(text, ids[0], kept[0], vectors[0][kept[0]]))
+        return rows
+
+    def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
+        """Return the score of two rows of vectors."""
+        from colbert.modeling.colbert import colbert_score
+
+        mask = torch.ones(1, len(document), 1, dtype=torch.bool)
+        return float(colbert_score(query[None], document[None], mask, config=self.model.colbert_config)[0])
+
+
+class Encoder:
+    """The MultiVectorEncoder of sentence-transformers."""
+
+    def __init__(self, folder: Path) -> None:
+        from sentence_transformers import MultiVectorEncoder
+
+        self.model = MultiVectorEncoder(str(folder), device="cpu")
+
+    def encode(self, texts: Sequence[str], *, query: bool) -> list[dict[str, Any]]:
+        """Return token ids, places of the tokens that have a vector, and these vectors."""
+        batches = [list(texts)] if query else [[text] for text in texts]
+        return [row for batch in batches for row in self._rows(batch, query=query)]
+
+    def _rows(self, batch: list[str], *, query: bool) -> list[dict[str, Any]]:
+        task = "query" if query else "document"
+        encode = self.model.encode_query if query else self.model.encode_document
+        vectors = encode(batch)
+        features = self.model.preprocess(batch, prompt=self.model.prompts[task], task=task)
+        mask = self.model.forward(features, task=task)["attention_mask"]
+        return [_row(*row) for row in zip(batch, features["input_ids"], mask, vectors, strict=True)]
+
+    def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
+        """Return the score of two rows of vectors."""
+        return float(self.model.similarity([query], [document])[0][0])
+
+
+_LIBRARIES: Mapping[str, Callable[[Path], Any]] = {
+    "pylate": PyLate,
+    "pylate-jina": JinaPyLate,
+    "colbert-ai": ColbertAI,
+    "sentence-transformers": Encoder,
+}
+
+
+def main(root: Path, out: Path, library: str) -> None:
+    """Write the files of all cases of a library."""
+    torch.set_num_threads(2)
+    inputs = json.loads((root / "inputs.json").read_text())
+    for name, case in inputs["cases"].items():
+        if case["library"] == library:
+            with torch.inference_mode():
+                found = _computed(_LIBRARIES[library](root / name), inputs, case)
+            (out / f"{name}.json").write_text(_to_json(_head(library, case), found))
+            print(name)
+
+
+def _head(library: str, case: Mapping[str, Any]) -> dict[str, Any]:
+    versions = {name: version(name) for name in ("torch", *_VERSIONS[library])}
+    build = {"family": case["family"], "build": case["build"]}
+    return {"reference": library, "note": _NOTES[library], "versions": versions, **build}
+
+
+def _computed(model: Any, inputs: Mapping[str, Any], case: Mapping[str, Any]) -> dict[str, list[Any]]:
+    rows = {
+        kind: model.encode([inputs[kind][number] for number in case[kind]], query=kind == "queries")
+        for kind in ("queries", "documents")
+    }
+    pooled = [
+        {"text": text, "pool_factor": factor, "vectors": _rounded(model.pool(text, factor))}
+        for text in (inputs["documents"][number] for number in case["pooled"])
+        for factor in (2, 3)
+    ]
+    scores = [
+        {"query": i, "document": j, "score": round(model.score(query["exact"], document["exact"]), _DIGITS)}
+        for i, query in enumerate(rows["queries"])
+        for j, document in enumerate(rows["documents"])
+    ]
+    plain = {kind: [{key: row[key] for key in row if key != "exact"} for row in found] for kind, found in rows.items()}
+    return {**plain, "pooled": pooled, "scores": scores}
+
+
+def _row(text: str, ids: torch.Tensor, mask: torch.Tensor, vectors: torch.Tensor) -> dict[str, Any]:
+    positions = mask.nonzero().flatten().tolist()
+    assert len(positions) == len(vectors)
+    exact = vectors.float()
+    return {"text": text, "ids": ids.tolist(), "positions": positions, "vectors": _rounded(exact), "exact": exact}
+
+
+def _rounded(vectors: torch.Tensor) -> list[list[float]]:
+    return [[round(value, _DIGITS) for value in row] for row in vectors.tolist()]
+
+
+def _to_json(head: Mapping[str, Any], found: Mapping[str, list[Any]]) -> str:
+    """Write one line per text and per score."""
+    parts = [json.dumps(head, ensure_ascii=False)[1:-1]]
+    for key, rows in found.items():
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+        parts.append(f'"{key}": [\n{lines}\n]' if rows else f'"{key}": []')
+    return "{" + ",\n".join(parts) + "}\n"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3])
