@@ -116,8 +116,8 @@ class ColbertAI:
         from colbert.infra import ColBERTConfig
         from colbert.modeling.checkpoint import Checkpoint
 
-        # Without a file that says the size of vectors, colbert-ai takes it to be 128 and loads no other.
-        given = {} if (folder / "artifact.metadata").exists() else {"dim": _TINY_DIM}
+        # Without artifact.metadata, colbert-ai looks for no tokenizer and for vectors of size 128, unless it is told.
+        given = {} if (folder / "artifact.metadata").exists() else {"checkpoint": str(folder), "dim": _TINY_DIM}
         self.model = Checkpoint(str(folder), ColBERTConfig(**given), verbose=0)
 
     def encode(self, texts: Sequence[str], *, query: bool) -> list[dict[str, Any]]:
