@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cenote.outputs import token_pooling
 from cenote.outputs.token_pooling import pool_tokens
+from cenote.outputs.ward import ward_linkage
 
 _GOLDEN = json.loads((Path(__file__).parent / "token_pooling.json").read_text())
 _CASES = [
@@ -85,9 +87,28 @@ def test_vectors_of_length_zero_are_no_trouble() -> None:
 
 
 def test_distances_in_blocks_are_those_of_one_product() -> None:
-    from cenote.outputs.token_pooling import _distances
-
     rows = _random(150, 128)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     wanted = (1 - unit @ unit.T)[np.triu_indices(150, k=1)]
-    np.testing.assert_allclose(_distances(unit), wanted, atol=1e-6)
+    np.testing.assert_allclose(token_pooling._distances(unit), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 17, 150])
+def test_long_documents_are_clustered_as_scipy_does(count: int, copies: int) -> None:
+    from scipy.cluster.hierarchy import linkage
+
+    rows = np.tile(_random(-(-count // copies), seed=count), (copies, 1))[:count]
+    distances = token_pooling._distances(rows)
+    wanted = linkage(distances, method="ward")
+    found = ward_linkage(distances, count)
+    np.testing.assert_array_equal(found[:, [0, 1, 3]], wanted[:, [0, 1, 3]])
+    np.testing.assert_allclose(found[:, 2], wanted[:, 2], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("given", "factor", "wanted"), [case for case in _CASES if len(case.values[0]) == 180])  # type: ignore[arg-type]
+def test_long_documents_are_pooled_as_pylate_does(
+    given: list[list[float]], factor: int, wanted: list[list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_pooling, "_LONG", 1)
+    np.testing.assert_allclose(pool_tokens(np.array(given, np.float32), factor)[0], wanted, atol=2e-6)
