@@ -69,3 +69,15 @@ def test_coheres_client_finds_the_ground_water_in_both_versions(server: Any) -> 
     assert len(printed) == 6
     assert printed[1] == printed[4]
     assert "The water of a cenote" in printed[1]
+
+
+def test_the_colbert_example_scores_by_hand_what_the_server_scores(tmp_path: Path, start_server: Any) -> None:
+    engine = AsyncLLM(str(build_checkpoint("colbert_v2", tmp_path / "m")))
+    with start_server(engine=engine, names=("late",)) as running:
+        printed = run("score/colbert_rerank_online.py", "--port", str(running.port), "--model", "late").splitlines()
+    asyncio.run(engine.shutdown())
+    ranked, scored = [line.split() for line in printed[1:4]], [line.split() for line in printed[5:]]
+    assert "MaxSim of 32 vectors" in printed[4]
+    assert [float(line[0]) for line in ranked] == sorted((float(line[0]) for line in scored), reverse=True)
+    for server, by_hand, *_ in scored:
+        assert abs(float(server) - float(by_hand)) <= 2e-4
