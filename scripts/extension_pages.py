@@ -39,6 +39,7 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "kernels": (
         "cenote.kernels.l2_normalize.reference:l2_normalize",
         "cenote.kernels.segment_pool.reference:segment_pool",
+        "cenote.kernels.term_max.reference:term_max",
         "cenote.kernels.linear.reference:prepare_linear",
         "cenote.kernels.varlen_attention.reference:varlen_attention",
         "cenote.kernels.maxsim.reference:maxsim",

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _GROUP = "cenote.kernels"
 _VARIABLE = "CENOTE_KERNELS"
 #: Operators of the core.
-OPERATORS = ("varlen_attention", "linear", "segment_pool", "l2_normalize", "maxsim")
+OPERATORS = ("varlen_attention", "linear", "segment_pool", "l2_normalize", "maxsim", "term_max")
 #: The place of backends whose implementation does not say for which devices it is; the highest is tried first.
 _KNOWN = {"cuda": {"triton": 20, "cpu": 10, "reference": 0}, "cpu": {"cpu": 10, "reference": 0}}
 

@@ -28,6 +28,8 @@ def guarded_kernel(entry: Entry, kernel: Kernel) -> Kernel:
         result = blame.call(kernel, *args, **kwargs)
         if operator == "linear":
             return _guarded_product(blame, result)
+        if operator == "term_max":
+            _check_terms(blame, result, len(kwargs["lengths"]))
         if shape is not None:
             _check(blame, result, blame.call(shape, *args, **kwargs))
         return result
@@ -57,6 +59,12 @@ def _check(blame: Blame, result: Any, shape: tuple[int, ...]) -> None:
         raise blame.wrong(f"returned shape {list(result.shape)}, not {list(shape)}")
     if not result.is_floating_point():
         raise blame.wrong(f"returned {str(result.dtype).removeprefix('torch.')} numbers, not floats")
+
+
+def _check_terms(blame: Blame, result: Any, sequences: int) -> None:
+    shapes = [list(getattr(part, "shape", ["?"])) for part in result] if isinstance(result, tuple) else []
+    if len(shapes) != 3 or len(shapes[0]) != 1 or shapes[0] != shapes[1] or shapes[2] != [sequences]:
+        raise blame.wrong(f"returned shapes {shapes}, not the tuple [terms], [terms], [{sequences}]")
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, **_: Any) -> tuple[int, ...]:

@@ -144,6 +144,27 @@ _MAXSIMS = (
     _maxsim("equal_neighbours", 7, (16, 16, 16, 9, 9), 63),
 )
 
+
+def _terms(name: str, lengths: tuple[int, ...], size: int) -> KernelCase:
+    """Return a case whose ids are below `size`, so that many are met twice."""
+
+    def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
+        total = sum(lengths)
+        weights = torch.randn(total, generator=generator).to(dtype)
+        return {"weights": weights, "ids": torch.randint(size, (total,), generator=generator)}
+
+    return KernelCase(name, build, {"lengths": lengths})
+
+
+_TERMS = (
+    *(_terms(name, lengths, 9) for name, lengths in _LENGTHS.items()),
+    _terms("large_ids", (40, 40), 250_002),
+    _terms("one_id", (4, 5), 1),
+    _terms("all_empty", (0, 0), 1),
+    _terms("empty_ends", (0, 6, 0), 3),
+    _terms("nobody", (), 1),
+)
+
 #: Cases by operator.
 CASES: Mapping[str, tuple[KernelCase, ...]] = {
     "varlen_attention": _ATTENTION,
@@ -151,4 +172,5 @@ CASES: Mapping[str, tuple[KernelCase, ...]] = {
     "l2_normalize": _NORMS,
     "linear": _LINEARS,
     "maxsim": _MAXSIMS,
+    "term_max": _TERMS,
 }

@@ -27,6 +27,11 @@ class TestCpuSegmentPool(KernelConformance):
     backend = "cpu"
 
 
+class TestCpuTermMax(KernelConformance):
+    operator = "term_max"
+    backend = "cpu"
+
+
 class TestCpuLinear(KernelConformance):
     operator = "linear"
     backend = "cpu"
@@ -59,6 +64,7 @@ def test_every_cpu_backend_is_tested_here() -> None:
     assert {name for name in names if name.endswith(":cpu")} == {
         "linear:cpu",
         "segment_pool:cpu",
+        "term_max:cpu",
         "varlen_attention:cpu",
     }
 

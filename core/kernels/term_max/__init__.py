@@ -1,0 +1,1 @@
+"""Merge the weights of tokens with the same id: `term_max`."""
