@@ -37,4 +37,4 @@ def _of_files(checkpoint: Checkpoint) -> LateSettings:
             f"{checkpoint.name!r} has no projection of its tokens: neither a Dense module in modules.json nor the "
             f"tensor {LINEAR!r}. It is no trained ColBERT model."
         )
-    return packed_settings() if checkpoint.has_tensor(PACKED_TENSOR) else read_stanford(checkpoint)
+    return packed_settings(checkpoint) if checkpoint.has_tensor(PACKED_TENSOR) else read_stanford(checkpoint)

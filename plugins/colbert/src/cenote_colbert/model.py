@@ -60,7 +60,7 @@ class ColbertModel(TextPoolingModel):
             prepared = super().prepare(prompt, role, params, tokenization)
             return replace(prepared, kept=side.choice.places(prepared.token_ids))
         self.loras.check(params.lora)
-        prefix = self._prompts.prefix(prompt, role, params)
+        prefix = self._prompts.prefix(prompt, role or "document", params)
         (text, _), removed = self._encoder.shorten(prompt, tokenization, role)
         options = self._of_side(side, tokenization)
         prepared = side.finish(side.encoder.encode(Prompt(text=self._cleaning(prefix + text)), options))
@@ -91,5 +91,5 @@ class ColbertModel(TextPoolingModel):
         if not add_special_tokens:
             return super().locate(text, role, params, add_special_tokens=False)
         side = self._sides[role or "document"]
-        prefix = self._prompts.prefix(Prompt(text=text), role, params)
+        prefix = self._prompts.prefix(Prompt(text=text), role or "document", params)
         return side.locate(lambda: self._cleaning.locate(text, prefix, side.encoder.locate))

@@ -60,12 +60,14 @@ def read_multi_vector(checkpoint: Checkpoint) -> LateSettings:
         raise CheckpointError(f"modules.json lists {len(masks)} modules MultiVectorMask; needed is one.")
     read, mask = Reader(transformer, _TRANSFORMER, _LIBRARY), Reader(masks[0], "MultiVectorMask", _LIBRARY)
     expansion = _expansion(transformer.get("query_expansion"))
-    sources = {"query_marker": "prompts", "document_marker": "prompts", "query_expansion": _TRANSFORMER}
+    sources = dict.fromkeys(("query_marker", "document_marker"), "prompts mark texts")
+    sources["query_expansion"] = _TRANSFORMER
     query_length = read.take("query_length", "query_length", length, None)
     if expansion.pop("strategy", None) == "fixed":
         if query_length is not None and query_length < expansion["expansion_length"]:
             raise CheckpointError(f"{_TRANSFORMER}: query_length {query_length} is below the length of the expansion.")
         query_length = expansion["expansion_length"]
+        sources["query_length"] = _TRANSFORMER
     tasks = masks[0].get("skiplist_tasks")
     document_length = read.take("document_length", "document_length", length, None)
     nothing: tuple[str, ...] = ()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cenote.checkpoints import Checkpoint
+from cenote.checkpoints.files import read_object
 from cenote.checkpoints.repairs import refuse_unless
 from cenote.errors import CheckpointError
 from cenote_colbert.settings import LateSettings
+from cenote_colbert.stanford import METADATA
+from cenote_colbert.values import Reader, length
 
 __all__ = ["PACKED_TENSOR", "SIZES", "packed_settings", "repair_config"]
 
@@ -42,18 +46,25 @@ def repair_config(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "model_type": "jina_embeddings_v3", "rope_parameters": rope}
 
 
-def packed_settings() -> LateSettings:
-    """Return the settings that the model card gives to PyLate; those in the files of the checkpoint are not usable.
+def packed_settings(checkpoint: Checkpoint) -> LateSettings:
+    """Return the settings that the model card gives to PyLate, with the lengths of `artifact.metadata`.
 
-    Its `artifact.metadata` changed over revisions, and PyLate's own test of this model passes every value itself.
+    What else that file says is not used: it changed over revisions (whether the filling is attended to), and PyLate's
+    own test of this model passes the markers and the attention itself.
+
+    Raises:
+        CheckpointError: a length is none.
     """
-    names = ("query_length", "document_length", "query_marker", "document_marker", "query_expansion")
+    values = read_object(checkpoint.path / METADATA) if checkpoint.has_file(METADATA) else {}
+    read = Reader(values, METADATA, "the model card")
+    names = ("query_marker", "document_marker", "query_expansion", "attend_to_expansion_tokens", "skiplist_words")
+    read.sources.update(dict.fromkeys((*names, "similarity"), "model card"))
     return LateSettings(
         layout="jina-colbert-v2",
-        query_length=32,
-        document_length=300,
+        query_length=read.take("query_length", "query_maxlen", length, 32),
+        document_length=read.take("document_length", "doc_maxlen", length, 300),
         query_marker="[QueryMarker]",
         document_marker="[DocumentMarker]",
         attend_to_expansion_tokens=True,
-        sources=dict.fromkeys((*names, "skiplist_words", "similarity", "attend_to_expansion_tokens"), "model card"),
+        sources=read.sources,
     )

@@ -32,7 +32,8 @@ class LateSettings:
         skiplist_words: tokens without a vector.
         skiplist_roles: whose tokens these are.
         keep_only_token_ids: the only tokens of a document that have a vector; empty for all.
-        encodes_words: a word of the list also stands for the first token that the tokenizer makes of it.
+        encodes_words: a word of the list stands for the first token that the tokenizer makes of it, else for the token
+            of this name.
         unknown_words: a word that is no token stands for the unknown token; False leaves it out.
         drops_padding: padding tokens that a document spells have no vector.
         strips: white space around a text is removed first.

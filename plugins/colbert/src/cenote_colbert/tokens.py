@@ -79,7 +79,7 @@ def dropped_ids(tokenizer: PreTrainedTokenizerBase, settings: LateSettings) -> f
     for word in settings.skiplist_words:
         if settings.encodes_words:
             found.update(tokenizer.encode(word, add_special_tokens=False)[:1])
-        if word in vocabulary:
+        elif word in vocabulary:
             found.add(vocabulary[word])
         elif settings.unknown_words:
             unknown: Any = tokenizer.unk_token_id
