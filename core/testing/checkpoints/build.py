@@ -12,7 +12,7 @@ from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.models import published_config
 from cenote.testing.checkpoints.side_files import LayoutOptions, SentenceTransformersLayout, side_files
 from cenote.testing.checkpoints.tensors import published_tensors, random_tensors
-from cenote.testing.checkpoints.weights import random_tensor, write_weights
+from cenote.testing.checkpoints.weights import random_tensor, write_pickle, write_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ def build_checkpoint(
     config: Mapping[str, Any] | None = None,
     dtype: str = "float32",
     sharded: bool = False,
-    safetensors: bool = True,
+    safetensors: bool | None = None,
     **layout: Unpack[LayoutOptions],
 ) -> Path:
     """Write a tiny checkpoint in the published layout of a family; the same arguments give the same bytes.
@@ -51,7 +51,7 @@ def build_checkpoint(
         config: entries that replace or extend those of `config.json`.
         dtype: torch dtype of the stored weights.
         sharded: store them in two files with an index.
-        safetensors: store them in this format, else as pickles.
+        safetensors: store them in this format, or as pickles; None is the family's own.
         **layout: what the files of sentence-transformers say, as `LayoutOptions` has it.
 
     Returns:
@@ -69,7 +69,8 @@ def build_checkpoint(
     sides = _layout(chosen, own, layout) if embedder else None
     _write_files(_files(chosen, published, sides), folder)
     tensors = published_tensors(chosen, own, labels=names, prefix=prefix, pooler=pooler)
-    write_weights(_cast(tensors, dtype), folder, sharded=sharded, safetensors=safetensors)
+    as_published = not chosen.pickled if safetensors is None else safetensors
+    write_weights(_cast(tensors, dtype), folder, sharded=sharded, safetensors=as_published)
     _write_modules(chosen, folder)
     if sides is not None:
         _write_dense(sides, folder, name)
@@ -138,7 +139,10 @@ def _cast(tensors: Mapping[str, Tensor], dtype: str) -> dict[str, Tensor]:
 def _write_modules(chosen: Family, folder: Path) -> None:
     for path, shapes in chosen.modules.items():
         weights = random_tensors(f"{chosen.name}/{path}", shapes, chosen.gain)
-        write_weights(weights, folder / path, sharded=False, safetensors=True)
+        if path.endswith(".pt"):
+            write_pickle(weights, folder / path)
+        else:
+            write_weights(weights, folder / path, sharded=False, safetensors=True)
 
 
 def _write_dense(layout: SentenceTransformersLayout, folder: Path, name: str) -> None:

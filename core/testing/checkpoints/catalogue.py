@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cenote.testing.checkpoints.bge_m3 import BGE_M3
 from cenote.testing.checkpoints.classifiers import CLASSIFIERS
 from cenote.testing.checkpoints.colbert import COLBERT
 from cenote.testing.checkpoints.cross_encoders import CROSS_ENCODERS
@@ -29,6 +30,7 @@ _OTHERS: tuple[Family, ...] = (
     *EMBEDDERS,
     *JINA,
     *SPARSE,
+    *BGE_M3,
     *COLBERT,
 )
 HEADED = tuple(entry.name for entry in _OTHERS)

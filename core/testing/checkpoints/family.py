@@ -33,7 +33,9 @@ class Family:
         publish: from the tensors under these names, and the published config, to the tensors as published.
         heads: from the published config to the shapes of tensors that the published model has and `model_class`
             has not.
-        modules: folders of further modules with weights, each with the shapes of its tensors.
+        modules: folders of further modules with weights, or, with the ending `.pt`, pickled files of weights; each with
+            the shapes of its tensors.
+        pickled: the published backbone is a pickle.
         labels: names of the labels.
         files: further files beside the weights, or replacements of those that all checkpoints have; texts are
             written as they are, everything else as JSON.
@@ -61,6 +63,7 @@ class Family:
     publish: Callable[[Tensors, Mapping[str, Any]], Tensors] | None = None
     heads: Callable[[Mapping[str, Any]], Mapping[str, tuple[int, ...]]] | None = None
     modules: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    pickled: bool = False
     labels: tuple[str, ...] = ()
     files: Callable[[TinyTokenizer], Mapping[str, Any]] | None = None
     chat_template: str | None = None

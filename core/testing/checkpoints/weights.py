@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["fill_parameters", "random_tensor", "write_weights"]
+__all__ = ["fill_parameters", "random_tensor", "write_pickle", "write_weights"]
 
 #: Spread of biases and of norm weights around their initial value: enough for a lost one to show.
 _SMALL_STD = 0.15
@@ -80,10 +80,16 @@ def write_weights(tensors: Mapping[str, Tensor], folder: Path, *, sharded: bool,
 
 
 def _write(tensors: Mapping[str, Tensor], path: Path, *, safetensors: bool) -> None:
-    import torch
     from safetensors.torch import save_file
 
     if safetensors:
         save_file(dict(tensors), path, metadata={"format": "pt"})
     else:
-        torch.save(dict(tensors), path)
+        write_pickle(tensors, path)
+
+
+def write_pickle(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a state dict as torch does."""
+    import torch
+
+    torch.save(dict(tensors), path)
