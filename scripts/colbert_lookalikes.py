@@ -38,8 +38,16 @@ _FEW = {"queries": [0, 2], "documents": [1, 2], "pooled": []}
 _ALL = {"queries": list(range(len(_QUERIES))), "documents": list(range(len(_DOCUMENTS))), "pooled": _POOLED}
 
 
-def _case(family: str, library: str, numbers: dict[str, list[int]] = _FEW, **build: Any) -> dict[str, Any]:
-    return {"family": family, "library": library, "build": build, **numbers}
+def _case(
+    family: str,
+    library: str,
+    numbers: dict[str, list[int]] = _FEW,
+    *,
+    settings: dict[str, Any] | None = None,
+    **build: Any,
+) -> dict[str, Any]:
+    """Return what is computed; `settings` are for both the library and cenote, by cenote's names."""
+    return {"family": family, "library": library, "build": build, "settings": settings or {}, **numbers}
 
 
 #: Files of numbers by name.
@@ -54,7 +62,7 @@ _CASES: dict[str, dict[str, Any]] = {
     "pylate_plain_queries": _case("pylate_plain_queries", "pylate"),
     "pylate_residual": _case("pylate_residual", "pylate"),
     "multi_vector_encoder": _case("multi_vector_encoder", "sentence-transformers", {**_ALL, "pooled": []}),
-    "jina_colbert_v2": _case("jina_colbert_v2", "pylate-jina", _ALL),
+    "jina_colbert_v2": _case("jina_colbert_v2", "pylate-jina", _ALL, settings={"document_length": 48}),
     "jina_colbert_v2_other_base": _case("jina_colbert_v2", "pylate-jina", config={"rotary_emb_base": 50000.0}),
     "lfm2_colbert": _case("lfm2_colbert", "pylate", _ALL),
 }

@@ -43,7 +43,8 @@ _NOTES = {
     "pylate": "queries in one batch, documents one by one",
     "pylate-jina": (
         "The published model runs remote code. Here PyLate reads a copy of the folder whose config.json names "
-        "transformers' JinaEmbeddingsV3Model, with the file's rotary base; one text at a time."
+        "transformers' JinaEmbeddingsV3Model, with the file's rotary base, and gets the options of the model card; "
+        "one text at a time."
     ),
     "colbert-ai": "queries in one batch, documents one by one, float32",
     "sentence-transformers": "queries in one batch, documents one by one",
@@ -56,10 +57,10 @@ class PyLate:
 
     together = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         from pylate.models import ColBERT
 
-        self.model = ColBERT(str(folder), device="cpu")
+        self.model = ColBERT(str(folder), device="cpu", **settings)
 
     def encode(self, texts: Sequence[str], *, query: bool) -> list[dict[str, Any]]:
         """Return token ids, places of the tokens that have a vector, and these vectors."""
@@ -91,11 +92,11 @@ class PyLate:
 
 
 class JinaPyLate(PyLate):
-    """PyLate on jina's layout, without the remote code."""
+    """PyLate on jina's layout, without the remote code, and with the options of the model card."""
 
     together = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, document_length: int = 300) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             copy = copytree(folder, Path(scratch) / "model")
             config = json.loads((copy / "config.json").read_text())
@@ -103,7 +104,13 @@ class JinaPyLate(PyLate):
             rope = {"rope_type": "default", "rope_theta": config["rotary_emb_base"]}
             config |= {"model_type": "jina_embeddings_v3", "rope_parameters": rope}
             (copy / "config.json").write_text(json.dumps(config))
-            super().__init__(copy)
+            super().__init__(
+                copy,
+                query_prefix="[QueryMarker]",
+                document_prefix="[DocumentMarker]",
+                attend_to_expansion_tokens=True,
+                document_length=document_length,
+            )
         found = self.model[0].auto_model
         assert type(found).__name__ == "JinaEmbeddingsV3Model", found
         assert found.config.rope_parameters["rope_theta"] == config["rotary_emb_base"], found.config
@@ -169,7 +176,7 @@ class Encoder:
         return float(self.model.similarity([query], [document])[0][0])
 
 
-_LIBRARIES: Mapping[str, Callable[[Path], Any]] = {
+_LIBRARIES: Mapping[str, Callable[..., Any]] = {
     "pylate": PyLate,
     "pylate-jina": JinaPyLate,
     "colbert-ai": ColbertAI,
@@ -184,14 +191,14 @@ def main(root: Path, out: Path, library: str) -> None:
     for name, case in inputs["cases"].items():
         if case["library"] == library:
             with torch.inference_mode():
-                found = _computed(_LIBRARIES[library](root / name), inputs, case)
+                found = _computed(_LIBRARIES[library](root / name, **case["settings"]), inputs, case)
             (out / f"{name}.json").write_text(_to_json(_head(library, case), found))
             print(name)
 
 
 def _head(library: str, case: Mapping[str, Any]) -> dict[str, Any]:
     versions = {name: version(name) for name in ("torch", *_VERSIONS[library])}
-    build = {"family": case["family"], "build": case["build"]}
+    build = {key: case[key] for key in ("family", "build", "settings")}
     return {"reference": library, "note": _NOTES[library], "versions": versions, **build}
 
 

@@ -137,16 +137,8 @@ COLBERT: tuple[Family, ...] = (
         native_layout=False,
         prefix="roberta.",
         heads=lambda _: _LINEAR,
-        files=lambda _: {
-            "artifact.metadata": artifact_metadata(
-                query_token_id="[QueryMarker]",
-                doc_token_id="[DocumentMarker]",
-                query_token="[QueryMarker]",
-                doc_token="[DocumentMarker]",
-                attend_to_mask_tokens=True,
-                checkpoint="jinaai/xlm-roberta-flash",
-            )
-        },
+        # The values that the model card gives to PyLate differ from those of the published file.
+        files=_metadata(doc_maxlen=300, checkpoint="jinaai/xlm-roberta-flash"),
         side_files=False,
     ),
     # LiquidAI/LFM2-ColBERT-350M
