@@ -72,7 +72,10 @@ class BatchTests(AdapterBase):
             assert data.shape[-1] == columns.get(task, data.shape[-1])
             assert bool(data.to_dense().isfinite().all())
             if grain == "token" and limits.token_pooling == "ALL":
-                assert len(data) == len(output.prompt_token_ids)
+                tokens = range(len(output.prompt_token_ids))
+                places = list(tokens) if output.outputs.positions is None else output.outputs.positions
+                assert len(data) == len(places)
+                assert places == sorted(set(places).intersection(tokens)), "vectors belong to tokens, in order"
 
 
 async def _all_at_once(
