@@ -13,10 +13,10 @@ _PLAIN = {entry.name: entry for entry in ENCODERS}
 _SIZE = 32
 
 BGE_M3: tuple[Family, ...] = (
-    # BAAI/bge-m3
+    # BAAI/bge-m3. The numbers depend on the name; with this one most tokens have a weight, as in the published model.
     replace(
         _PLAIN["xlm_roberta"],
-        name="bge_m3_heads",
+        name="bge_m3_triple",
         pooling="cls",
         prompts={},
         pickled=True,

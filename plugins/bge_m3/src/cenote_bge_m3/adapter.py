@@ -1,0 +1,101 @@
+"""Load BGE-M3: an encoder, and two linear layers on its hidden states."""
+
+from __future__ import annotations
+
+import torch
+
+from cenote.adapters import LoadOptions
+from cenote.adapters.head import build_pooler
+from cenote.adapters.stack import TextStack, load_stack
+from cenote.checkpoints import Checkpoint
+from cenote.config import PoolerConfig, first_set
+from cenote.errors import InvalidRequest
+from cenote.poolers import Dense, EmbeddingHead, TaskPooler, TokenPooler
+from cenote.tasks import check_dimensions
+from cenote_bge_m3.heads import Head, read_heads
+from cenote_bge_m3.model import BgeM3Model
+from cenote_bge_m3.weights import Ends, WeightPooler
+
+__all__ = ["BgeM3Adapter"]
+
+
+class BgeM3Adapter:
+    """BGE-M3 and models trained from it."""
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> BgeM3Model:
+        """Load a checkpoint; `compat="vllm"` changes nothing, since vLLM's numbers are FlagEmbedding's.
+
+        Raises:
+            CheckpointError: weights or files are missing or do not fit.
+            InvalidRequest: an option does not fit the model.
+        """
+        wanted = options.pooler_config
+        _check_options(wanted)
+        stack = load_stack(checkpoint, options)
+        sparse, colbert = read_heads(checkpoint, stack.hidden_size, options.device)
+        dense = build_pooler(
+            checkpoint, wanted, default_method="CLS", hidden_size=stack.hidden_size, device=options.device
+        )
+        activation = first_set(user=wanted.use_activation, default=True)
+        ends = _ends(stack)
+        weights = WeightPooler(
+            head=sparse,
+            ends=ends,
+            unused=_unused(stack),
+            vocabulary=stack.vocabulary,
+            use_activation=activation.value,
+        )
+        model = BgeM3Model(
+            stack,
+            checkpoint,
+            ends=ends,
+            pooler=TaskPooler(
+                {
+                    "embed": dense.pooler.poolers["embed"],
+                    "token_embed": _vectors(colbert, activation.value),
+                    "token_classify": weights,
+                    "sparse_embed": weights,
+                }
+            ),
+            embedding_size=dense.embedding_size,
+            include_prompt=dense.include_prompt,
+            facts={
+                "pooling": str(dense.method),
+                "normalize": str(dense.normalize),
+                "embedding size": str(dense.embedding_size),
+                "head": f"{sparse.source}, {colbert.source}",
+                "token vectors": str(len(colbert.bias)),
+            },
+        )
+        if wanted.dimensions is not None:
+            check_dimensions(wanted.dimensions, model.limits, checkpoint.name)
+        return model
+
+
+def _check_options(wanted: PoolerConfig) -> None:
+    """Refuse settings of process reward models."""
+    given = {
+        "tok_pooling_type": wanted.tok_pooling_type == "STEP",
+        "step_tag_id": wanted.step_tag_id is not None,
+        "returned_token_ids": wanted.returned_token_ids is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise InvalidRequest(f"{name} means nothing for BGE-M3, whose tokens are no steps.", param=name)
+
+
+def _vectors(head: Head, normalize: bool) -> TokenPooler:
+    linear = Dense(head.weight, head.bias, torch.nn.Identity())
+    return TokenPooler(EmbeddingHead(steps=(linear,), normalize=normalize))
+
+
+def _ends(stack: TextStack) -> Ends:
+    return Ends(stack.tokenizer.cls_token_id, stack.tokenizer.eos_token_id)
+
+
+def _unused(stack: TextStack) -> tuple[int, ...]:
+    """Return the ids that are no terms."""
+    tokenizer = stack.tokenizer
+    ids = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
+    return tuple(each for each in ids if each is not None)
