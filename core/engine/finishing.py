@@ -88,7 +88,7 @@ def pooled(result: Mapping[str, Tensor], factor: int) -> dict[str, Tensor]:
 
     By numpy alone: torch would start a team of OpenMP threads in this thread, too.
     """
-    vectors, groups = pool_tokens(result[_MULTI].numpy(), factor)
+    vectors, groups = pool_tokens(result[_MULTI].float().numpy(), factor)
     merged = {**result, _MULTI: torch.from_numpy(vectors)}
     if POSITIONS in result:
         given: list[int] = result[POSITIONS].tolist()

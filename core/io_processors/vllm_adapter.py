@@ -158,11 +158,12 @@ def _merged(merge: Callable[..., Any], params: VllmParams, *, has_wishes: bool) 
 
 
 def _ours(merged: Any, given: PoolingParams) -> PoolingParams:
-    """Return parameters of vLLM's form as ours; prompts and adapters are the caller's."""
+    """Return parameters of vLLM's form as ours; what that form does not have is the caller's."""
     if isinstance(merged, PoolingParams):
         return merged
     values = {item.name: getattr(merged, item.name, None) for item in fields(PoolingParams)}
-    kept = {name: getattr(given, name) for name in ("lora", "prompt", "prompt_name") if values[name] is None}
+    own = ("lora", "prompt", "prompt_name", "pool_factor")
+    kept = {name: getattr(given, name) for name in own if values[name] is None}
     return PoolingParams(**{**values, **kept})
 
 

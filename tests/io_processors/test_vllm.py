@@ -14,7 +14,7 @@ from unittest.mock import ANY
 import pytest
 
 from cenote import LLM, AsyncLLM, PoolingParams
-from cenote.errors import PluginError, ProcessorError
+from cenote.errors import InvalidRequest, PluginError, ProcessorError
 from cenote.io_processors.select import find_processor
 from cenote.registry import Registry
 
@@ -300,6 +300,8 @@ def test_merge_pooling_params_is_called_in_the_form_that_it_is_written_in(
         for name in names[:-1]:
             assert ask(name, None) == [1.0], name
             assert ask(name, unlike)[0] > 2, name
+            with pytest.raises(InvalidRequest, match="pool_factor"):  # it is not lost on the way
+                ask(name, PoolingParams(pool_factor=2))
         assert ask(names[-1], None) == ask(names[-1], PoolingParams(use_activation=True)) == ask("cloning", unlike)
 
 
