@@ -16,6 +16,7 @@ from __future__ import annotations
 from cenote.testing.conformance.base import Reference
 from cenote.testing.conformance.batches import BatchTests
 from cenote.testing.conformance.labels import ClassifierTests, ScoreTests
+from cenote.testing.conformance.late import LateInteractionTests
 from cenote.testing.conformance.limits import LimitTests, RefusalTests
 from cenote.testing.conformance.sides import LoraTests, RoleTests
 from cenote.testing.conformance.spec import SpecTests
@@ -28,6 +29,7 @@ class AdapterConformance(
     BatchTests,
     VectorTests,
     TokenTests,
+    LateInteractionTests,
     SparseTests,
     ClassifierTests,
     ScoreTests,

@@ -41,6 +41,7 @@ class AdapterBase(Capable):
         dimensions: sizes that vectors may be cut to (matryoshka models); empty: any other size is refused; None: not
             tested.
         by_role: queries and documents are read differently.
+        late_interaction: texts are compared by the vectors of their tokens, of which some may have none.
         lora: low-rank adapters are taken; the fixture `lora_folder` writes one.
         tolerance: largest difference allowed between two ways to compute the same.
         separation: smallest distance (1 - cosine) between vectors of different texts.
@@ -55,6 +56,7 @@ class AdapterBase(Capable):
     activation: ClassVar[Literal["softmax", "sigmoid", "none"] | None] = None
     dimensions: ClassVar[tuple[int, ...] | None] = ()
     by_role: ClassVar[bool] = False
+    late_interaction: ClassVar[bool] = False
     lora: ClassVar[bool] = False
     tolerance: ClassVar[float] = 2e-5
     separation: ClassVar[float] = 1e-3
@@ -71,6 +73,8 @@ class AdapterBase(Capable):
             "dimensions": bool(cls.dimensions),
             "fixed size": cls.dimensions == (),
             "roles": cls.by_role,
+            "late interaction": cls.late_interaction,
+            "scores": cls.late_interaction or "score" in cls.tasks,
             "lora": cls.lora,
             "several tasks": len(cls.own_tasks()) > 1,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cenote.engine import LLM
+from cenote.engine import LLM, AsyncLLM
 from cenote.errors import CenoteError, InvalidRequest
+from cenote.inputs import parse_prompts
 from cenote.testing.capabilities import needs
 from cenote.testing.compare import assert_all_close
-from cenote.testing.conformance.base import AdapterBase, encode
-from cenote.types import PoolingParams
+from cenote.testing.conformance.base import CUT, AdapterBase, encode, numbers
+from cenote.types import PoolingParams, Role, TokenizationOptions
 
 __all__ = ["LoraTests", "RoleTests"]
 
@@ -35,6 +37,15 @@ class RoleTests(AdapterBase):
             found = encode(model, prompts, self.tasks[0], role=role)
             assert_all_close(found, alone, tolerance=self.tolerance, name=role)
 
+    @needs("roles")
+    def test_queries_and_documents_share_batches(self, checkpoint: str | Path, model: LLM, prompts: list[Any]) -> None:
+        roles: list[Role] = ["document" if index % 2 else "query" for index in range(len(prompts))]
+        found = asyncio.run(_side_by_side(str(checkpoint), dict(self.options), prompts, roles, self.tasks[0]))
+        expected = [
+            encode(model, [prompt], self.tasks[0], role=role)[0] for prompt, role in zip(prompts, roles, strict=True)
+        ]
+        assert_all_close(found, expected, tolerance=self.tolerance, name="both roles at once")
+
     def test_an_unknown_role_is_refused(self, model: LLM, prompts: list[Any]) -> None:
         with pytest.raises(InvalidRequest, match="role"):
             encode(model, prompts[:1], self.tasks[0], role="neither")
@@ -45,6 +56,23 @@ class RoleTests(AdapterBase):
             assert np.isfinite(encode(model, texts[:1], self.tasks[0], prompt_name=name)[0]).all()
         with pytest.raises(InvalidRequest):
             encode(model, texts[:1], self.tasks[0], prompt_name="no such prompt")
+
+
+async def _side_by_side(
+    checkpoint: str, options: dict[str, Any], prompts: list[Any], roles: list[Role], task: str
+) -> list[Any]:
+    """Return the arrays of prompts that are asked for at once, each in a call of its own."""
+    engine = AsyncLLM(checkpoint, **options)
+    cut = TokenizationOptions(**CUT)
+    try:
+        calls = [
+            engine.run(parse_prompts([prompt]), task=task, role=role, tokenization=cut)
+            for prompt, role in zip(prompts, roles, strict=True)
+        ]
+        results = await asyncio.gather(*calls)
+    finally:
+        await engine.shutdown()
+    return [numbers(output) for (output,) in results]
 
 
 class LoraTests(AdapterBase):
