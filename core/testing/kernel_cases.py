@@ -133,7 +133,11 @@ def _maxsim(name: str, query: int, lengths: tuple[int, ...], size: int) -> Kerne
     def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
         shapes = {"query": (query, size), "documents": (sum(lengths), size)}
         vectors = {key: torch.randn(*shape, generator=generator) for key, shape in shapes.items()}
-        return {key: (value / value.norm(dim=-1, keepdim=True)).to(dtype) for key, value in vectors.items()}
+        for value in vectors.values():
+            value /= value.norm(dim=-1, keepdim=True)
+            if dtype == torch.int8:
+                value.mul_(127).round_()
+        return {key: value.to(dtype) for key, value in vectors.items()}
 
     return KernelCase(name, build, {"lengths": lengths})
 
@@ -142,6 +146,10 @@ _MAXSIMS = (
     _maxsim("one_by_one", 1, (1,), 8),
     _maxsim("32_by_63_60_1", 32, (63, 60, 1), 128),
     _maxsim("equal_neighbours", 7, (16, 16, 16, 9, 9), 63),
+    _maxsim("130_by_two", 130, (65, 3), 200),
+    _maxsim("many_of_one_length", 32, (130,) * 100, 48),
+    _maxsim("many_of_unlike_lengths", 32, tuple(1 + 37 * at % 301 for at in range(80)), 24),
+    _maxsim("very_long_and_very_short", 3, (1, 33000, 2, 1, 600, 15, 16, 17), 16),
 )
 
 

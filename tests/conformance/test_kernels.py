@@ -14,7 +14,7 @@ from cenote.kernels.segment_pool.reference import segment_pool
 from cenote.kernels.varlen_attention.reference import varlen_attention
 from cenote.registry import default_registry
 from cenote.testing.kernel_cases import CASES
-from cenote.testing.kernels import KernelConformance
+from cenote.testing.kernels import TOLERANCES, KernelConformance
 
 
 class TestCpuVarlenAttention(KernelConformance):
@@ -44,11 +44,10 @@ class TestCpuLinear(KernelConformance):
         return lambda rows, weight, bias, gelu: prepare(weight, bias)(rows, gelu=gelu)
 
 
-class TestReferenceMaxsim(KernelConformance):
-    """It has no other backend yet; the kit's cases must be ones that it can take."""
-
+class TestCpuMaxsim(KernelConformance):
     operator = "maxsim"
-    backend = "reference"
+    backend = "cpu"
+    tolerances: ClassVar[Mapping[str, float]] = {**TOLERANCES, "int8": 1e-6}
 
 
 def test_every_operator_has_a_reference_and_cases() -> None:
@@ -63,6 +62,7 @@ def test_every_cpu_backend_is_tested_here() -> None:
     names = default_registry().names("cenote.kernels")
     assert {name for name in names if name.endswith(":cpu")} == {
         "linear:cpu",
+        "maxsim:cpu",
         "segment_pool:cpu",
         "term_max:cpu",
         "varlen_attention:cpu",

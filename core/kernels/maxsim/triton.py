@@ -1,0 +1,111 @@
+"""One program per document and group of query vectors, for NVIDIA GPUs: no dot product ever reaches memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+import triton  # type: ignore[import-untyped]
+import triton.language as tl  # type: ignore[import-untyped]
+from torch import Tensor
+
+from cenote.kernels.maxsim.check import check_maxsim
+
+__all__ = ["maxsim"]
+
+#: Vectors of a document and of the query that are multiplied at once.
+_ROWS, _QUERIES = 64, 64
+#: Bytes of each vector that are read at once, so that the tiles fit any GPU's shared memory.
+_BYTES = 256
+#: tl.dot takes no less.
+_LEAST = 16
+
+
+def maxsim(query: Tensor, documents: Tensor, *, lengths: Sequence[int]) -> Tensor:
+    """Compute what `reference.maxsim` states: sums in float32, or in int32 of two int8 sides.
+
+    Raises:
+        InvalidRequest: as the reference.
+    """
+    check_maxsim(query, documents, lengths)
+    if not lengths:
+        return torch.empty(0, device=documents.device)
+    query, width = query.contiguous(), query.shape[1]
+    block = min(_QUERIES, max(_LEAST, triton.next_power_of_2(len(query))))
+    groups = triton.cdiv(len(query), block)
+    starts = torch.tensor(list(accumulate(lengths, initial=0)), device=documents.device)
+    sums = torch.empty(len(lengths), groups, device=documents.device)
+    common = query.dtype if query.dtype == documents.dtype else torch.float32
+    _kernel[(len(lengths), groups)](
+        query,
+        documents,
+        starts,
+        sums,
+        len(query),
+        width,
+        documents.stride(0),
+        documents.stride(1),
+        COMMON=_type_of_products(common),
+        WHOLE=common == torch.int8,
+        QUERIES=block,
+        ROWS=_ROWS,
+        WIDTH=min(_BYTES // common.itemsize, max(32, triton.next_power_of_2(width))),
+    )
+    return sums.sum(dim=1)
+
+
+def _type_of_products(common: torch.dtype) -> tl.dtype:
+    if common == torch.bfloat16 and not isinstance(_kernel, triton.JITFunction):
+        return tl.float32  # the interpreter has no bfloat16, and multiplies its bits
+    return _TYPES[common]
+
+
+_TYPES = {torch.float32: tl.float32, torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.int8: tl.int8}
+
+
+# Triton compiles a function's annotations too, and knows none but its own.
+@triton.jit  # type: ignore[untyped-decorator]
+def _kernel(  # type: ignore[no-untyped-def]
+    query,
+    documents,
+    starts,
+    sums,
+    queries,
+    width,
+    row_step,
+    column_step,
+    COMMON: tl.constexpr,
+    WHOLE: tl.constexpr,
+    QUERIES: tl.constexpr,
+    ROWS: tl.constexpr,
+    WIDTH: tl.constexpr,
+):
+    document, group = tl.program_id(0), tl.program_id(1)
+    first, last = tl.load(starts + document), tl.load(starts + document + 1)
+    wanted = group * QUERIES + tl.arange(0, QUERIES)
+    steps, columns = tl.arange(0, ROWS), tl.arange(0, WIDTH)
+    best = tl.full((QUERIES,), float("-inf"), tl.float32)
+    for start in range(first, last, ROWS):
+        rows = start + steps
+        total = tl.zeros((ROWS, QUERIES), tl.int32 if WHOLE else tl.float32)
+        for column in range(0, width, WIDTH):
+            at = column + columns
+            left = tl.load(
+                documents + rows[:, None].to(tl.int64) * row_step + at[None, :] * column_step,
+                mask=(rows[:, None] < last) & (at[None, :] < width),
+                other=0,
+            )
+            right = tl.load(
+                query + wanted[None, :] * width + at[:, None],
+                mask=(wanted[None, :] < queries) & (at[:, None] < width),
+                other=0,
+            )
+            if WHOLE:
+                total = tl.dot(left, right, total, out_dtype=tl.int32)
+            else:
+                total = tl.dot(left.to(COMMON), right.to(COMMON), total, input_precision="ieee")
+        found = tl.where(rows[:, None] < last, total.to(tl.float32), float("-inf"))
+        best = tl.maximum(best, tl.max(found, axis=0))
+    score = tl.sum(tl.where(wanted < queries, best, 0.0), axis=0)
+    tl.store(sums + document * tl.num_programs(1) + group, score)

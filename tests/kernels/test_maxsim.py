@@ -1,0 +1,153 @@
+"""MaxSim: exactness by type, what is refused, and scores that do not depend on a document's neighbours."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cenote.errors import InvalidRequest
+from cenote.kernels import get_kernel
+from cenote.kernels.maxsim import cpu, reference
+
+IMPLEMENTATIONS = pytest.mark.parametrize("maxsim", [reference.maxsim, cpu.maxsim], ids=["reference", "cpu"])
+#: More vectors than the cpu backend gives to the reference.
+MANY = 9000
+
+
+def vectors(*shape: int, seed: int = 0) -> Tensor:
+    found = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return found / found.norm(dim=-1, keepdim=True)
+
+
+def int8(values: Tensor) -> Tensor:
+    return (values * 127).round().to(torch.int8)
+
+
+def ragged(total: int, longest: int) -> list[int]:
+    """Return lengths from 1 to `longest` that sum to at least `total`."""
+    draw, lengths = random.Random(0), [longest]
+    while sum(lengths) < total:
+        lengths.append(draw.randint(1, longest))
+    return lengths
+
+
+def exact(query: Tensor, documents: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Return the scores in float64, document by document."""
+    parts = documents.double().split(list(lengths))  # type: ignore[no-untyped-call]
+    return torch.stack([(part @ query.double().T).amax(0).sum() for part in parts])
+
+
+@pytest.mark.parametrize("lengths", [[180] * 60, ragged(MANY, 300), ragged(MANY, 20), ragged(MANY, 4000)], ids=repr)
+def test_whole_numbers_are_summed_exactly(lengths: list[int]) -> None:
+    query, documents = int8(vectors(32, 128)), int8(vectors(sum(lengths), 128, seed=1))
+    assert torch.equal(cpu.maxsim(query, documents, lengths=lengths), exact(query, documents, lengths).float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_floats_lose_nothing_to_their_type(dtype: torch.dtype) -> None:
+    lengths = ragged(MANY, 300)
+    query, documents = vectors(32, 128).to(dtype), vectors(sum(lengths), 128, seed=1).to(dtype)
+    found = cpu.maxsim(query, documents, lengths=lengths)
+    torch.testing.assert_close(found.double(), exact(query, documents, lengths), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "convert", [lambda x: x.half(), lambda x: x.bfloat16(), int8], ids=["half", "bfloat16", "int8"]
+)
+def test_a_float32_query_makes_the_products_float32(convert: Callable[[Tensor], Tensor]) -> None:
+    lengths = ragged(MANY, 300)
+    query, documents = vectors(32, 128), convert(vectors(sum(lengths), 128, seed=1))
+    found, expected = cpu.maxsim(query, documents, lengths=lengths), exact(query, documents, lengths)
+    torch.testing.assert_close(found.double(), expected, atol=0, rtol=1e-5)
+
+
+def test_documents_may_be_columns_of_wider_ones() -> None:
+    lengths, query, documents = ragged(MANY, 300), vectors(8, 32), vectors(MANY * 2, 64, seed=1)
+    documents = documents[: sum(lengths), :32]
+    found = cpu.maxsim(query, documents, lengths=lengths)
+    torch.testing.assert_close(found.double(), exact(query, documents, lengths), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("convert", [Tensor.float, Tensor.half, int8], ids=["float32", "half", "int8"])
+def test_a_score_does_not_depend_on_neighbours(convert: Callable[[Tensor], Tensor]) -> None:
+    lengths = ragged(100_000, 200)
+    query, documents = convert(vectors(32, 64)), convert(vectors(sum(lengths), 64, seed=1))
+    together = cpu.maxsim(query, documents, lengths=lengths)
+    parts = documents.split(lengths)  # type: ignore[no-untyped-call]
+    for place in range(0, len(lengths), 97):
+        alone = cpu.maxsim(query, parts[place], lengths=[lengths[place]])
+        torch.testing.assert_close(together[place : place + 1], alone, atol=1e-6, rtol=1e-6)
+
+
+@IMPLEMENTATIONS
+def test_nan_stays_in_its_document(maxsim: Any) -> None:
+    lengths = ragged(MANY, 300)
+    documents = vectors(sum(lengths), 16)
+    documents[sum(lengths[:5]), 3] = float("nan")
+    found = maxsim(vectors(4, 16), documents, lengths=lengths)
+    assert torch.isnan(found).nonzero().tolist() == [[5]]
+
+
+@IMPLEMENTATIONS
+@pytest.mark.parametrize("total", [10, MANY])
+def test_an_empty_document_is_named(maxsim: Any, total: int) -> None:
+    with pytest.raises(InvalidRequest, match="Document 1 has 0 vectors"):
+        maxsim(vectors(3, 8), vectors(total, 8), lengths=[total - 1, 0, 1])
+
+
+@IMPLEMENTATIONS
+@pytest.mark.parametrize(
+    ("query", "documents", "lengths", "text"),
+    [
+        ((3, 8), (4, 9), [4], r"query is \[3, 8\] and documents \[4, 9\]"),
+        ((8,), (4, 8), [4], r"query is \[8\]"),
+        ((0, 8), (4, 8), [4], "query has no vectors"),
+        ((3, 8), (4, 8), [2, 3], "lengths sum to 5, but documents have 4"),
+        ((3, 8), (4, 8), [5, -1], "Document 1 has -1 vectors"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(
+    maxsim: Any, query: tuple[int, ...], documents: tuple[int, ...], lengths: list[int], text: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=text):
+        maxsim(torch.ones(query), torch.ones(documents), lengths=lengths)
+
+
+@IMPLEMENTATIONS
+def test_no_documents_have_no_scores(maxsim: Any) -> None:
+    assert maxsim(vectors(3, 8), torch.empty(0, 8), lengths=[]).shape == (0,)
+
+
+def test_the_processor_gets_its_own_backend_and_never_the_one_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CENOTE_KERNELS", raising=False)
+    assert get_kernel("maxsim") is cpu.maxsim
+
+
+def test_triton_is_imported_by_its_own_backend_only() -> None:
+    code = (
+        "import sys; import cenote.scoring, cenote.kernels as k; k.get_kernel('maxsim'); print('triton' in sys.modules)"
+    )
+    assert _run([sys.executable, "-c", code]) == "False\n"
+
+
+def test_the_gpu_kernel_equals_the_reference_in_tritons_interpreter() -> None:
+    cases = Path(__file__).with_name("interpreted_maxsim.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(cases)]
+    assert " passed" in _run(command, TRITON_INTERPRET="1")
+
+
+def _run(command: list[str], **environment: str) -> str:
+    here = Path(__file__).parent  # a folder without metadata of an old build, which would go before the installed one
+    variables = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=here, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
