@@ -6,11 +6,11 @@ import torch
 
 from cenote.adapters import LoadOptions
 from cenote.adapters.head import build_pooler
-from cenote.adapters.stack import TextStack, load_stack
+from cenote.adapters.stack import load_stack
 from cenote.checkpoints import Checkpoint
-from cenote.config import PoolerConfig, first_set
+from cenote.config import PoolerConfig
 from cenote.errors import InvalidRequest
-from cenote.poolers import Dense, EmbeddingHead, TaskPooler, TokenPooler
+from cenote.poolers import Dense, EmbeddingHead, Pooler, TaskPooler, TokenPooler
 from cenote.tasks import check_dimensions
 from cenote_bge_m3.heads import Head, read_heads
 from cenote_bge_m3.model import BgeM3Model
@@ -32,32 +32,26 @@ class BgeM3Adapter:
         """
         wanted = options.pooler_config
         _check_options(wanted)
+        sparse, colbert = read_heads(checkpoint)
         stack = load_stack(checkpoint, options)
-        sparse, colbert = read_heads(checkpoint, stack.hidden_size, options.device)
-        dense = build_pooler(
-            checkpoint, wanted, default_method="CLS", hidden_size=stack.hidden_size, device=options.device
-        )
-        activation = first_set(user=wanted.use_activation, default=True)
-        ends = _ends(stack)
+        size, device = stack.hidden_size, options.device
+        dense = build_pooler(checkpoint, wanted, default_method="CLS", hidden_size=size, device=device)
+        vectors = colbert.fit(outputs=None, hidden_size=size, device=device)
+        tokenizer = stack.tokenizer
+        ends = Ends(tokenizer.cls_token_id, tokenizer.eos_token_id)
+        others = (tokenizer.pad_token_id, tokenizer.unk_token_id)
         weights = WeightPooler(
-            head=sparse,
+            head=sparse.fit(outputs=1, hidden_size=size, device=device),
             ends=ends,
-            unused=_unused(stack),
+            unused=tuple(each for each in (ends.first, ends.last, *others) if each is not None),
             vocabulary=stack.vocabulary,
-            use_activation=activation.value,
+            use_activation=wanted.use_activation is not False,
         )
         model = BgeM3Model(
             stack,
             checkpoint,
             ends=ends,
-            pooler=TaskPooler(
-                {
-                    "embed": dense.pooler.poolers["embed"],
-                    "token_embed": _vectors(colbert, activation.value),
-                    "token_classify": weights,
-                    "sparse_embed": weights,
-                }
-            ),
+            pooler=_join(dense.pooler.poolers["embed"], _vectors(vectors, wanted), weights),
             embedding_size=dense.embedding_size,
             include_prompt=dense.include_prompt,
             facts={
@@ -65,7 +59,7 @@ class BgeM3Adapter:
                 "normalize": str(dense.normalize),
                 "embedding size": str(dense.embedding_size),
                 "head": f"{sparse.source}, {colbert.source}",
-                "token vectors": str(len(colbert.bias)),
+                "token vectors": str(len(vectors.bias)),
             },
         )
         if wanted.dimensions is not None:
@@ -85,17 +79,11 @@ def _check_options(wanted: PoolerConfig) -> None:
             raise InvalidRequest(f"{name} means nothing for BGE-M3, whose tokens are no steps.", param=name)
 
 
-def _vectors(head: Head, normalize: bool) -> TokenPooler:
+def _vectors(head: Head, wanted: PoolerConfig) -> TokenPooler:
     linear = Dense(head.weight, head.bias, torch.nn.Identity())
-    return TokenPooler(EmbeddingHead(steps=(linear,), normalize=normalize))
+    return TokenPooler(EmbeddingHead(steps=(linear,), normalize=wanted.use_activation is not False))
 
 
-def _ends(stack: TextStack) -> Ends:
-    return Ends(stack.tokenizer.cls_token_id, stack.tokenizer.eos_token_id)
-
-
-def _unused(stack: TextStack) -> tuple[int, ...]:
-    """Return the ids that are no terms."""
-    tokenizer = stack.tokenizer
-    ids = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
-    return tuple(each for each in ids if each is not None)
+def _join(dense: Pooler, vectors: Pooler, weights: Pooler) -> TaskPooler:
+    """Return one pooler for all tasks; the weights are computed once for their two."""
+    return TaskPooler({"embed": dense, "token_embed": vectors, "token_classify": weights, "sparse_embed": weights})
