@@ -1,0 +1,104 @@
+"""Recognising late-interaction models among others of the same backbones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cenote_colbert
+from cenote import LLM
+from cenote.checkpoints import open_checkpoint
+from cenote.errors import CheckpointError
+from cenote.registry import ArchitectureSpec, default_registry, resolve_adapter
+from cenote.testing.checkpoints import build_checkpoint
+
+SPECS = [getattr(cenote_colbert, name) for name in cenote_colbert.__all__]
+
+
+def _chosen(folder: Path, **options: Any) -> str:
+    facts = open_checkpoint(str(folder), **options)
+    given = "architectures" in options.get("hf_overrides", {})
+    found = resolve_adapter(facts, architectures=facts.architectures, model_type=facts.model_type, from_user=given)
+    return found.spec.name
+
+
+def test_importing_the_specs_loads_no_torch() -> None:
+    code = "import sys, cenote_colbert; print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_spec_is_an_entry_point(spec: ArchitectureSpec) -> None:
+    registry = default_registry()
+    for name in spec.architectures:
+        offers = registry.entries("cenote.architectures")[name]
+        found = [item for item in offers if item.distribution == "cenote-colbert"]
+        assert [registry.load(entry) for entry in found] == [spec]
+
+
+@pytest.mark.parametrize(
+    ("family", "spec"),
+    [
+        ("colbert_v2", "colbert"),
+        ("answerai_colbert_small", "colbert"),
+        ("jina_colbert_v2", "colbert"),
+        ("gte_moderncolbert", "colbert-backbone"),
+        ("lfm2_colbert", "colbert-backbone"),
+        ("multi_vector_encoder", "colbert-backbone"),
+    ],
+)
+def test_published_folders_are_recognised(folder_of: Callable[[str], Path], family: str, spec: str) -> None:
+    assert _chosen(folder_of(family)) == spec
+
+
+def test_the_packed_layout_is_recognised_where_its_config_names_xlm_roberta(edited: Any) -> None:
+    folder = edited("jina_colbert_v2", {"config.json": {"architectures": ["XLMRobertaModel"]}})
+    assert _chosen(folder) == "colbert-xlm-roberta"
+    with LLM(str(folder)) as model:
+        assert model.report()["layout"] == "jina-colbert-v2 (files)"
+
+
+@pytest.mark.parametrize("family", ["modernbert", "bert", "xlm_roberta"])
+def test_plain_backbones_stay_what_they_were(tmp_path: Path, family: str) -> None:
+    assert _chosen(build_checkpoint(family, tmp_path / family)) == "transformers-encoder"
+
+
+def test_folders_of_pylate_whose_dense_module_is_that_of_sentence_transformers_are_recognised(edited: Any) -> None:
+    folder = edited("gte_moderncolbert", {"config_sentence_transformers.json": {"model_type": None}})
+    modules = (folder / "modules.json").read_text()
+    (folder / "modules.json").write_text(
+        modules.replace("pylate.models.Dense.Dense", "sentence_transformers.models.Dense")
+    )
+    assert _chosen(folder) == "colbert-backbone"
+    with LLM(str(folder)) as model:
+        assert model.report()["layout"] == "PyLate (files)"
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("gte_moderncolbert", "ColBERTModernBertModel"),
+        ("jina_colbert_v2", "ColBERTJinaRobertaModel"),
+        ("lfm2_colbert", "ColBERTLfm2Model"),
+    ],
+)
+def test_the_names_of_vllm_go_in_overrides(
+    folder_of: Callable[[str], Path], vectors: Any, loaded: Any, texts: list[str], family: str, name: str
+) -> None:
+    overrides = {"architectures": [name]}
+    assert _chosen(folder_of(family), hf_overrides=overrides) == "colbert-by-name"
+    with LLM(str(folder_of(family)), hf_overrides=overrides) as model:
+        (found,) = vectors(model, texts[:1], "query")
+    assert (found == vectors(loaded(family), texts[:1], "query")[0]).all()
+
+
+def test_a_backbone_without_a_projection_is_no_such_model(tmp_path: Path) -> None:
+    folder = build_checkpoint("bert", tmp_path / "model", sentence_transformers=False)
+    with pytest.raises(CheckpointError, match="no projection of its tokens"):
+        LLM(str(folder), adapter="colbert")
