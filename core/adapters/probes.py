@@ -109,5 +109,7 @@ def build_probe(model: Any, max_tokens: int, *, expands: bool = False) -> Probe:
         tuple(ordinary[torch.randint(len(ordinary), (min(size, max_tokens),), generator=generator)].tolist())
         for size, _ in sizes
     )
-    attended = tuple(None if most is None else min(most, max_tokens) for _, most in sizes)
+    attended = tuple(
+        None if most is None else min(most, len(ids)) for ids, (_, most) in zip(sequences, sizes, strict=True)
+    )
     return Probe(sequences, attended, str(model.device))

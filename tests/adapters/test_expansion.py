@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cenote.adapters.backbone import Backbone, pack, select
 from cenote.adapters.families import Family, family_of
+from cenote.adapters.probes import build_probe
 from cenote.adapters.selfcheck import choose_execution
 from cenote.errors import CheckpointError
 from cenote.testing.architectures import Architecture, architectures
@@ -130,3 +131,11 @@ def test_selecting_sequences_keeps_what_is_attended() -> None:
     batch = pack([(1, 2, 3), (4,), (5, 6)], attended=[2, None, 1])
     assert batch.key_lengths == (2, 1, 1)
     assert select(batch, [2, 0]).key_lengths == (1, 2)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2, 4, 12])
+def test_probes_of_models_for_short_texts_attend_to_no_more_than_there_is(max_tokens: int, tmp_path: Path) -> None:
+    probe = build_probe(tiny("ModernBertModel", tmp_path), max_tokens, expands=True)
+    for ids, attended in zip(probe.sequences, probe.attended, strict=True):
+        assert 1 <= len(ids) <= max_tokens
+        assert attended is None or 1 <= attended <= len(ids)
