@@ -47,7 +47,7 @@ _NOTES = {
         "one text at a time."
     ),
     "colbert-ai": "queries in one batch, documents one by one, float32",
-    "sentence-transformers": "queries in one batch, documents one by one",
+    "sentence-transformers": "one text at a time",
 }
 
 
@@ -144,10 +144,10 @@ class ColbertAI:
 
     def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
         """Return the score of two rows of vectors."""
-        from colbert.modeling.colbert import colbert_score
+        from colbert.modeling.colbert import ColBERT
 
         mask = torch.ones(1, len(document), 1, dtype=torch.bool)
-        return float(colbert_score(query[None], document[None], mask, config=self.model.colbert_config)[0])
+        return float(ColBERT.score(self.model, query[None], document[None], mask)[0])
 
 
 class Encoder:
@@ -160,16 +160,14 @@ class Encoder:
 
     def encode(self, texts: Sequence[str], *, query: bool) -> list[dict[str, Any]]:
         """Return token ids, places of the tokens that have a vector, and these vectors."""
-        batches = [list(texts)] if query else [[text] for text in texts]
-        return [row for batch in batches for row in self._rows(batch, query=query)]
-
-    def _rows(self, batch: list[str], *, query: bool) -> list[dict[str, Any]]:
         task = "query" if query else "document"
         encode = self.model.encode_query if query else self.model.encode_document
-        vectors = encode(batch)
-        features = self.model.preprocess(batch, prompt=self.model.prompts[task], task=task)
-        mask = self.model.forward(features, task=task)["attention_mask"]
-        return [_row(*row) for row in zip(batch, features["input_ids"], mask, vectors, strict=True)]
+        rows = []
+        for text in texts:
+            features = self.model.preprocess([text], prompt=self.model.prompts[task], task=task)
+            mask = self.model.forward(dict(features), task=task)["attention_mask"][0]
+            rows.append(_row(text, features["input_ids"][0], mask, encode([text])[0]))
+        return rows
 
     def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
         """Return the score of two rows of vectors."""

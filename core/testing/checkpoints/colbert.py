@@ -34,6 +34,13 @@ _Files: TypeAlias = Callable[[TinyTokenizer], dict[str, Any]]
 _LINEAR: _Shapes = {"linear.weight": (VECTOR_SIZE, HIDDEN_SIZE)}
 _RESIDUAL: _Shapes = {**_LINEAR, "residual.weight": (VECTOR_SIZE, HIDDEN_SIZE)}
 
+_OTHER_ENCODER: Mapping[str, Any] = {
+    "tasks": ("query", "document"),
+    "similarity": "meanmaxsim",
+    "query_length": 40,
+    "query_expansion": {"strategy": "min", "attend": True, "token": "[SEP]", "length": 16},
+}
+
 
 def _modernbert(tokenizer: TinyTokenizer) -> dict[str, Any]:
     # PyLate resizes the table of tokens to the vocabulary, markers included.
@@ -118,6 +125,8 @@ COLBERT: tuple[Family, ...] = (
     _stanford("colbert_v2_bare", files=None),
     # answerdotai/answerai-colbert-small-v1
     _stanford("answerai_colbert_small", dim=12),
+    # further settings of colbert-ai
+    _stanford("colbert_l2", files=_metadata(similarity="l2", attend_to_mask_tokens=True)),
     # lightonai/GTE-ModernColBERT-v1
     _pylate("gte_moderncolbert"),
     # further settings of PyLate
@@ -126,6 +135,8 @@ COLBERT: tuple[Family, ...] = (
     _pylate("pylate_residual", residual=True, weights=_RESIDUAL),
     # what sentence-transformers 6.2 makes of such a model
     _modern("multi_vector_encoder", lambda _: encoder_files()),
+    # further settings of it
+    _modern("multi_vector_mean", lambda _: encoder_files(**_OTHER_ENCODER)),
     # jinaai/jina-colbert-v2
     Family(
         name="jina_colbert_v2",

@@ -142,8 +142,16 @@ _MODULES = (
 _NAMES = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
 
 
-def encoder_files() -> dict[str, Any]:
-    """Return the files of a `MultiVectorEncoder` of sentence-transformers 6.2."""
+def encoder_files(
+    *, tasks: tuple[str, ...] = ("document",), similarity: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Return the files of a `MultiVectorEncoder` of sentence-transformers 6.2.
+
+    Args:
+        tasks: whose punctuation has no vector.
+        similarity: how texts are compared.
+        **changes: entries of `sentence_bert_config.json`.
+    """
     dense = {"in_features": HIDDEN_SIZE, "out_features": VECTOR_SIZE, "bias": False, "activation_function": _IDENTITY}
     return {
         "modules.json": [
@@ -153,7 +161,7 @@ def encoder_files() -> dict[str, Any]:
         "1_Dense/config.json": dense | _NAMES,
         "2_MultiVectorMask/config.json": {
             "skiplist_words": list(string.punctuation),
-            "skiplist_tasks": ["document"],
+            "skiplist_tasks": list(tasks),
             "keep_only_token_ids": None,
         },
         "3_Normalize/config.json": _NAMES,
@@ -163,12 +171,13 @@ def encoder_files() -> dict[str, Any]:
             "module_output_name": "token_embeddings",
             "document_length": DOCUMENT_LENGTH,
             "query_expansion": {"strategy": "fixed", "attend": False, "token": None, "length": QUERY_LENGTH},
+            **changes,
         },
         "config_sentence_transformers.json": {
             "__version__": {"pytorch": "2.13.0+cpu", "sentence_transformers": "6.2.0", "transformers": "5.23.0"},
             "default_prompt_name": None,
             "model_type": "MultiVectorEncoder",
             "prompts": {"document": "[D] ", "query": "[Q] "},
-            "similarity_fn_name": None,
+            "similarity_fn_name": similarity,
         },
     }

@@ -9,12 +9,19 @@ import pytest
 from cenote.testing.adapter import AdapterConformance
 from cenote.testing.checkpoints import build_checkpoint
 
-_FAMILIES = ("colbert_v2", "gte_moderncolbert", "pylate_plain_queries", "jina_colbert_v2", "lfm2_colbert")
+_FAMILIES = (
+    "colbert_v2",
+    "gte_moderncolbert",
+    "pylate_plain_queries",
+    "jina_colbert_v2",
+    "lfm2_colbert",
+    "multi_vector_encoder",
+)
 
 
 @pytest.fixture(scope="class", params=_FAMILIES)
 def family(request: pytest.FixtureRequest) -> str:
-    """BERT; ModernBERT; queries as they are; everything attended to; causal, with convolutions."""
+    """BERT; ModernBERT; queries as they are; everything attended to; causal; prompts."""
     return str(request.param)
 
 
