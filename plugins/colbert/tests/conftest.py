@@ -40,8 +40,8 @@ def edited(folder_of: Callable[[str], Path], tmp_path: Path) -> Edit:
                 (folder / name).unlink()
                 continue
             (folder / name).parent.mkdir(exist_ok=True)
-            stored = json.loads((folder / name).read_text()) if (folder / name).exists() else {}
-            values = {key: value for key, value in (stored | changes).items() if value is not None}
+            stored: dict[str, Any] = json.loads((folder / name).read_text()) if (folder / name).exists() else {}
+            values = {key: value for key, value in {**stored, **changes}.items() if value is not None}
             (folder / name).write_text(json.dumps(values))
         return folder
 
