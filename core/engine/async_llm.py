@@ -14,7 +14,7 @@ from cenote.engine.observer import CallClock
 from cenote.engine.prompts import with_lora, with_pool_factor
 from cenote.engine.scoring import plan_scores
 from cenote.engine.tokenization import tokenization_options
-from cenote.errors import WrongType
+from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.io_processors import Encoding
 from cenote.io_processors.runner import Observe
@@ -81,10 +81,14 @@ class AsyncLLM(AsyncFace):
             for start, end in plan.parts()
         ]
         answers = await self._run(parts, Caller(request_id, on_error, clock))
-        if sum(answer.outputs.data.numel() for answer in answers) < _FEW:
-            return plan.outputs(answers, self.limits.pad_token_id)
-        # Not in any other thread: torch would start a further team of OpenMP threads there.
-        return await asyncio.wrap_future(self._loop.call(plan.outputs, answers, self.limits.pad_token_id))
+        try:
+            if sum(answer.outputs.data.numel() for answer in answers) < _FEW:
+                return plan.outputs(answers, self.limits.pad_token_id)
+            # Not in any other thread: torch would start a further team of OpenMP threads there.
+            return await asyncio.wrap_future(self._loop.call(plan.outputs, answers, self.limits.pad_token_id))
+        except InvalidRequest as exc:
+            plan.blame(exc, names)
+            raise
 
     async def process(
         self,

@@ -87,10 +87,10 @@ class OfflineScoring(OfflineFace):
         )
         try:
             answers = self._run([item.prompt for item in plan.inputs], plan.options, options.get("use_tqdm", True))
+            return plan.outputs(answers, self.limits.pad_token_id)
         except InvalidRequest as exc:
             plan.blame(exc, names)
             raise
-        return plan.outputs(answers, self.limits.pad_token_id)
 
     def rerank(
         self,

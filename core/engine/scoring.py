@@ -67,7 +67,11 @@ class ScorePlan:
         error.args = (f"{place}: {text}",)
 
     def outputs(self, answers: Sequence[PoolingRequestOutput], pad_token_id: int) -> list[ScoringRequestOutput]:
-        """Turn the answers of the inputs into one score per pair; a pair with a failed input has its error."""
+        """Turn the answers of the inputs into one score per pair; a pair with a failed input has its error.
+
+        Raises:
+            InvalidRequest: the scorer refuses an input, whose place is `index`.
+        """
         joint = self.inputs[0].side == "pair"
         used = [(at,) if joint else (q, self.queries + d) for at, (q, d) in enumerate(self.pairs)]
         made = [_joined([answers[place] for place in places], pad_token_id) for places in used]
@@ -86,6 +90,16 @@ class ScorePlan:
             return ()
         sound = [place for place, answer in enumerate(answers) if answer.error is None]
         results = [answers[place].outputs.data for place in sound]
+        try:
+            return self._of_sound(results, sound, pairs)
+        except InvalidRequest as exc:
+            if exc.index is not None:  # counts the results that there are
+                exc.args = (str(exc.args[0]).removeprefix(f"Prompt {exc.index}: "),)
+                exc.locate(sound[exc.index])
+            raise
+
+    def _of_sound(self, results: Sequence[Tensor], sound: Sequence[int], pairs: Sequence[Pair]) -> Iterable[Tensor]:
+        """Return scores by the results that there are, whose places among the inputs are `sound`."""
         if self.inputs[0].side == "pair":
             return self.scorer.scores(results, self.queries, pairs)
         # The scorer counts documents after queries: without the failed ones, both move up.

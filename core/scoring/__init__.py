@@ -2,5 +2,6 @@
 
 from cenote.scoring.base import Pair, ScoreInput, Scorer, pair_up
 from cenote.scoring.choose import choose_scorer
+from cenote.scoring.multi_vectors import INT8_STEP, maxsim
 
-__all__ = ["Pair", "ScoreInput", "Scorer", "choose_scorer", "pair_up"]
+__all__ = ["INT8_STEP", "Pair", "ScoreInput", "Scorer", "choose_scorer", "maxsim", "pair_up"]

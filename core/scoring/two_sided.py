@@ -1,4 +1,4 @@
-"""Models that read queries and documents one by one: a vector each, dense or sparse, or a vector per token."""
+"""Models that read queries and documents one by one: a vector each, dense or sparse."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cenote.errors import UnsupportedTask
-from cenote.kernels import get_kernel
 from cenote.scoring.base import Pair, ScoreInput
 from cenote.scoring.similarity import SIMILARITIES
 from cenote.types import Prompt
 
-__all__ = ["COLBERT", "DENSE", "SPARSE", "Dense", "LateInteraction", "Sparse"]
+__all__ = ["DENSE", "SPARSE", "Dense", "Sparse", "TwoSided"]
 
 
-class _TwoSided(ABC):
+class TwoSided(ABC):
     """Every text is read once, queries first."""
 
     task: str
@@ -39,7 +38,7 @@ class _TwoSided(ABC):
         """Return the scores of all pairs."""
 
 
-class Dense(_TwoSided):
+class Dense(TwoSided):
     """Cosine similarity of two vectors."""
 
     task = "embed"
@@ -53,7 +52,7 @@ class Dense(_TwoSided):
         return cosines.clamp(-1.0, 1.0)  # rounding may go a little beyond
 
 
-class Sparse(_TwoSided):
+class Sparse(TwoSided):
     """The similarity of two sparse vectors; by default their dot product.
 
     Source: `SparseEncoder.similarity` of sentence-transformers 6.2, whose similarity is the dot product where the
@@ -87,26 +86,5 @@ class Sparse(_TwoSided):
         return torch.stack(found)
 
 
-class LateInteraction(_TwoSided):
-    """MaxSim: for each vector of the query the best vector of the document, summed."""
-
-    task = "token_embed"
-    by_role = True
-
-    def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
-        """Return the sum of the best dot products of each pair."""
-        scores = torch.zeros(len(pairs))
-        by_query: dict[int, list[int]] = {}
-        for place, pair in enumerate(pairs):
-            by_query.setdefault(pair[0], []).append(place)
-        for query, places in by_query.items():
-            documents = [results[queries + pairs[place][1]] for place in places]
-            kernel = get_kernel("maxsim", results[query].device.type)
-            lengths = [len(document) for document in documents]
-            scores[places] = kernel(results[query], torch.cat(documents), lengths=lengths)
-        return scores
-
-
 DENSE = Dense()
 SPARSE = Sparse()
-COLBERT = LateInteraction()

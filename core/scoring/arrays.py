@@ -1,0 +1,56 @@
+"""Arrays of numpy and torch, as other programs hold them, seen as tensors without a copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cenote.errors import WrongType
+
+__all__ = ["as_tensor", "is_array"]
+
+_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.int8, torch.float64)
+
+
+def is_array(value: Any) -> bool:
+    """Tell whether a value is an array of numpy or a tensor."""
+    return isinstance(value, np.ndarray | Tensor)
+
+
+def as_tensor(value: Any, name: str) -> Tensor:
+    """Return an array as a tensor that shares its memory, without its history of gradients.
+
+    Raises:
+        WrongType: it is no array, or not of float32, float16, bfloat16, int8 or float64.
+    """
+    if not is_array(value):
+        text = f"{name} must be a numpy array or a torch tensor, not {type(value).__name__}."
+        raise WrongType(text, param=name.partition("[")[0])
+    try:
+        found = value.detach() if isinstance(value, Tensor) else _shared(value)
+    except (TypeError, ValueError):
+        found = None  # a type of numpy that torch does not know
+    if found is None or found.dtype not in _TYPES:
+        text = f"{name} holds {value.dtype}; float32, float16, bfloat16, int8 and float64 can be scored."
+        raise WrongType(text.replace("torch.", ""), param=name.partition("[")[0])
+    return found
+
+
+def _shared(array: np.ndarray[Any, Any]) -> Tensor:
+    if any(step < 0 for step in array.strides):
+        array = array.copy()  # torch cannot walk backwards
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    return torch.from_numpy(np.asarray(_Writable(array)))
+
+
+class _Writable:
+    """The memory of a read-only array, such as a file mapped for reading. torch would warn, though we only read."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        interface = array.__array_interface__
+        self.array = array  # keeps the memory
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}

@@ -1,0 +1,100 @@
+"""Late interaction: a vector per token on both sides, compared by MaxSim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from cenote.errors import InvalidRequest, UnsupportedTask
+from cenote.kernels import get_kernel
+from cenote.scoring.base import Pair
+from cenote.scoring.two_sided import TwoSided
+from cenote.scoring.vector_blocks import vector_blocks
+
+__all__ = ["COLBERT", "COLBERT_MEAN", "LateInteraction"]
+
+#: What files name for the sum: PyLate and sentence-transformers 6.2 say MaxSim, colbert-ai cosine; the others are names
+#: for a model's one vector per text, and say nothing of its vectors per token.
+_SUMS = ("MaxSim", "maxsim", "cosine", "dot", "euclidean", "manhattan")
+
+
+class LateInteraction(TwoSided):
+    """MaxSim: for each vector of the query the best vector of the document, summed or averaged.
+
+    Best is the largest dot product, or for `l2` the smallest squared distance, whose negative counts.
+
+    Source: Khattab and Zaharia 2020, ColBERT, equation 3 (arXiv:2004.12832); `ColBERT.score` of colbert-ai 0.2.22 for
+    `l2`; the mean is `meanmaxsim` of sentence-transformers 6.2.
+    """
+
+    task = "token_embed"
+    by_role = True
+
+    def __init__(self, reduce: Literal["sum", "mean"] = "sum", *, distance: bool = False) -> None:
+        """Say how the best of each query vector are reduced, and whether distances take the place of products."""
+        self._mean = reduce == "mean"
+        self._distance = distance
+
+    def by_similarity(self, name: str) -> LateInteraction:
+        """Return the way of scoring of a model whose files name a similarity.
+
+        Raises:
+            UnsupportedTask: the name is unknown.
+        """
+        if name not in (*_SUMS, "meanmaxsim", "l2"):
+            raise UnsupportedTask(
+                f"The files of this model name the similarity {name!r:.80}, which vectors of tokens lack. Known: "
+                "MaxSim, meanmaxsim, l2. Correct the files, or choose one of these by hf_overrides.",
+                param="score_type",
+            )
+        mean = self._mean or name == "meanmaxsim"
+        return LateInteraction("mean" if mean else "sum", distance=name == "l2")
+
+    def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
+        """Return the score of each pair, in float32.
+
+        Raises:
+            InvalidRequest: a text has no vectors; `index` is its place among the results.
+        """
+        _check_vectors(results)
+        by_query: dict[int, list[int]] = {}
+        for place, pair in enumerate(pairs):
+            by_query.setdefault(pair[0], []).append(place)
+        scores = torch.empty(len(pairs))
+        for query, places in by_query.items():
+            documents = [results[queries + pairs[place][1]] for place in places]
+            scores[places] = self._of_query(results[query].float(), documents).cpu()
+        return scores
+
+    def _of_query(self, query: Tensor, documents: Sequence[Tensor]) -> Tensor:
+        kernel = get_kernel("maxsim", query.device.type)
+        blocks: Iterable[tuple[Tensor, list[int]]] = vector_blocks(documents)
+        wanted = query
+        if self._distance:
+            # -|q - d|² = (2q · d - |d|²) - |q|², a product of vectors that have one component more.
+            wanted = torch.cat([2 * query, query.new_full((len(query), 1), -1.0)], dim=1)
+            blocks = ((_with_squares(vectors.float()), lengths) for vectors, lengths in blocks)
+        scores = torch.cat([kernel(wanted, vectors, lengths=lengths) for vectors, lengths in blocks])
+        if self._distance:
+            scores -= query.square().sum()
+        return scores / len(query) if self._mean else scores
+
+
+def _with_squares(vectors: Tensor) -> Tensor:
+    """Return [T, dim + 1]: vectors, and their squared length as a further component."""
+    return torch.cat([vectors, vectors.square().sum(dim=1, keepdim=True)], dim=1)
+
+
+def _check_vectors(results: Sequence[Tensor]) -> None:
+    for place, result in enumerate(results):
+        if not len(result):
+            error = InvalidRequest("the text has no vectors to be compared, as every token of it is left out.")
+            error.locate(place)
+            raise error
+
+
+COLBERT = LateInteraction()
+COLBERT_MEAN = LateInteraction("mean")
