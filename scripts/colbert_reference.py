@@ -58,7 +58,7 @@ class PyLate:
     together = True
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        from pylate.models import ColBERT
+        from pylate.models import ColBERT  # type: ignore[import-not-found]
 
         self.model = ColBERT(str(folder), device="cpu", **settings)
 
@@ -81,12 +81,13 @@ class PyLate:
 
     def pool(self, text: str, factor: int) -> torch.Tensor:
         """Return the vectors of a document, pooled."""
-        (vectors,) = self.model.encode([text], is_query=False, pool_factor=factor, convert_to_tensor=True)
-        return vectors
+        vectors: list[torch.Tensor]
+        vectors = self.model.encode([text], is_query=False, pool_factor=factor, convert_to_tensor=True)
+        return vectors[0]
 
     def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
         """Return the score of two rows of vectors."""
-        from pylate.scores import colbert_scores_pairwise
+        from pylate.scores import colbert_scores_pairwise  # type: ignore[import-not-found]
 
         return float(colbert_scores_pairwise([query], [document])[0])
 
@@ -120,8 +121,8 @@ class ColbertAI:
     """colbert-ai's Checkpoint."""
 
     def __init__(self, folder: Path) -> None:
-        from colbert.infra import ColBERTConfig
-        from colbert.modeling.checkpoint import Checkpoint
+        from colbert.infra import ColBERTConfig  # type: ignore[import-not-found]
+        from colbert.modeling.checkpoint import Checkpoint  # type: ignore[import-not-found]
 
         # Without artifact.metadata, colbert-ai looks for no tokenizer and for vectors of size 128, unless it is told.
         given = {} if (folder / "artifact.metadata").exists() else {"checkpoint": str(folder), "dim": _TINY_DIM}
@@ -144,7 +145,7 @@ class ColbertAI:
 
     def score(self, query: torch.Tensor, document: torch.Tensor) -> float:
         """Return the score of two rows of vectors."""
-        from colbert.modeling.colbert import ColBERT
+        from colbert.modeling.colbert import ColBERT  # type: ignore[import-not-found]
 
         mask = torch.ones(1, len(document), 1, dtype=torch.bool)
         return float(ColBERT.score(self.model, query[None], document[None], mask)[0])
