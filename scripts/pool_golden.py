@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pylate.models import ColBERT
+from pylate.models import ColBERT  # type: ignore[import-not-found]
 
 __all__ = ["main"]
 
