@@ -1,6 +1,6 @@
 """Compute the numbers that tests compare the golden rows with, and write them to tests/goldens.
 
-Run by hand, with all reference libraries at hand: sentence-transformers and peft, and for three rows
+Run by hand, with all reference libraries at hand: sentence-transformers and peft, and for four rows
 `pip install --no-deps model2vec==0.10.0 FlagEmbedding==1.4.2 mxbai-rerank==0.1.6` with what these import.
 
     python scripts/goldens.py [row ...]

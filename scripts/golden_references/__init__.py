@@ -14,7 +14,7 @@ from golden_references.embedders import (
 )
 from golden_references.rerankers import cross_encoder, flag_embedding, mxbai_rerank, qwen3_reranker_card
 from golden_references.rewards import published_rewards
-from golden_references.sparse import sparse_encoder
+from golden_references.sparse import flag_embedding_m3, sparse_encoder
 from golden_references.switch import by_method
 
 __all__ = ["REFERENCES", "Maker", "Reference"]
@@ -22,6 +22,7 @@ __all__ = ["REFERENCES", "Maker", "Reference"]
 #: By the name that rows give.
 REFERENCES: Mapping[str, Maker] = {
     "FlagEmbedding": flag_embedding,
+    "FlagEmbedding M3": flag_embedding_m3,
     "Qwen3-Reranker card": qwen3_reranker_card,
     "jina-v3 merge": jina_merged,
     "model2vec": model2vec_static,

@@ -1,4 +1,4 @@
-"""References of sparse encoders."""
+"""References of models that give sparse vectors."""
 
 from __future__ import annotations
 
@@ -6,13 +6,36 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sentence_transformers import SparseEncoder
 
 from cenote.testing.goldens import GoldenRow
 from cenote.testing.references import tokens_with_transformers
 from golden_references.base import Reference
 
-__all__ = ["sparse_encoder"]
+__all__ = ["flag_embedding_m3", "sparse_encoder"]
+
+
+def flag_embedding_m3(row: GoldenRow, folder: Path) -> Reference:
+    """FlagEmbedding's `BGEM3FlagModel`, one text at a time; terms with all their zeros."""
+    from FlagEmbedding import BGEM3FlagModel  # type: ignore[import-not-found]
+
+    model = BGEM3FlagModel(str(folder), use_fp16=False, devices="cpu", batch_size=1)
+    keys = {"embed": "dense_vecs", "token_embed": "colbert_vecs", "sparse_embed": "lexical_weights"}
+
+    def answer(method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Sequence[Any]:
+        asked = {"return_sparse": method == "sparse_embed", "return_colbert_vecs": method == "token_embed"}
+        found = model.encode(list(inputs), max_length=128, **asked)[keys[method]]
+        return [_spread(weights, model.tokenizer.vocab_size) for weights in found] if asked["return_sparse"] else found
+
+    return answer
+
+
+def _spread(weights: Mapping[str, Any], size: int) -> Any:
+    row = np.zeros(size, np.float32)
+    for key, weight in weights.items():
+        row[int(key)] = weight
+    return row
 
 
 def sparse_encoder(row: GoldenRow, folder: Path) -> Reference:

@@ -48,7 +48,7 @@ EMBEDDERS: tuple[GoldenRow, ...] = (
     _embedder(
         "bge_m3",
         "XLM-RoBERTa, CLS",
-        "BAAI/bge-m3 (dense)",
+        "BAAI/bge-m3 without its heads",
         family="xlm_roberta",
         layout={"pooling": "cls", "prefix": "roberta.", "prompts": {}, "safetensors": False},
     ),

@@ -1,4 +1,4 @@
-"""Rows of sparse encoders."""
+"""Rows of models that give sparse vectors."""
 
 from __future__ import annotations
 
@@ -44,5 +44,13 @@ SPARSE: tuple[GoldenRow, ...] = (
         "SPLADE on BERT, no files of sentence-transformers",
         "naver/splade_v2_max, with `--adapter splade`",
         options={"adapter": "splade"},
+    ),
+    GoldenRow(
+        name="bge_m3_triple",
+        title="XLM-RoBERTa, CLS, with weights and vectors of tokens",
+        stands_for="BAAI/bge-m3",
+        reference="FlagEmbedding M3",
+        family="bge_m3_triple",
+        calls=(_DENSE, _TERMS, Call(method="token_embed", inputs="short")),
     ),
 )
