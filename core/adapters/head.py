@@ -136,7 +136,8 @@ def build_steps(
     if modules and not isinstance(modules[0], PoolingModule):
         raise CheckpointError(
             f"modules.json starts pooling with {modules[0].type!r}, a late-interaction or custom pipeline. "
-            "Install the plugin of this model (pip install cenote-colbert for ColBERT models)."
+            "Install the plugin of this model (pip install cenote-colbert for ColBERT models); where it is installed, "
+            "choose it with --adapter colbert."
         )
     rest = modules[1:]
     if rest and isinstance(rest[-1], NormalizeModule):

@@ -95,6 +95,9 @@ def test_each_role_has_its_length(role: str, length: int, loaded: Callable[[str]
     model = loaded("gte_moderncolbert")
     with pytest.raises(PromptTooLong, match=f"at most {length}"):
         encode(model, [_LONG], role, truncate_prompt_tokens=None)
+    if role == "query":
+        with pytest.raises(PromptTooLong, match="limit of queries; documents may have 48"):
+            encode(model, [_LONG], role, truncate_prompt_tokens=None)
     (output,) = encode(model, [_LONG], role)
     assert len(output.prompt_token_ids) == length
     assert output.truncated_tokens > 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cenote.adapters.text import TextPoolingModel
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, PromptTooLong
 from cenote.inputs import Located
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 from cenote_colbert.sides import Side
@@ -63,8 +63,17 @@ class ColbertModel(TextPoolingModel):
         prefix = self._prompts.prefix(prompt, role or "document", params)
         (text, _), removed = self._encoder.shorten(prompt, tokenization, role)
         options = self._of_side(side, tokenization)
-        prepared = side.finish(side.encoder.encode(Prompt(text=self._cleaning(prefix + text)), options))
+        prepared = side.finish(self._encode(Prompt(text=self._cleaning(prefix + text)), side, options))
         return replace(prepared, truncated_tokens=prepared.truncated_tokens + removed)
+
+    def _encode(self, prompt: Prompt, side: Side, options: TokenizationOptions) -> PreparedInput:
+        try:
+            return side.encoder.encode(prompt, options)
+        except PromptTooLong as exc:
+            if side.encoder.max_tokens == self.limits.max_tokens:
+                raise
+            text = f"{exc} That is the limit of queries; documents may have {self.limits.max_tokens}."
+            raise PromptTooLong(text, param=exc.param) from exc
 
     def _of_side(self, side: Side, options: TokenizationOptions) -> TokenizationOptions:
         """Return options without what is done already, and with a cut that the side can make."""
