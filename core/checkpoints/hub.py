@@ -46,7 +46,8 @@ def fetch_snapshot(model: str, *, revision: str | None, token: str | bool | None
         CheckpointError: the hub does not have it, does not give it, or is not reachable.
     """
     path = _download(model, _WANTED, revision, token)
-    folders = [folder for folder in _weight_folders(path) if not any((path / folder).glob("*.safetensors"))]
+    # Other files of this format may lie beside a pickled backbone, such as the heads of BGE-M3.
+    folders = [folder for folder in _weight_folders(path) if not any((path / folder).glob("model.safetensors*"))]
     if folders:
         patterns = tuple(f"{folder}/pytorch_model*" if folder else "pytorch_model*" for folder in folders)
         path = _download(model, patterns, revision, token)

@@ -159,6 +159,17 @@ def test_a_pickled_backbone_is_fetched_only_without_safetensors(
     assert "pytorch_model.bin" in asked
 
 
+def test_heads_are_fetched_beside_a_pickled_backbone(
+    hub: tuple[str, list[str]], run: Callable[..., str], bert: Path
+) -> None:
+    address, asked = hub
+    torch.save(load_file(bert / "model.safetensors"), bert / "pytorch_model.bin")
+    (bert / "model.safetensors").rename(bert / "sparse_linear.safetensors")
+    (bert / "colbert_linear.pt").write_bytes(b"pickled")
+    assert run(_open(), HF_ENDPOINT=address) == f"opened bert 39 {COMMIT}"
+    assert {"pytorch_model.bin", "sparse_linear.safetensors", "colbert_linear.pt"} <= set(asked)
+
+
 def test_an_unknown_id_says_so(hub: tuple[str, list[str]], run: Callable[..., str]) -> None:
     answer = run(_open("owner/missing"), HF_ENDPOINT=hub[0])
     assert answer.startswith("refused There is no folder 'owner/missing', and the hub has no model of this name")
