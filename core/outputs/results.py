@@ -41,8 +41,8 @@ class PoolingOutput:
 
     Attributes:
         data: float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim], `classify` [labels],
-            `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, `sparse_embed` a
-            sparse row [vocabulary size]; empty after an error.
+            `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, and [tokens] of a model
+            without labels, `sparse_embed` a sparse row [vocabulary size]; empty after an error.
         by_task: every result of the pass by task, `data` among them; empty after an error.
         positions: of `token_embed`, the place in `prompt_token_ids` of the token that each vector belongs to, or with
             `pool_factor` the places of the tokens that were averaged; None for other tasks, and where the model's
