@@ -12,7 +12,7 @@ from cenote.types import Prompt, Role
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Pair", "ScoreInput", "Scorer", "check_scorer_type", "pair_up"]
+__all__ = ["Pair", "ScoreInput", "Scorer", "check_scorer_type", "further_tasks", "pair_up"]
 
 #: Places of a query and of a document in their lists.
 Pair = tuple[int, int]
@@ -38,7 +38,8 @@ class ScoreInput:
 class Scorer(Protocol):
     """A way of scoring; an entry point of the group `cenote.scorers` names an object of this form.
 
-    One that depends on the similarity which a model's files name has `by_similarity(name) -> Scorer`.
+    One that depends on the similarity which a model's files name has `by_similarity(name) -> Scorer`. One that compares
+    several results of a text has `also`, a tuple of further tasks: the pass that answers `task` answers them, too.
     """
 
     #: Task that a model must support.
@@ -56,7 +57,7 @@ class Scorer(Protocol):
         What a plugin raises here or in `inputs` is an error of the request that names the plugin.
 
         Args:
-            results: of the inputs, in their order.
+            results: of the inputs, in their order; with `also`, each is a mapping from task to tensor.
             queries: number of queries.
             pairs: as given to `inputs`.
 
@@ -78,9 +79,18 @@ def check_scorer_type(value: Any) -> None:
         raise TypeError(f"a scorer names its task as a string, which {type(value).__name__} does not")
     if not isinstance(getattr(value, "by_role", None), bool):
         raise TypeError(f"a scorer says by_role = True or False, which {type(value).__name__} does not")
+    also = getattr(value, "also", ())
+    if not isinstance(also, tuple) or not all(isinstance(name, str) for name in also):
+        raise TypeError(f"a scorer names further tasks as a tuple of strings, which {type(value).__name__} does not")
     for name in ("inputs", "scores"):
         if not callable(getattr(value, name, None)):
             raise TypeError(f"a scorer has a method {name}, which {type(value).__name__} has not")
+
+
+def further_tasks(scorer: Scorer) -> tuple[str, ...]:
+    """Return the tasks that a scorer needs beside its first."""
+    found: tuple[str, ...] = getattr(scorer, "also", ())
+    return found
 
 
 def pair_up(queries: int, documents: int, names: tuple[str, str] = ("data_1", "data_2")) -> list[Pair]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cenote.errors import ScorerError
 from cenote.registry import Entry
 from cenote.registry.blame import Blame
-from cenote.scoring.base import Pair, ScoreInput, Scorer, check_scorer_type
+from cenote.scoring.base import Pair, ScoreInput, Scorer, check_scorer_type, further_tasks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,11 +21,13 @@ class GuardedScorer:
 
     Attributes:
         task: as the plugin says.
-        by_role: the same.
+        also: the same; nothing where it says nothing.
+        by_role: as the plugin says.
     """
 
     def __init__(self, scorer: Scorer, entry: Entry) -> None:
         self.task = scorer.task
+        self.also = further_tasks(scorer)
         self.by_role = scorer.by_role
         self._scorer = scorer
         self._entry = entry

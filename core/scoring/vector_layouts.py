@@ -57,12 +57,13 @@ def _checked_list(documents: Any, like: Tensor) -> list[Tensor]:
         raise WrongType(text, param="documents") from exc
     if not found:
         raise InvalidRequest("documents is empty; give at least one.", param="documents")
-    width, device = like.shape[1], like.device
+    width, device, dtype = like.shape[1], like.device, found[0].dtype
     for at, document in enumerate(found):
-        if document.ndim != 2 or document.shape[1] != width or document.device != device or not len(document):
+        shape = document.shape
+        if len(shape) != 2 or shape[1] != width or shape[0] == 0 or document.device != device:
             text = f"documents[{at}] has the shape {list(document.shape)} on {document.device}; as the query, it needs"
             raise InvalidRequest(f"{text} [n, {width}] with n > 0 on {device}.", param="documents")
-        if document.dtype != found[0].dtype:
+        if document.dtype != dtype:
             text = f"documents[{at}] holds {document.dtype}, documents[0] {found[0].dtype}; one type is needed."
             raise InvalidRequest(text.replace("torch.", ""), param="documents")
     return found

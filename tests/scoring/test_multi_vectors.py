@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cenote.errors import InvalidRequest, WrongType
 from cenote.outputs import quantize
 from cenote.scoring import INT8_STEP, maxsim
+from cenote.scoring.vector_blocks import vector_blocks
 
 LENGTHS = [5, 1, 17, 300, 8, 8, 2]
 #: Enough documents that several blocks are needed.
@@ -175,3 +176,14 @@ def test_importing_it_loads_neither_torch_nor_numpy() -> None:
     code = "import sys; from cenote.scoring import maxsim; print({'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_documents_that_lie_end_to_end_are_not_copied() -> None:
+    whole = torch.from_numpy(vectors(100, 16))
+    ((joined, lengths),) = vector_blocks(list(whole[10:].split([20, 30, 40])))
+    assert (joined.data_ptr(), lengths) == (whole[10:].data_ptr(), [20, 30, 40])
+    assert torch.equal(joined, whole[10:])
+    for parts in ([whole[:20], whole[30:50]], [whole[:20, :8], whole[20:, :8]], [whole[80:], whole[:20].clone()]):
+        ((joined, _),) = vector_blocks(parts)
+        assert joined.data_ptr() not in {part.data_ptr() for part in parts}
+        assert torch.equal(joined, torch.cat(parts))
