@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import cenote_colbert
 from cenote import LLM
@@ -16,6 +19,7 @@ from cenote.checkpoints import open_checkpoint
 from cenote.errors import CheckpointError
 from cenote.registry import ArchitectureSpec, default_registry, resolve_adapter
 from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.compare import assert_all_close
 
 SPECS = [getattr(cenote_colbert, name) for name in cenote_colbert.__all__]
 
@@ -96,6 +100,52 @@ def test_the_names_of_vllm_go_in_overrides(
     with LLM(str(folder_of(family)), hf_overrides=overrides) as model:
         (found,) = vectors(model, texts[:1], "query")
     assert (found == vectors(loaded(family), texts[:1], "query")[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("family", "spec"),
+    [
+        ("nomic", "colbert-nomic"),
+        ("gte", "colbert-gte"),
+        ("qwen3", "colbert-backbone"),
+        ("deberta_v2", "colbert-backbone"),
+        ("mpnet", "colbert-backbone"),
+        ("xlm_roberta", "colbert-xlm-roberta"),
+    ],
+)
+def test_other_backbones_in_folders_of_pylate_load(
+    tmp_path: Path, vectors: Any, texts: list[str], family: str, spec: str
+) -> None:
+    folder = build_checkpoint(family, tmp_path / "model", sentence_transformers=False)
+    width = _write_pylate(folder)
+    assert _chosen(folder) == spec
+    with LLM(str(folder)) as model:
+        for role in ("query", "document"):
+            alone = [vectors(model, [text], role)[0] for text in texts]
+            assert alone[0].shape[1] == width
+            assert_all_close(vectors(model, texts, role), alone, tolerance=2e-5)
+
+
+def _write_pylate(folder: Path, width: int = 8) -> int:
+    """Make a folder of PyLate of a plain backbone, without markers or filling; return the size of its vectors."""
+    config = json.loads((folder / "config.json").read_text())
+    size = config.get("hidden_size") or config["n_embd"]
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Dense", "type": "pylate.models.Dense.Dense"},
+    ]
+    settings = {"query_prefix": "", "document_prefix": "", "do_query_expansion": False, "skiplist_words": ["a"]}
+    dense = {"in_features": size, "out_features": width, "bias": False}
+    dense["activation_function"] = "torch.nn.modules.linear.Identity"
+    (folder / "1_Dense").mkdir()
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    (folder / "1_Dense" / "config.json").write_text(json.dumps(dense))
+    generator = torch.Generator().manual_seed(0)
+    save_file(
+        {"linear.weight": torch.randn(width, size, generator=generator)}, folder / "1_Dense" / "model.safetensors"
+    )
+    return width
 
 
 def test_a_backbone_without_a_projection_is_no_such_model(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_the_report_names_every_value_and_its_file(loaded: Callable[[str], LLM])
     assert report["query expansion"] == "to 32 tokens, not attended to (always in colbert-ai)"
     assert report["skiplist words"] == "32 words of document (artifact.metadata)"
     assert report["projection"] == "16 (linear.weight)"
-    assert loaded("colbert_v2").limits.max_tokens == 48
+    assert report["max tokens"] == "48 (model_default)"
+    assert loaded("gte_moderncolbert").report()["max tokens"] == "48 (sentence_transformers)"
 
 
 def test_a_folder_without_artifact_metadata_has_the_values_of_colbert_ai(edited: Any) -> None:

@@ -14,7 +14,6 @@ __all__ = [
 ]
 
 _ADAPTER = "cenote_colbert.adapter:ColbertAdapter"
-_LOOKALIKE = "cenote_colbert.lookalike:build"
 _TASKS = ("token_embed",)
 #: What PyLate and sentence-transformers write into a folder of such a model, whatever its backbone.
 _FILES = (
@@ -29,7 +28,7 @@ COLBERT = ArchitectureSpec(
     adapter=_ADAPTER,
     tasks=_TASKS,
     summary="ColBERT: one vector per token, scored by late interaction",
-    lookalike=_LOOKALIKE,
+    lookalike="cenote_colbert.lookalike:build",
     examples=("colbert-ir/colbertv2.0", "answerdotai/answerai-colbert-small-v1", "jinaai/jina-colbert-v2"),
 )
 
@@ -70,6 +69,7 @@ COLBERT_BACKBONE = ArchitectureSpec(
     tasks=_TASKS,
     markers=(_FILES,),
     summary="ColBERT in a folder of PyLate or of sentence-transformers",
+    lookalike="cenote_colbert.lookalike:build_pylate",
     examples=("lightonai/GTE-ModernColBERT-v1", "LiquidAI/LFM2-ColBERT-350M"),
 )
 
@@ -106,6 +106,7 @@ COLBERT_XLM_ROBERTA = ArchitectureSpec(
         f"{_FILES}|tensor:linear.weight",
     ),
     summary="ColBERT on XLM-RoBERTa, with absolute or rotary positions",
+    lookalike="cenote_colbert.lookalike:build_packed",
     examples=("jinaai/jina-colbert-v2",),
 )
 
@@ -116,4 +117,5 @@ COLBERT_BY_NAME = ArchitectureSpec(
     adapter=_ADAPTER,
     tasks=_TASKS,
     summary="ColBERT by vLLM's names, for hf_overrides",
+    lookalike="cenote_colbert.lookalike:build_by_name",
 )

@@ -143,7 +143,15 @@ def _lengths(
     filled = max(settings.expansion_length or 0, settings.query_length or 0)
     if settings.query_expansion and filled > query.value:
         raise CheckpointError(f"Queries are filled up to {filled} tokens, but the backbone takes {query.value}.")
-    return {"query": query, "document": document}
+    return {"query": query, "document": _named(document, settings)}
+
+
+def _named(document: Resolved[int], settings: LateSettings) -> Resolved[int]:
+    """Return a length with its source: `resolve_max_tokens` takes every length for one of sentence-transformers."""
+    told = settings.sources["document_length"]
+    if document.source != "sentence_transformers" or told.endswith(".json"):
+        return document
+    return Resolved(document.value, "user" if told == "user" else "model_default")
 
 
 def _with_length(checkpoint: Checkpoint, length: int) -> Checkpoint:

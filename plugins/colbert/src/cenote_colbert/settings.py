@@ -85,4 +85,5 @@ class LateSettings:
         return {"layout": Fact(self.layout, "files"), **facts}
 
     def _fact(self, name: str, text: object) -> Fact:
-        return Fact(getattr(self, name), self.sources.get(name, ""), text=f"{text} ({self.sources[name]})")
+        own, source = getattr(self, name), self.sources[name]
+        return Fact(own if own and name != "query_expansion" else text, source, text=f"{text} ({source})")
