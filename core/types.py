@@ -194,7 +194,9 @@ class ModelLimits:
         token_pooling: how rows of tokens are chosen: `ALL` or `STEP`.
         pad_token_id: stands between the two sides of a scored pair in results.
         score_type: the way of scoring that the model was made for, where that is not the one of its default task.
-        similarity: how two sparse vectors are compared, by sentence-transformers' names; None is the dot product.
+        similarity: how two results are compared, by sentence-transformers' names: `dot`, `cosine`, `euclidean` and
+            `manhattan` are for sparse vectors; `MaxSim` (the sum over query vectors), `meanmaxsim` (their mean) and
+            colbert-ai's `l2` for vectors of tokens. None, or a name for the other kind, is the dot product or the sum.
     """
 
     max_tokens: int

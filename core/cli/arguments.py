@@ -20,6 +20,7 @@ __all__ = [
     "ScoreTypeOption",
     "TruncateOption",
     "UsePromptsOption",
+    "WeightsOption",
     "words_argument",
 ]
 
@@ -71,7 +72,16 @@ InstructionOption: TypeAlias = Annotated[
 ScoreTypeOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--score-type", help="cross-encoder, dense (cosine) or colbert (MaxSim). \\[default: the model's own way]"
+        "--score-type",
+        help="cross-encoder, dense (cosine), sparse, colbert (MaxSim), or a mix such as sparse+dense. "
+        "\\[default: the model's own way]",
+    ),
+]
+WeightsOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Of the parts of a mix, with commas, in the order dense, sparse, colbert. \\[default: equal]",
     ),
 ]
 LoraOption: TypeAlias = Annotated[str | None, typer.Option("--lora", help="Low-rank adapter to run with, by name.")]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from cenote.cli.calls import CUT
 from cenote.cli.terminal import wants_bar
+from cenote.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from cenote import LLM
 
-__all__ = ["name_sides", "score_arguments"]
+__all__ = ["name_sides", "score_arguments", "split_weights"]
 
 
 def name_sides(
@@ -33,12 +34,25 @@ def name_sides(
         name_query: what to call the query at a place.
         name_document: what to call the document, or pair, at a place.
     """
-    from cenote.scoring import choose_scorer
+    from cenote.engine.scoring import scorer_of
 
-    scorer = choose_scorer(score_type, llm.supported_tasks, llm.default_task, own=llm.limits.score_type)
+    scorer = scorer_of(llm, score_type)
     if scorer.inputs(["a"], ["b"], [(0, 0)])[0].side == "pair":
         return scorer.task, name_document
     return scorer.task, lambda place: name_query(place) if place < queries else name_document(place - queries)
+
+
+def split_weights(given: str) -> list[float]:
+    """Return the numbers in `1,0.5`.
+
+    Raises:
+        InvalidRequest: something in it is no number.
+    """
+    try:
+        return [float(each) for each in given.split(",")]
+    except ValueError as exc:
+        text = f"--weights takes numbers with commas between them, as in 0.4,0.2,0.4, not {given!r:.80}."
+        raise InvalidRequest(text, param="weights") from exc
 
 
 def score_arguments(
@@ -49,6 +63,7 @@ def score_arguments(
     instruction: str | None,
     score_type: str | None,
     use_prompts: bool,
+    weights: str | None,
     lora: str | None,
 ) -> dict[str, Any]:
     """Return keyword arguments of `LLM.score` and `LLM.rerank` for so many pairs."""
@@ -61,5 +76,6 @@ def score_arguments(
         "instruction": instruction,
         "score_type": score_type,
         "use_prompts": use_prompts,
+        "weights": None if weights is None else split_weights(weights),
         "lora": lora,
     }

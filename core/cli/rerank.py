@@ -18,6 +18,7 @@ from cenote.cli.arguments import (
     ScoreTypeOption,
     TruncateOption,
     UsePromptsOption,
+    WeightsOption,
     words_argument,
 )
 from cenote.cli.calls import loaded_model, naming_inputs
@@ -49,6 +50,7 @@ def rerank(
     instruction: InstructionOption = None,
     score_type: ScoreTypeOption = None,
     use_prompts: UsePromptsOption = False,
+    weights: WeightsOption = None,
     truncate: TruncateOption = False,
     raw: RawOption = False,
     lora: LoraOption = None,
@@ -71,6 +73,7 @@ def rerank(
             instruction=instruction,
             score_type=score_type,
             use_prompts=use_prompts,
+            weights=weights,
             lora=lora,
         )
         with naming_inputs(llm, task, name):

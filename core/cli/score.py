@@ -17,6 +17,7 @@ from cenote.cli.arguments import (
     ScoreTypeOption,
     TruncateOption,
     UsePromptsOption,
+    WeightsOption,
     words_argument,
 )
 from cenote.cli.calls import check_results, loaded_model, naming_inputs
@@ -48,6 +49,7 @@ def score(
     instruction: InstructionOption = None,
     score_type: ScoreTypeOption = None,
     use_prompts: UsePromptsOption = False,
+    weights: WeightsOption = None,
     truncate: TruncateOption = False,
     raw: RawOption = False,
     lora: LoraOption = None,
@@ -73,6 +75,7 @@ def score(
             instruction=instruction,
             score_type=score_type,
             use_prompts=use_prompts,
+            weights=weights,
             lora=lora,
         )
         with naming_inputs(llm, task, name):

@@ -44,6 +44,7 @@ class AsyncLLM(AsyncFace):
         tokenization: TokenizationOptions | None = None,
         score_type: str | None = None,
         use_prompts: bool = False,
+        weights: Sequence[float] | None = None,
         lora: str | None = None,
         request_id: str = "",
         priority: int = 0,
@@ -68,6 +69,7 @@ class AsyncLLM(AsyncFace):
             tokenization=tokenization or TokenizationOptions(),
             score_type=score_type,
             use_prompts=use_prompts,
+            weights=weights,
             lora=lora,
             priority=priority,
             names=names,
@@ -82,7 +84,7 @@ class AsyncLLM(AsyncFace):
         ]
         answers = await self._run(parts, Caller(request_id, on_error, clock))
         try:
-            if sum(answer.outputs.data.numel() for answer in answers) < _FEW:
+            if sum(each.numel() for answer in answers for each in answer.outputs.by_task.values()) < _FEW:
                 return plan.outputs(answers, self.limits.pad_token_id)
             # Not in any other thread: torch would start a further team of OpenMP threads there.
             return await asyncio.wrap_future(self._loop.call(plan.outputs, answers, self.limits.pad_token_id))

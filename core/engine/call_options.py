@@ -41,4 +41,5 @@ class ScoreOptions(TypedDict, total=False):
     instruction: str | None
     score_type: str | None
     use_prompts: bool
+    weights: Sequence[float] | None
     lora: str | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from cenote.engine.call_options import Bar, ScoreOptions
@@ -36,6 +36,7 @@ class OfflineScoring(OfflineFace):
         instruction: str | None = None,
         score_type: str | None = None,
         use_prompts: bool = False,
+        weights: Sequence[float] | None = None,
         lora: str | None = None,
     ) -> list[ScoringRequestOutput]:
         """Return one score per pair: one query with each document, or queries and documents one by one.
@@ -49,8 +50,11 @@ class OfflineScoring(OfflineFace):
             tokenization_kwargs: as for `encode`, and `max_tokens_per_query`, `max_tokens_per_doc`.
             chat_template: Jinja text that lays out a pair from messages of the roles `query` and `document`.
             instruction: what a reranker shall judge by.
-            score_type: `cross-encoder`, `dense` (cosine) or `colbert` (MaxSim); None is the model's own way.
+            score_type: `cross-encoder`, `dense` (cosine), `sparse` or `colbert` (MaxSim), or several of the last three
+                as in `sparse+dense`, whose scores are mixed; None is the model's own way.
             use_prompts: put the model's stored query and document prompts in front, where each text is read alone.
+            weights: of the parts of a mix, in the order dense, sparse, colbert; they are divided by their sum. None is
+                equal ones.
             lora: name of a loaded low-rank adapter.
 
         Raises:
@@ -66,6 +70,7 @@ class OfflineScoring(OfflineFace):
             instruction=instruction,
             score_type=score_type,
             use_prompts=use_prompts,
+            weights=weights,
             lora=lora,
         )
         return self._score(data_1, data_2, ("data_1", "data_2"), options)
@@ -84,6 +89,7 @@ class OfflineScoring(OfflineFace):
             tokenization=tokenization_options(options.get("tokenization_kwargs"), chat),
             score_type=options.get("score_type"),
             use_prompts=options.get("use_prompts", False),
+            weights=options.get("weights"),
         )
         try:
             answers = self._run([item.prompt for item in plan.inputs], plan.options, options.get("use_tqdm", True))

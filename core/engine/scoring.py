@@ -11,7 +11,7 @@ from cenote.engine.request import RequestOptions
 from cenote.errors import InvalidRequest, NonFiniteResult, WrongType
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, ReadPrompt, RerankResult, ScoringRequestOutput
 from cenote.scoring import ScoreInput, Scorer, choose_scorer, pair_up
-from cenote.scoring.base import Pair
+from cenote.scoring.base import Pair, further_tasks
 from cenote.scoring.texts import ScoreSide, score_texts
 from cenote.types import ChatOptions, PoolingParams, Role, TokenizationOptions
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cenote.engine.face import EngineFace
 
-__all__ = ["ScorePlan", "plan_scores", "ranking"]
+__all__ = ["ScorePlan", "check_top_n", "plan_scores", "ranking", "scorer_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ class ScorePlan:
         if not pairs:
             return ()
         sound = [place for place, answer in enumerate(answers) if answer.error is None]
-        results = [answers[place].outputs.data for place in sound]
+        found = [answers[place].outputs for place in sound]
+        results: list[Any] = [item.by_task if further_tasks(self.scorer) else item.data for item in found]
         try:
             return self._of_sound(results, sound, pairs)
         except InvalidRequest as exc:
@@ -98,7 +99,7 @@ class ScorePlan:
                 exc.locate(sound[exc.index])
             raise
 
-    def _of_sound(self, results: Sequence[Tensor], sound: Sequence[int], pairs: Sequence[Pair]) -> Iterable[Tensor]:
+    def _of_sound(self, results: Sequence[Any], sound: Sequence[int], pairs: Sequence[Pair]) -> Iterable[Tensor]:
         """Return scores by the results that there are, whose places among the inputs are `sound`."""
         if self.inputs[0].side == "pair":
             return self.scorer.scores(results, self.queries, pairs)
@@ -123,6 +124,29 @@ def _joined(answers: Sequence[PoolingRequestOutput], pad_token_id: int) -> Pooli
     )
 
 
+def scorer_of(face: EngineFace, score_type: str | None, weights: Sequence[float] | None = None) -> Scorer:
+    """Return the way of scoring asked for, or the model's own.
+
+    Args:
+        face: the engine's face, for what the model can do.
+        score_type: name of a way, or several with `+` between them; None is the model's own.
+        weights: of the parts of a mix.
+
+    Raises:
+        UnsupportedTask: the model cannot score, or not this way.
+        UnknownPlugin: there is no such way.
+        InvalidRequest: the weights do not fit.
+    """
+    return choose_scorer(
+        score_type,
+        face.supported_tasks,
+        face.default_task,
+        own=face.limits.score_type,
+        similarity=face.limits.similarity,
+        weights=weights,
+    )
+
+
 def plan_scores(
     face: EngineFace,
     data_1: ScoreSide,
@@ -132,6 +156,7 @@ def plan_scores(
     tokenization: TokenizationOptions,
     score_type: str | None,
     use_prompts: bool,
+    weights: Sequence[float] | None = None,
     lora: str | None = None,
     priority: int = 0,
     names: tuple[str, str] = ("data_1", "data_2"),
@@ -145,6 +170,7 @@ def plan_scores(
         params: one for all, or one per pair where pairs are read jointly.
         tokenization: how text becomes tokens.
         score_type: the way of scoring; None is the model's own.
+        weights: of the parts of a mix; None is equal ones.
         use_prompts: put the model's stored query and document prompts in front.
         lora: low-rank adapter that the call names.
         priority: lower runs sooner.
@@ -155,8 +181,7 @@ def plan_scores(
     """
     queries, documents = score_texts(data_1, names[0]), score_texts(data_2, names[1])
     pairs = pair_up(len(queries), len(documents), names)
-    own, similarity = face.limits.score_type, face.limits.similarity
-    scorer = choose_scorer(score_type, face.supported_tasks, face.default_task, own=own, similarity=similarity)
+    scorer = scorer_of(face, score_type, weights)
     inputs = scorer.inputs(queries, documents, pairs)
     joint = inputs[0].side == "pair"
     if use_prompts and joint:
@@ -172,7 +197,9 @@ def plan_scores(
             role: Role | None = None
             if by_role:
                 role = "query" if side == "query" else "document"
-            options[given, side] = face.request_options(scorer.task, asked, how, role, priority)
+            options[given, side] = face.request_options(
+                scorer.task, asked, how, role, priority, also=further_tasks(scorer)
+            )
     chosen = [options[given, item.side] for given, item in zip(wanted, inputs, strict=True)]
     return ScorePlan(scorer, len(queries), pairs, inputs, chosen)
 

@@ -70,6 +70,7 @@ class ScoreCall:
         response_id: prefix and request id, as in `score-1`.
         score_type: the way of scoring; None is the model's own.
         use_prompts: put the model's stored query and document prompts in front.
+        weights: of the parts of a mix; None is equal ones.
         priority: lower is sooner.
         on_error: `item` gives a pair that is wrong or fails an `error`, and the others their scores.
         names: of the two sides in the request, for messages.
@@ -84,6 +85,7 @@ class ScoreCall:
     response_id: str
     score_type: str | None = None
     use_prompts: bool = False
+    weights: Sequence[float] | None = None
     priority: int = 0
     on_error: OnError = "raise"
     names: tuple[str, str] = ("queries", "documents")
@@ -149,6 +151,7 @@ async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequest
         tokenization=call.tokenization,
         score_type=call.score_type,
         use_prompts=call.use_prompts,
+        weights=call.weights,
         lora=call.model.lora,
         request_id=call.response_id,
         priority=call.priority,

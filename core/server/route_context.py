@@ -122,6 +122,7 @@ class RouteContext:
         model: str | None = None,
         params: PoolingParams | None = None,
         score_type: str | None = None,
+        weights: Sequence[float] | None = None,
         tokenization: TokenizationOptions | None = None,
     ) -> list[ScoringRequestOutput]:
         """Score one query with each document, or queries and documents one by one.
@@ -132,7 +133,8 @@ class RouteContext:
             documents: one text or several.
             model: a served name; None is the first model that can score so.
             params: parameters of scoring.
-            score_type: the way of scoring; None is the model's own.
+            score_type: the way of scoring, or several as in `sparse+dense`; None is the model's own.
+            weights: of several, in the order dense, sparse, colbert; None is equal ones.
             tokenization: how text becomes tokens; by default a text that is too long is an error.
 
         Returns:
@@ -156,6 +158,7 @@ class RouteContext:
             tokenization=tokenization or TokenizationOptions(),
             response_id=self._response_id(request),
             score_type=score_type,
+            weights=weights,
         )
         return await infer_scores(request, call)
 

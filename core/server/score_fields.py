@@ -70,9 +70,13 @@ class ScoringFields(TokenizationFields):
     )
     score_type: str | None = Field(
         default=None,
-        description="cross-encoder, dense (cosine), sparse or colbert (MaxSim); none is the model's own way.",
+        description="cross-encoder, dense (cosine), sparse or colbert (MaxSim), or a mix such as sparse+dense; none is "
+        "the model's own way.",
     )
-    weights: list[float] | None = Field(default=None, description="Not offered: no way of scoring takes weights.")
+    weights: list[float] | None = Field(
+        default=None,
+        description="Of the parts of a mix, in the order dense, sparse, colbert; none is equal ones.",
+    )
     use_prompts: bool = Field(
         default=False, description="Put the stored query and document prompts in front, where texts are read alone."
     )
@@ -92,14 +96,6 @@ class ScoringFields(TokenizationFields):
         if not isinstance(value.get("instruction"), str | None):
             text = "instruction in chat_template_kwargs must be a text."
             raise InvalidRequest(text, param="chat_template_kwargs")
-        return value
-
-    @field_validator("weights", mode="after")
-    @classmethod
-    def _refuse_weights(cls, value: list[float] | None) -> list[float] | None:
-        if value is not None:
-            text = "weights mixes several scores of a pair, and no way of scoring of this server has several."
-            raise InvalidRequest(text, param="weights")
         return value
 
     def params(self) -> PoolingParams:

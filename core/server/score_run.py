@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from cenote.engine.scoring import scorer_of
 from cenote.errors import InvalidRequest, UnknownPlugin, UnsupportedTask
 from cenote.outputs import ScoringRequestOutput
-from cenote.scoring import choose_scorer
 from cenote.server.api_error import ApiError
 from cenote.server.inference import ScoreCall, infer_scores
 from cenote.server.models import ServedModel
@@ -32,7 +32,7 @@ class Scored:
 def can_score(model: ServedModel, score_type: str | None = None) -> bool:
     """Tell whether a model has this way of scoring, or where none is named one of its own."""
     try:
-        choose_scorer(score_type, model.engine.supported_tasks, model.engine.default_task)
+        scorer_of(model.engine, score_type)
     except (UnsupportedTask, UnknownPlugin):
         return False
     return True
@@ -46,7 +46,7 @@ def check_scorer(model: ServedModel, score_type: str | None) -> None:
         InvalidRequest: the way asked for does not exist, or not for this model.
     """
     try:
-        choose_scorer(score_type, model.engine.supported_tasks, model.engine.default_task)
+        scorer_of(model.engine, score_type)
     except UnknownPlugin as exc:
         raise InvalidRequest(f"There is no such score_type. {shorten(str(exc))}", param="score_type") from exc
     except UnsupportedTask as exc:
@@ -95,6 +95,7 @@ async def run_scores(
         response_id=response_id,
         score_type=body.score_type,
         use_prompts=body.use_prompts,
+        weights=body.weights,
         priority=body.priority,
         on_error=body.on_error,
         names=names,

@@ -98,6 +98,18 @@ def test_another_way_of_scoring_and_stored_prompts_can_be_asked_for(run: Run) ->
     assert maxsim["score"] == pytest.approx(3, abs=1e-5)
 
 
+def test_scores_are_mixed_by_weights(run: Run) -> None:
+    mix = ("--score-type", "colbert+dense", "--weights", "1, 0.5", "--json")
+    (mixed,) = json.loads(run(score_app, "one", "one", *mix))
+    assert mixed["score"] == pytest.approx((1 + 0.5 * 3) / 1.5, abs=1e-5)
+    (ranked,) = json.loads(run(rerank_app, "one", "one", *mix))
+    assert ranked["score"] == pytest.approx(mixed["score"], abs=1e-5)
+    with pytest.raises(InvalidRequest, match="takes numbers with commas"):
+        run(score_app, "one", "one", "--weights", "1;2")
+    with pytest.raises(InvalidRequest, match="3 weights for 2 scores"):
+        run(rerank_app, "one", "one", "--score-type", "colbert+dense", "--weights", "1,1,1")
+
+
 def test_texts_are_classified_with_the_names_of_the_labels(run: Run, classifier: str) -> None:
     heading, row = run(classify_app, classifier, "a fine day").splitlines()
     assert heading.split() == ["text", "label", "value", "next"]

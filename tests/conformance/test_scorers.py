@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cenote.registry import default_registry
-from cenote.scoring import ScoreInput
+from cenote.scoring import ScoreInput, choose_scorer
 from cenote.scoring.base import Pair
 from cenote.testing.scorers import ScorerConformance
 from cenote.types import Prompt
@@ -28,6 +28,19 @@ class TestSparse(ScorerConformance):
 
 class TestColbert(ScorerConformance):
     scorer = "colbert"
+
+
+class TestColbertMean(ScorerConformance):
+    scorer = "colbert-mean"
+
+
+class TestHybrid(ScorerConformance):
+    scorer = choose_scorer("colbert+dense", ("embed", "token_embed"), "embed")
+
+
+class TestHybridOfTerms(ScorerConformance):
+    scorer = choose_scorer("sparse+dense", ("embed", "sparse_embed"), "embed", weights=[0.1, 0.9])
+    family = "splade"
 
 
 class Distance:

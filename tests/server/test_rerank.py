@@ -42,6 +42,17 @@ def test_documents_come_best_first_with_the_engines_scores(scoring: Any, model: 
         assert found == pytest.approx([scores[at] for at in best], abs=1e-5)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_documents_are_ranked_by_a_mix_of_scores(scoring: Any, path: str) -> None:
+    mix = {"score_type": "colbert+dense", "weights": [0.25, 0.75]}
+    scores = scoring.scores("all-MiniLM-L6-v2", QUERY, DOCUMENTS, **mix)
+    answer = _post(scoring.client, path, **mix)
+    found = {item["index"]: item["relevance_score"] for item in answer["results"]}
+    assert found == pytest.approx(dict(enumerate(scores)), abs=1e-5)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert _refusal(scoring.client, weights=[1])["param"] == "weights"
+
+
 @pytest.mark.parametrize(("path", "version"), [("/rerank", "2"), ("/v1/rerank", "1"), ("/v2/rerank", "2")])
 def test_one_answer_has_what_every_client_reads(client: httpx.Client, path: str, version: str) -> None:
     answer = _post(client, path, request_id="mine", top_n=1)

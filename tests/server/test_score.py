@@ -63,6 +63,23 @@ def test_as_many_queries_as_documents_are_scored_one_by_one(scoring: Any) -> Non
         assert found == pytest.approx(scoring.scores(model, queries, DOCUMENTS), abs=1e-5)
 
 
+def test_scores_are_mixed_by_weights_and_each_text_is_counted_once(scoring: Any) -> None:
+    body = {"model": MODELS[0], "queries": QUERY, "documents": DOCUMENTS}
+    dense, colbert, mixed, alike = (
+        _post(scoring.client, **body, **more)
+        for more in (
+            {"score_type": "dense"},
+            {"score_type": "colbert"},
+            {"score_type": "colbert+dense", "weights": [3, 1]},
+            {"score_type": "dense+colbert"},
+        )
+    )
+    assert mixed["usage"] == dense["usage"] == colbert["usage"]
+    parts = np.array([_scores(dense), _scores(colbert)])
+    assert _scores(mixed) == pytest.approx((np.array([3, 1]) @ parts / 4).tolist(), abs=1e-5)
+    assert _scores(alike) == pytest.approx(parts.mean(axis=0).tolist(), abs=1e-5)
+
+
 def test_a_query_that_is_read_once_is_counted_once(scoring: Any) -> None:
     def tokens(text: str) -> int:
         answer = scoring.client.post("/v1/embeddings", json={"input": text})
@@ -181,7 +198,12 @@ IMAGE = {"content": [{"type": "image_url", "image_url": {"url": "https://example
         ({"data_1": [IMAGE], "data_2": "b"}, "data_1", "reads text only"),
         ({"score_type": "nonsense"}, "score_type", "nonsense"),
         ({"score_type": "cross-encoder"}, "score_type", "needs the task 'score'"),
-        ({"weights": [0.5, 0.5]}, "weights", "no way of scoring"),
+        ({"weights": [0.5, 0.5]}, "weights", "score_type 'dense' is one"),
+        ({"weights": [1], "score_type": "colbert+dense"}, "weights", "1 weights for 2 scores"),
+        ({"weights": [0, 0], "score_type": "colbert+dense"}, "weights", "a sum above 0"),
+        ({"weights": ["1", "1"]}, "body.ScoreRequest.weights.0", "valid number"),
+        ({"score_type": "sparse+dense"}, "score_type", "'sparse' needs the task 'sparse_embed'"),
+        ({"score_type": "dense+nonsense"}, "score_type", "nonsense"),
         ({"instruction": "judge"}, "instruction", "reads each text alone"),
         ({"chat_template_kwargs": {"tools": []}}, "chat_template_kwargs", "tools"),
         ({"chat_template_kwargs": {"tokenize": True}}, "chat_template_kwargs", "tokenize"),
