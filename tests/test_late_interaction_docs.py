@@ -14,7 +14,7 @@ import pytest
 from cenote.testing.checkpoints import build_checkpoint
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "late_interaction.md").read_text()
-SECTIONS = ("Getting the vectors", "In Qdrant", "In Vespa")
+SECTIONS = ("Getting the vectors", "Scores", "MaxSim for your own vectors", "In Qdrant", "In Vespa")
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +85,7 @@ def test_vespa_gets_mixed_tensors_whose_ranking_expression_is_maxsim(ran: dict[s
 def test_positions_name_the_tokens_of_the_vectors(ran: dict[str, Any]) -> None:
     output = ran["documents"][0]
     assert len(output.outputs.positions) == len(output.outputs.data) < len(output.prompt_token_ids)
+
+
+def test_your_own_vectors_have_a_score_per_document(ran: dict[str, Any]) -> None:
+    assert (type(ran["scores"]), ran["scores"].shape, ran["scores"].dtype) == (np.ndarray, (3,), np.float32)
