@@ -32,4 +32,5 @@ BGE_M3_BY_NAME = ArchitectureSpec(
     adapter=_ADAPTER,
     tasks=_TASKS,
     summary="BGE-M3 by vLLM's name, for hf_overrides",
+    lookalike="cenote_bge_m3.lookalike:build_by_name",
 )

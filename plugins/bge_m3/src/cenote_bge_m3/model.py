@@ -25,6 +25,8 @@ class BgeM3Model(TextPoolingModel):
         """
         super().__init__(*arguments, **options)
         self._ends = ends
+        # FlagEmbedding divides the sum of the best matches by the number of the query's vectors.
+        self.limits = replace(self.limits, similarity="meanmaxsim")
 
     def prepare(
         self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
