@@ -10,7 +10,7 @@ from typing import Any
 
 from cenote.registry.spec import CheckpointFacts
 
-__all__ = ["check_marker", "marker_holds", "model_name"]
+__all__ = ["check_marker", "marker_holds", "model_name", "true_part"]
 
 #: Stands between alternatives, as in `module:pylate.*|settings:similarity_fn_name=MaxSim`.
 _OR = "|"
@@ -37,8 +37,13 @@ def _check_one(marker: str) -> None:
 
 def marker_holds(marker: str, facts: CheckpointFacts) -> bool:
     """Tell whether a well-formed marker, or one of its alternatives, is true of a checkpoint."""
-    parts = (part.partition(":") for part in marker.split(_OR))
-    return any(_KINDS[kind](rest, facts) for kind, _, rest in parts)
+    return bool(true_part(marker, facts))
+
+
+def true_part(marker: str, facts: CheckpointFacts) -> str:
+    """Return the first alternative of a well-formed marker that is true of a checkpoint, or nothing."""
+    parts = ((part, *part.partition(":")) for part in marker.split(_OR))
+    return next((part for part, kind, _, rest in parts if _KINDS[kind](rest, facts)), "")
 
 
 def model_name(given: str) -> str:

@@ -17,6 +17,7 @@ from cenote.registry.candidates import (
 from cenote.registry.convert import converted_candidate, generates_only
 from cenote.registry.entry import Entry
 from cenote.registry.goal import Goal, find_goal, is_generic, serves
+from cenote.registry.markers import true_part
 from cenote.registry.rules import convert_rules, first_rule
 from cenote.registry.spec import ArchitectureSpec, CheckpointFacts, ConvertRule
 from cenote.registry.store import Registry, default_registry
@@ -95,7 +96,7 @@ def resolve_adapter(
     for name in names:
         found = best_candidate(registry, name, facts)
         if found is not None and serves(found.spec, goal):
-            return _kept(registry, found, name, goal, _because(found, name))
+            return _kept(registry, found, name, goal, _because(found, name, facts))
     choice = converted_candidate(registry, facts, names, runner, goal)
     resolved = _resolved(registry, choice.candidate, choice.architecture, choice.convert, choice.reason)
     return replace(resolved, rule=choice.rule)
@@ -154,10 +155,11 @@ def _resolved(registry: Registry, found: Candidate, architecture: str, convert: 
     )
 
 
-def _because(found: Candidate, name: str) -> str:
+def _because(found: Candidate, name: str, facts: CheckpointFacts) -> str:
     if not found.spec.markers:
         return f"it is registered for {name!r}"
-    return f"it is registered for {name!r} and the checkpoint has {', '.join(found.spec.markers)}"
+    holding = (true_part(marker, facts) for marker in found.spec.markers)
+    return f"it is registered for {name!r} and the checkpoint has {', '.join(holding)}"
 
 
 def _check_options(runner: str, convert: str) -> None:
