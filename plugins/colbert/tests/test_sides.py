@@ -16,7 +16,8 @@ _NO_ENCODER: TextEncoder = None  # type: ignore[assignment]
 def test_the_marker_changes_places_with_the_first_token() -> None:
     side = Side(encoder=_NO_ENCODER, choice=TokenChoice(), follows=True, filling=Filling(9, 5, attended=False))
     assert side.finish(PreparedInput(token_ids=(7, 1, 2))) == PreparedInput(token_ids=(1, 7, 2, 9, 9), attended=3)
-    assert side.finish(PreparedInput(token_ids=(7,))).token_ids == (7, 9, 9, 9, 9)
+    with pytest.raises(InvalidRequest, match="empty"):
+        side.finish(PreparedInput(token_ids=(7,)))
     found = side.locate(lambda: Located(ids=(7, 1, 2), spans=(None, (0, 1), (1, 2)), text="ab"))
     assert found.ids == (1, 7, 2, 9, 9)
     assert found.spans == ((0, 1), None, (1, 2), None, None)

@@ -84,8 +84,14 @@ class Side:
     follows: bool = False
 
     def finish(self, prepared: PreparedInput) -> PreparedInput:
-        """Return tokens of the encoder with the marker in its place, the filling, and the places with a vector."""
+        """Return tokens of the encoder with the marker in its place, the filling, and the places with a vector.
+
+        Raises:
+            InvalidRequest: an empty text, where the marker would have to stand behind the filling.
+        """
         ids, attended = self._placed(prepared.token_ids), None
+        if self.follows and self.filling is not None and len(ids) == 1:
+            raise InvalidRequest("The prompt is empty: it has no tokens.", param="input")
         if self.filling is not None and (missing := self.filling.missing(ids)):
             attended = None if self.filling.attended else len(ids)
             ids += missing
