@@ -101,9 +101,9 @@ def _check_queries(queries: Sequence[Tensor]) -> None:
 def _check_finite(scores: Tensor) -> None:
     import torch
 
-    wrong = (~torch.isfinite(scores)).nonzero()
-    if len(wrong):
-        query, document = wrong[0].tolist()
+    finite = torch.isfinite(scores)
+    if not finite.all():
+        query, document = (~finite).nonzero()[0].tolist()
         text = (
             f"The score of query {query} with document {document} is {float(scores[query, document])}: there is NaN or"
         )

@@ -24,8 +24,6 @@ __all__ = ["maxsim"]
 _PRODUCTS = 3 << 18
 #: Bounds of a block's rows, for queries of very many or very few vectors.
 _LEAST_ROWS, _MOST_ROWS = 1024, 32768
-#: Up to so many document vectors, a single product is faster than what is prepared for blocks.
-_SMALL = 8192
 #: Documents whose places are laid out at once.
 _PLANNED = 4096
 
@@ -38,12 +36,10 @@ def maxsim(query: Tensor, documents: Tensor, *, lengths: Sequence[int]) -> Tenso
     Raises:
         InvalidRequest: as the reference.
     """
-    # Two bfloat16 sides are always rounded, so that a score does not depend on how many documents there are.
-    small = len(documents) <= _SMALL and not query.dtype == documents.dtype == torch.bfloat16
-    if small or documents.device.type != "cpu":
+    if documents.device.type != "cpu":
         return reference.maxsim(query, documents, lengths=lengths)
     check_maxsim(query, documents, lengths)
-    most = min(max(_PRODUCTS // len(query), _LEAST_ROWS), _MOST_ROWS)
+    most = min(max(_PRODUCTS // len(query), _LEAST_ROWS), _MOST_ROWS, max(len(documents), 1))
     product = block_product(query, documents, most)
     scores = torch.empty(len(lengths))
     ends = list(accumulate(lengths, initial=0))

@@ -13,6 +13,9 @@ __all__ = ["Product", "block_product"]
 #: From rows [r, dim] of documents, in their own type, to their dot products with the query, [r, q] float32.
 Product: TypeAlias = Callable[[Tensor], Tensor]
 
+#: Up to so many vectors, laying out the query costs more than it saves.
+_FEW = 16384
+
 
 def block_product(query: Tensor, documents: Tensor, rows: int) -> Product:
     """Prepare a query.
@@ -65,7 +68,7 @@ def _bfloat16(query: Tensor, rows: int) -> Product:
 
 
 def _float32(query: Tensor, documents: Tensor, rows: int) -> Product:
-    times = _packed(query.float(), rows)
+    times = _packed(query.float(), rows) if len(documents) > _FEW else _plain(query.float())
     if documents.dtype == torch.float32 and documents.is_contiguous():
         return times
     buffer = torch.empty(rows, documents.shape[1])
@@ -76,12 +79,16 @@ def _float32(query: Tensor, documents: Tensor, rows: int) -> Product:
     return product
 
 
+def _plain(query: Tensor) -> Product:
+    across = query.T.contiguous()
+    return lambda block: block @ across
+
+
 def _packed(query: Tensor, rows: int) -> Product:
     """Return the product with a query that oneDNN has laid out for it, or torch's own where oneDNN is missing."""
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(query.contiguous(), rows)
         times = torch.ops.mkldnn._linear_pointwise
     except (AttributeError, RuntimeError):
-        across = query.T.contiguous()
-        return lambda block: block @ across
+        return _plain(query)
     return lambda block: times(block, packed, None, "none", [], "")
