@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from cenote import LLM
 from cenote.errors import InvalidRequest
@@ -93,6 +95,21 @@ def test_vectors_are_cut_where_a_file_says_that_they_may_be(
         (found,) = vectors(model, ["what"], "query", asked)
         (raw,) = vectors(model, ["what"], "query", PoolingParams(use_activation=False))
     assert_close(found, raw[:, :8] / np.linalg.norm(raw[:, :8], axis=1, keepdims=True), tolerance=1e-6)
+
+
+def test_jina_colbert_can_be_cut_to_the_sizes_that_it_was_trained_for(edited: Any, vectors: Any) -> None:
+    folder = edited("jina_colbert_v2", {})
+    tensors = load_file(folder / "model.safetensors")
+    width = tensors["linear.weight"].shape[1]
+    tensors["linear.weight"] = torch.randn(128, width, generator=torch.Generator().manual_seed(1))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with LLM(str(folder)) as model:
+        assert model.limits.matryoshka_dimensions == (128, 96, 64)
+        (whole,) = vectors(model, ["what"], "document")
+        (cut,) = vectors(model, ["what"], "document", PoolingParams(dimensions=64))
+        with pytest.raises(InvalidRequest, match="100"):
+            vectors(model, ["what"], "document", PoolingParams(dimensions=100))
+    assert_close(cut, whole[:, :64] / np.linalg.norm(whole[:, :64], axis=1, keepdims=True), tolerance=1e-6)
 
 
 def test_low_rank_adapters_change_vectors(tmp_path: Path, vectors: Any) -> None:
