@@ -1,0 +1,42 @@
+"""Mixed scores equal those of FlagEmbedding's `compute_score`, and cost one pass over each text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cenote import LLM, AsyncLLM
+from cenote.testing.compare import assert_close
+
+_TOLERANCE = 2e-5
+_CUT = {"truncate_prompt_tokens": -1}
+_MIXES = {"sparse+dense": 2, "colbert+sparse+dense": 3}
+
+
+@pytest.mark.parametrize("case", [0, 1])
+@pytest.mark.parametrize("score_type", list(_MIXES))
+def test_a_mix_is_the_reference_s(score_type: str, case: int, llm: LLM, golden: Mapping[str, Any]) -> None:
+    expected, pairs = golden["scores"][case], golden["pairs"]
+    weights = expected["weights"] and expected["weights"][: _MIXES[score_type]]  # FlagEmbedding leaves out the last
+    queries, documents = ([pair[side] for pair in pairs] for side in (0, 1))
+    outputs = llm.score(queries, documents, score_type=score_type, weights=weights, tokenization_kwargs=_CUT)
+    found = torch.tensor([output.outputs.score for output in outputs])
+    assert_close(found, expected[score_type], tolerance=_TOLERANCE, name=score_type)
+
+
+def test_all_parts_cost_one_pass_over_each_text(folder: Path) -> None:
+    async def run() -> tuple[int, int]:
+        engine = AsyncLLM(str(folder))
+        try:
+            await engine.score("How deep is the well?", ["Deep.", "Bread."], score_type="colbert+sparse+dense")
+            stats = engine.stats()
+            return stats.requests, stats.forwards
+        finally:
+            await engine.shutdown()
+
+    assert asyncio.run(run()) == (3, 1)
