@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -19,15 +20,21 @@ from cenote.kernels.varlen_attention import reference
 __all__ = ["varlen_attention"]
 
 
+#: First row, sequences, length, and how many keys each of the sequences has.
+_Group: TypeAlias = tuple[int, int, int, tuple[int, ...]]
+
+
 @lru_cache(maxsize=128)
-def _groups(lengths: tuple[int, ...], key_lengths: tuple[int, ...]) -> tuple[tuple[int, int, int, int], ...]:
-    """Return (first row, sequences, length, key length) of each run of equal neighbours."""
+def _groups(lengths: tuple[int, ...], key_lengths: tuple[int, ...], *, mixed: bool) -> tuple[_Group, ...]:
+    """Return the runs of neighbours of equal length and, unless they may be `mixed`, equally many keys."""
     groups = []
     start = 0
-    for (length, key_length), run in groupby(zip(lengths, key_lengths, strict=True)):
-        count = sum(1 for _ in run)
-        groups.append((start, count, length, key_length))
-        start += count * length
+    pairs = zip(lengths, key_lengths, strict=True)
+    for _, run in groupby(pairs, key=lambda pair: pair[0] if mixed else pair):
+        members = list(run)
+        length = members[0][0]
+        groups.append((start, len(members), length, tuple(keys for _, keys in members)))
+        start += len(members) * length
     return tuple(groups)
 
 
@@ -36,6 +43,13 @@ def _mask(length: int, key_length: int, *, causal: bool, window: int | None, dev
     if (window is None or window >= length) and (not causal or key_length == length):
         return None
     return reference.visible(length, key_length, causal=causal, window=window, device=device)
+
+
+def _key_mask(allowed: Tensor | None, key_lengths: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return [n, 1, length or 1, keys]: what each query may see where sequences have unlike numbers of keys."""
+    present = torch.arange(max(key_lengths), device=device) < torch.tensor(key_lengths, device=device)[:, None]
+    mask = present[:, None, None]
+    return mask if allowed is None else mask & allowed
 
 
 def _sink_mask(allowed: Tensor, sinks: Tensor) -> Tensor:
@@ -77,13 +91,18 @@ def varlen_attention(
         )
     out = query.new_empty(*query.shape[:2], value.shape[2])
     grouped = query.shape[1] != key.shape[1]
-    for start, count, length, key_length in _groups(tuple(lengths), tuple(key_lengths)):
+    for start, count, length, keys in _groups(tuple(lengths), tuple(key_lengths), mixed=sinks is None):
+        key_length = max(keys)
         rows = slice(start, start + count * length)
         q = query[rows].view(count, length, *query.shape[1:]).transpose(1, 2)  # [n, heads, l, d]
         k = key[rows].view(count, length, *key.shape[1:])[:, :key_length].transpose(1, 2)
         v = value[rows].view(count, length, *value.shape[1:])[:, :key_length].transpose(1, 2)
         if sinks is None:
             mask = _mask(length, key_length, causal=causal, window=window, device=query.device)
+            if len(set(keys)) > 1:
+                if causal and mask is None:
+                    mask = reference.visible(length, key_length, causal=True, window=None, device=query.device)
+                mask = _key_mask(mask, keys, query.device)
         else:
             allowed = reference.visible(length, key_length, causal=causal, window=window, device=query.device)
             mask = _sink_mask(allowed, sinks.to(query.dtype))
