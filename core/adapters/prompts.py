@@ -31,6 +31,7 @@ class StoredPrompts:
         texts: name to text.
         default_name: the one for requests that name none.
         source: where they come from, if not from the checkpoint.
+        by_role: prompts named after a role are for its texts. Libraries without roles apply them by name only.
 
     Source: `encode`, `encode_query` and `encode_document` of sentence-transformers 6.2.
     """
@@ -38,6 +39,7 @@ class StoredPrompts:
     texts: Mapping[str, str] = field(default_factory=dict)
     default_name: str | None = None
     source: str = ""
+    by_role: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ class StoredPrompts:
             return ""
         if asked is not None:
             return asked
-        for name in _ROLE_NAMES.get(role or "", ()):
+        for name in _ROLE_NAMES.get(role or "", ()) if self.by_role else ():
             if name in self.texts:
                 return self.texts[name]
         return self.texts.get(self.default_name or "", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_all_close
 
 _SETTINGS = "config_sentence_transformers.json"
+_PADDING = {"direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"}
 
 
 def _report(folder: Path, **options: Any) -> dict[str, str]:
@@ -39,8 +41,8 @@ def test_a_folder_without_artifact_metadata_has_the_values_of_colbert_ai(edited:
     report = _report(edited("colbert_v2", {"artifact.metadata": None}))
     assert report["query length"] == "32 (default of colbert-ai)"
     assert report["query marker"] == "'[unused0]' (default of colbert-ai)"
-    assert report["document length"] == "220 (default of colbert-ai)"
-    assert report["max tokens"].startswith("160")  # the look-alike has no more positions
+    assert report["document length"] == "160 (limit of the backbone)"  # of 220, colbert-ai's default
+    assert report["max tokens"].startswith("160")
 
 
 def test_absent_keys_of_pylate_have_its_defaults(edited: Any) -> None:
@@ -87,12 +89,30 @@ def test_tokenizers_of_pylate_remember_the_length_of_the_last_text_only(edited: 
         assert model.limits.max_tokens == 48
 
 
+@pytest.mark.parametrize("family", ["gte_moderncolbert", "lfm2_colbert", "multi_vector_encoder"])
+def test_tokenizers_remember_the_padding_of_the_last_text_only(
+    edited: Any, folder_of: Callable[[str], Path], loaded: Callable[[str], LLM], vectors: Any, family: str
+) -> None:
+    """PyLate's `save` after `encode(..., is_query=True)` stores that texts are filled up to a query's length."""
+    stored = json.loads((folder_of(family) / "tokenizer.json").read_text())
+    fixed = {**(stored["padding"] or _PADDING), "strategy": {"Fixed": 31}}
+    folder = edited(family, {"tokenizer.json": {"padding": fixed}})
+    with LLM(str(folder)) as model:
+        for role in ("query", "document"):
+            expected = vectors(loaded(family), ["what is it"], role)
+            assert_all_close(vectors(model, ["what is it"], role), expected, tolerance=1e-6)
+
+
 def test_the_length_that_a_user_gives_is_that_of_documents(folder_of: Callable[[str], Path]) -> None:
     with LLM(str(folder_of("gte_moderncolbert")), max_model_len=24) as model:
         assert model.limits.max_tokens == 24
         assert model.report()["max tokens"] == "24 (user)"
+        assert model.report()["document length"] == "24 (user)"
+        assert model.report()["query length"] == "32 (config_sentence_transformers.json)"
     with LLM(str(folder_of("gte_moderncolbert")), max_model_len=100) as model:
         assert model.limits.max_tokens == 100
+    with LLM(str(folder_of("multi_vector_encoder")), max_model_len=48) as model:
+        assert model.report()["document length"] == "48 (user)"
 
 
 def test_jina_colbert_takes_markers_and_attention_of_its_card(edited: Any) -> None:

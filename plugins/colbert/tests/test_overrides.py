@@ -63,6 +63,12 @@ def test_what_is_unknown_or_of_another_kind_is_refused(
         LLM(str(folder_of("gte_moderncolbert")), hf_overrides={"late_interaction": wanted})
 
 
+def test_lengths_that_the_backbone_has_no_positions_for_are_refused(folder_of: Callable[[str], Path]) -> None:
+    for wanted in ({"document_length": 161}, {"query_length": 161, "query_expansion": False}):
+        with pytest.raises(CheckpointError, match=f"says {next(iter(wanted))} 161, but the backbone takes 160"):
+            LLM(str(folder_of("colbert_v2")), hf_overrides={"late_interaction": wanted})
+
+
 def test_markers_of_prompts_are_not_doubled(folder_of: Callable[[str], Path]) -> None:
     with pytest.raises(CheckpointError, match="marks texts by its prompts"):
         LLM(str(folder_of("multi_vector_encoder")), hf_overrides={"late_interaction": {"query_marker": "[Q] "}})

@@ -12,7 +12,6 @@ import pytest
 from cenote import LLM
 from cenote.checkpoints import load_tokenizer, open_checkpoint
 from cenote.errors import InvalidRequest, PromptTooLong
-from cenote.types import PoolingParams
 
 _LONG = "one two three four five six seven eight nine ten " * 20
 
@@ -129,16 +128,6 @@ def test_texts_are_lower_cased_where_the_file_says_so(edited: Any, encode: Any) 
         with LLM(str(edited(family, {"sentence_bert_config.json": {"do_lower_case": True}}))) as model:
             upper, lower = encode(model, ["WHAT IS IT", "what is it"], "document")
         assert upper.prompt_token_ids == lower.prompt_token_ids
-
-
-def test_stored_prompts_stand_behind_the_marker(edited: Any, loaded: Callable[[str], LLM], encode: Any) -> None:
-    changes = {"config_sentence_transformers.json": {"prompts": {"query": "find: ", "document": ""}}}
-    with LLM(str(edited("gte_moderncolbert", changes))) as model:
-        (prompted,) = encode(model, ["what is it"], "query")
-        (other,) = encode(model, ["what is it"], "query", PoolingParams(prompt=""))
-    whole, bare = encode(loaded("gte_moderncolbert"), ["find: what is it", "what is it"], "query")
-    assert prompted.prompt_token_ids == whole.prompt_token_ids
-    assert other.prompt_token_ids == bare.prompt_token_ids
 
 
 def test_token_ids_and_bare_texts_are_taken_as_they_are(loaded: Callable[[str], LLM], encode: Any) -> None:

@@ -6,24 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cenote.adapters import LoadOptions
-from cenote.adapters.stack import TextStack, load_stack
+from cenote.adapters.stack import load_stack
 from cenote.adapters.text import TextPoolingModel
-from cenote.checkpoints import Checkpoint, SentenceTransformersFiles, build_config, load_tokenizer
-from cenote.config import Fact, PoolerConfig, Resolved, first_set
-from cenote.errors import CheckpointError, InvalidRequest
-from cenote.inputs import TextEncoder, resolve_max_tokens
-from cenote.inputs.specials import find_special_tokens
+from cenote.checkpoints import Checkpoint, load_tokenizer
+from cenote.config import Fact, PoolerConfig, first_set
+from cenote.errors import InvalidRequest
 from cenote.poolers import EmbeddingHead, TaskPooler, TokenPooler
 from cenote.tasks import check_dimensions
-from cenote.types import Role
 from cenote_colbert.layouts import read_settings
+from cenote_colbert.lengths import in_effect, resolve_lengths, with_length
 from cenote_colbert.model import ColbertModel
 from cenote_colbert.packed import PACKED_TENSOR, repair_config
 from cenote_colbert.projection import Projection, build_projection
+from cenote_colbert.reading import make_sides
 from cenote_colbert.settings import LateSettings
-from cenote_colbert.sides import Filling, Side, TokenChoice
 from cenote_colbert.texts import Cleaning
-from cenote_colbert.tokens import dropped_ids, filling_id, marked_specials, token_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,9 +57,10 @@ class ColbertAdapter:
 def _load(
     checkpoint: Checkpoint, options: LoadOptions, settings: LateSettings, tokenizer: PreTrainedTokenizerBase
 ) -> TextPoolingModel:
-    lengths = _lengths(checkpoint, options, settings, tokenizer)
+    lengths = resolve_lengths(checkpoint, options, settings, tokenizer)
+    settings = in_effect(settings, lengths)
     stack = load_stack(
-        _with_length(checkpoint, max(length.value for length in lengths.values())),
+        with_length(checkpoint, max(length.value for length in lengths.values())),
         replace(options, max_model_len=None),
         tokenizer=tokenizer,
         expands=settings.query_expansion and not settings.attend_to_expansion_tokens,
@@ -73,8 +71,9 @@ def _load(
     return ColbertModel(
         stack,
         checkpoint,
-        sides={role: _side(role, lengths[role].value, stack, settings) for role in lengths},
+        sides=make_sides(stack, settings, lengths),
         cleaning=Cleaning(strips=settings.strips, lowers=settings.strips and settings.lower_case),
+        prompts_by_role=settings.prompts_by_role,
         changes={**_cuts(projection), "similarity": settings.similarity},
         pooler=TaskPooler({"token_embed": TokenPooler(head)}),
         embedding_size=projection.size,
@@ -101,63 +100,6 @@ def _load_plain(
     )
     model.limits = replace(model.limits, **_cuts(projection))
     return model
-
-
-def _side(role: Role, length: int, stack: TextStack, settings: LateSettings) -> Side:
-    """Make how texts of a role are read."""
-    tokenizer, rows = stack.tokenizer, stack.vocabulary
-    word = settings.query_marker if role == "query" else settings.document_marker
-    marker = token_id(tokenizer, word, rows, f"{role} marker") if word else None
-    plain = find_special_tokens(tokenizer.backend_tokenizer)
-    encoder = TextEncoder(
-        tokenizer,
-        max_tokens=length,
-        vocab_size=rows,
-        type_vocab_size=stack.segments,
-        lower_case=settings.lower_case and not settings.strips,
-        specials=marked_specials(plain, marker),
-    )
-    filling = None
-    if role == "query" and settings.query_expansion:
-        filled = settings.expansion_length or length
-        filling = Filling(filling_id(tokenizer, settings, rows), filled, settings.attend_to_expansion_tokens)
-    only = frozenset(settings.keep_only_token_ids) if role == "document" else frozenset()
-    dropped = dropped_ids(tokenizer, settings) if role in settings.skiplist_roles else frozenset()
-    choice = TokenChoice(dropped, only or None)
-    return Side(encoder=encoder, choice=choice, filling=filling, follows=marker is not None and not plain.head)
-
-
-def _lengths(
-    checkpoint: Checkpoint, options: LoadOptions, settings: LateSettings, tokenizer: PreTrainedTokenizerBase
-) -> dict[Role, Resolved[int]]:
-    """Return the longest query and the longest document, in tokens with their markers.
-
-    Raises:
-        CheckpointError: queries are filled up to more than the backbone takes.
-    """
-    config, most = build_config(checkpoint), tokenizer.model_max_length
-    query = resolve_max_tokens(config, max_seq_length=settings.query_length, model_max_length=most)
-    document = resolve_max_tokens(
-        config, user=options.max_model_len, max_seq_length=settings.document_length, model_max_length=most
-    )
-    filled = max(settings.expansion_length or 0, settings.query_length or 0)
-    if settings.query_expansion and filled > query.value:
-        raise CheckpointError(f"Queries are filled up to {filled} tokens, but the backbone takes {query.value}.")
-    return {"query": query, "document": _named(document, settings)}
-
-
-def _named(document: Resolved[int], settings: LateSettings) -> Resolved[int]:
-    """Return a length with its source: `resolve_max_tokens` takes every length for one of sentence-transformers."""
-    told = settings.sources["document_length"]
-    if document.source != "sentence_transformers" or told.endswith(".json"):
-        return document
-    return Resolved(document.value, "user" if told == "user" else "model_default")
-
-
-def _with_length(checkpoint: Checkpoint, length: int) -> Checkpoint:
-    """Return a checkpoint whose files name this longest text: theirs may be that of the last text that was read."""
-    files = checkpoint.sentence_transformers or SentenceTransformersFiles()
-    return replace(checkpoint, sentence_transformers=replace(files, max_seq_length=length))
 
 
 def _for_transformers(checkpoint: Checkpoint) -> Checkpoint:

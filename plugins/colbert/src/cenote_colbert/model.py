@@ -24,6 +24,7 @@ class ColbertModel(TextPoolingModel):
         *arguments: Any,
         sides: Mapping[Role, Side],
         cleaning: Cleaning,
+        prompts_by_role: bool,
         changes: Mapping[str, Any],
         **options: Any,
     ) -> None:
@@ -33,12 +34,16 @@ class ColbertModel(TextPoolingModel):
             *arguments: as `TextPoolingModel` takes them.
             sides: how texts are read, by what they are for.
             cleaning: what is done to every text first.
+            prompts_by_role: a stored prompt goes in front of the texts that it is named after; else only where the
+                checkpoint makes it the default, or a request names it.
             changes: what `limits` says otherwise than of other text models.
             **options: as `TextPoolingModel` takes them.
         """
         super().__init__(*arguments, **options)
         self._sides = dict(sides)
         self._cleaning = cleaning
+        if not self._prompts.source:  # what a model card says is there because the user wants it
+            self._prompts = replace(self._prompts, by_role=prompts_by_role)
         self.limits: ModelLimits = replace(self.limits, **changes)
 
     def prepare(

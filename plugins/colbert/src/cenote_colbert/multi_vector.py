@@ -80,6 +80,7 @@ def read_multi_vector(checkpoint: Checkpoint) -> LateSettings:
         keep_only_token_ids=tuple(masks[0].get("keep_only_token_ids") or ()),
         unknown_words=False,
         strips=False,
+        prompts_by_role=True,
         lower_case=files.do_lower_case,
         similarity=_SIMILARITIES[similarity],
         normalize=any(isinstance(module, NormalizeModule) for module in files.pipeline),

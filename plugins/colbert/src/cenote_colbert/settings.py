@@ -38,6 +38,7 @@ class LateSettings:
         drops_padding: padding tokens that a document spells have no vector.
         strips: white space around a text is removed first.
         lower_case: texts are lower-cased first.
+        prompts_by_role: stored prompts named after a role go in front of its texts, without being asked for.
         similarity: how two sets of vectors are compared, by name.
         normalize: vectors have length 1.
         sources: by the name of a field, who decided it.
@@ -60,6 +61,7 @@ class LateSettings:
     drops_padding: bool = False
     strips: bool = True
     lower_case: bool = False
+    prompts_by_role: bool = False
     similarity: str = "MaxSim"
     normalize: bool = True
     sources: Mapping[str, str] = field(default_factory=dict)
