@@ -16,6 +16,8 @@ __all__ = ["choose_scorer"]
 _GROUP = "cenote.scorers"
 #: Default task of a model to its way of scoring.
 _BY_TASK = {"embed": "dense", "token_embed": "colbert"}
+#: Similarities of vectors of tokens, which say nothing of the other results of a model that has several.
+_OF_TOKENS = ("MaxSim", "maxsim", "meanmaxsim", "l2")
 
 
 def choose_scorer(
@@ -60,11 +62,13 @@ def choose_scorer(
     if weights is not None:
         check_weights(weights, names)
     registry = registry or default_registry()
-    parts = [_scorer(part, supported, registry, similarity) for part in names]
+    parts = [_scorer(part, supported, registry) for part in names]
+    if similarity is not None:
+        parts = [_compared(part, similarity, is_own=each == by_task) for each, part in zip(names, parts, strict=True)]
     return parts[0] if len(parts) == 1 else Hybrid(parts, weights)
 
 
-def _scorer(name: str, supported: Collection[str], registry: Registry, similarity: str | None) -> Scorer:
+def _scorer(name: str, supported: Collection[str], registry: Registry) -> Scorer:
     """Return one way of scoring, or say what the model lacks for it."""
     scorer: Scorer = registry.get(_GROUP, name)
     entry = registry.entries(_GROUP)[name][0]
@@ -75,5 +79,12 @@ def _scorer(name: str, supported: Collection[str], registry: Registry, similarit
             offered = ", ".join(sorted(supported))
             text = f"score_type {name!r} needs the task {task!r}, which this model does not have. It can do: {offered}."
             raise UnsupportedTask(text, param="score_type")
-    by_similarity = None if similarity is None else getattr(scorer, "by_similarity", None)
-    return scorer if by_similarity is None else cast("Scorer", by_similarity(similarity))
+    return scorer
+
+
+def _compared(scorer: Scorer, similarity: str, *, is_own: bool) -> Scorer:
+    """Return the form of a scorer for the similarity that the model's files name, which is that of its own way."""
+    by_similarity = getattr(scorer, "by_similarity", None)
+    if by_similarity is None or (similarity in _OF_TOKENS and scorer.task != "token_embed" and not is_own):
+        return scorer
+    return cast("Scorer", by_similarity(similarity))

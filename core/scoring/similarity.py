@@ -11,13 +11,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["SIMILARITIES", "TOKEN_SIMILARITIES", "Similarity"]
+__all__ = ["SIMILARITIES", "Similarity"]
 
 #: From two coalesced sparse vectors [vocabulary] to a number [].
 Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-
-#: Names for vectors of tokens, which say nothing of a model's sparse vectors.
-TOKEN_SIMILARITIES = ("MaxSim", "maxsim", "meanmaxsim", "l2")
 
 #: Least length that a vector is divided by.
 _EPSILON = 1e-12

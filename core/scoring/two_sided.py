@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cenote.errors import UnsupportedTask
 from cenote.scoring.base import Pair, ScoreInput
-from cenote.scoring.similarity import SIMILARITIES, TOKEN_SIMILARITIES
+from cenote.scoring.similarity import SIMILARITIES
 from cenote.types import Prompt
 
 __all__ = ["DENSE", "SPARSE", "Dense", "Sparse", "TwoSided"]
@@ -72,8 +72,6 @@ class Sparse(TwoSided):
         Raises:
             UnsupportedTask: the name is unknown.
         """
-        if name in TOKEN_SIMILARITIES:
-            return self
         if name not in SIMILARITIES:
             raise UnsupportedTask(
                 f"The files of this model name the similarity {name!r:.80}, which sparse vectors do not have; known: "

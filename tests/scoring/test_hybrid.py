@@ -69,6 +69,12 @@ def test_a_model_says_whether_its_vectors_of_tokens_are_averaged(similarity: str
     assert found == mean((1, SPARSE), (1, colbert))
 
 
+def test_a_sparse_model_whose_files_name_a_similarity_of_tokens_is_refused() -> None:
+    for name in ("sparse", "sparse+dense", None):
+        with pytest.raises(UnsupportedTask, match="'meanmaxsim', which sparse vectors do not have"):
+            choose_scorer(name, ALL, "embed", own="sparse", similarity="meanmaxsim")
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "text"),
     [

@@ -68,6 +68,12 @@ def hello_routes(context: RouteContext) -> APIRouter:
     async def nearest(request: Request, ask: Ask) -> Any:
         return [each.outputs.score for each in await context.score(request, ask.texts[0], ask.texts[1:])]
 
+    @router.post("/mixed")
+    async def mixed(request: Request, ask: Ask) -> Any:
+        query, *texts = ask.texts
+        outputs = await context.score(request, query, texts, score_type="colbert+dense", weights=[0, 1])
+        return [each.outputs.score for each in outputs]
+
     @router.get("/fails/{kind}")
     async def fails(kind: str) -> None:
         raise {
@@ -130,6 +136,9 @@ def test_a_set_runs_the_model_as_the_servers_own_routes_do(hello: httpx.Client) 
     scores = hello.post("/hello/nearest", json={"texts": ["a", "a", "b c"]}).json()
     own = hello.post("/score", json={"queries": "a", "documents": ["a", "b c"]}).json()
     assert scores == pytest.approx([each["score"] for each in own["data"]], abs=1e-6)
+    mixed = hello.post("/hello/mixed", json={"texts": ["a", "a", "b c"]}).json()
+    own = hello.post("/score", json={"queries": "a", "documents": ["a", "b c"], "score_type": "colbert"}).json()
+    assert mixed == pytest.approx([each["score"] for each in own["data"]], abs=1e-5)
 
 
 def test_what_a_set_asks_of_the_model_is_refused_as_everywhere(hello: httpx.Client) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
+from cenote import AsyncLLM
 from cenote.registry import default_registry
 from cenote.scoring import choose_scorer
+from cenote.testing.checkpoints import build_checkpoint
 
 QUERY = "What is a cenote?"
 DOCUMENTS = ["A natural pit.", "A kind of bread, baked in the morning.", "Water is deep."]
@@ -64,7 +69,7 @@ def test_as_many_queries_as_documents_are_scored_one_by_one(scoring: Any) -> Non
 
 
 def test_scores_are_mixed_by_weights_and_each_text_is_counted_once(scoring: Any) -> None:
-    body = {"model": MODELS[0], "queries": QUERY, "documents": DOCUMENTS}
+    body: dict[str, Any] = {"model": MODELS[0], "queries": QUERY, "documents": DOCUMENTS}
     dense, colbert, mixed, alike = (
         _post(scoring.client, **body, **more)
         for more in (
@@ -233,6 +238,25 @@ def test_a_model_that_cannot_score_is_501_and_an_unknown_one_404(scoring: Any) -
     assert "labels" in error["message"]
     assert _refusal(scoring.client, 404, model="nobody", queries="a", documents="b")["type"] == "NotFoundError"
     assert _refusal(scoring.client, 404, queries="a", documents="b", lora="nobody")["type"] == "NotFoundError"
+
+
+def test_a_model_whose_files_name_an_unknown_similarity_cannot_score_by_itself(
+    scoring: Any, start_server: Any, tmp_path: Path
+) -> None:
+    folder = build_checkpoint("splade", tmp_path / "odd")
+    file = folder / "config_sentence_transformers.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"similarity_fn_name": "telepathy"}))
+    odd = AsyncLLM(str(folder))
+    body: dict[str, Any] = {"queries": QUERY, "documents": DOCUMENTS}
+    try:
+        with start_server(engine={"odd": odd, "pairs": scoring.engines["pairs"]}) as running:
+            with httpx.Client(base_url=running.url, timeout=60) as client:
+                assert "telepathy" in _refusal(client, 501, model="odd", **body)["message"]
+                assert "telepathy" in _refusal(client, model="odd", score_type="sparse+dense", **body)["message"]
+                assert _post(client, **body)["model"] == "pairs"  # the first model that can
+                assert _post(client, score_type="dense", **body)["model"] == "odd"
+    finally:
+        asyncio.run(odd.shutdown())
 
 
 def test_a_server_that_cannot_score_has_no_such_route(scoring: Any, start_server: Any) -> None:

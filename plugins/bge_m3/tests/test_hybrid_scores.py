@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import torch
 
 from cenote import LLM, AsyncLLM
+from cenote.server import build_app
 from cenote.testing.compare import assert_close
 
 _TOLERANCE = 2e-5
@@ -40,3 +42,27 @@ def test_all_parts_cost_one_pass_over_each_text(folder: Path) -> None:
             await engine.shutdown()
 
     assert asyncio.run(run()) == (3, 1)
+
+
+@pytest.mark.parametrize("path", ["/score", "/rerank"])
+def test_all_five_scores_are_answered_over_http(path: str, folder: Path, golden: Mapping[str, Any]) -> None:
+    expected = golden["scores"][1]
+    query, document = golden["pairs"][0]
+    sides = {"queries": query, "documents": [document]} if path == "/score" else {"query": query, "documents": document}
+
+    async def run() -> dict[str, float]:
+        engine = AsyncLLM(str(folder))
+        transport = httpx.ASGITransport(build_app(engine))
+        found = {}
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            for name in ("dense", "sparse", "colbert", *_MIXES):
+                weights = expected["weights"][: _MIXES[name]] if name in _MIXES else None
+                answer = await client.post(path, json={**sides, "score_type": name, "weights": weights})
+                assert answer.status_code == 200, answer.text
+                (item,) = answer.json()["data"]
+                found[name] = item["score" if path == "/score" else "relevance_score"]
+        await engine.shutdown()
+        return found
+
+    known = {name: expected[name][0] for name in ("dense", "sparse", "colbert", *_MIXES)}
+    assert asyncio.run(run()) == pytest.approx(known, abs=_TOLERANCE)
