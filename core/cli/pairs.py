@@ -42,14 +42,14 @@ def name_sides(
     return scorer.task, lambda place: name_query(place) if place < queries else name_document(place - queries)
 
 
-def split_weights(given: str) -> list[float]:
+def split_weights(given: str | None) -> list[float] | None:
     """Return the numbers in `1,0.5`.
 
     Raises:
         InvalidRequest: something in it is no number.
     """
     try:
-        return [float(each) for each in given.split(",")]
+        return None if given is None else [float(each) for each in given.split(",")]
     except ValueError as exc:
         text = f"--weights takes numbers with commas between them, as in 0.4,0.2,0.4, not {given!r:.80}."
         raise InvalidRequest(text, param="weights") from exc
@@ -63,7 +63,7 @@ def score_arguments(
     instruction: str | None,
     score_type: str | None,
     use_prompts: bool,
-    weights: str | None,
+    weights: list[float] | None,
     lora: str | None,
 ) -> dict[str, Any]:
     """Return keyword arguments of `LLM.score` and `LLM.rerank` for so many pairs."""
@@ -76,6 +76,6 @@ def score_arguments(
         "instruction": instruction,
         "score_type": score_type,
         "use_prompts": use_prompts,
-        "weights": None if weights is None else split_weights(weights),
+        "weights": weights,
         "lora": lora,
     }

@@ -23,7 +23,7 @@ from cenote.cli.arguments import (
 )
 from cenote.cli.calls import loaded_model, naming_inputs
 from cenote.cli.engine_options import engine_flags
-from cenote.cli.pairs import name_sides, score_arguments
+from cenote.cli.pairs import name_sides, score_arguments, split_weights
 from cenote.cli.show import print_json, print_table
 from cenote.cli.texts import TextCommand, named_text, read_texts
 from cenote.errors import InvalidRequest
@@ -61,6 +61,7 @@ def rerank(
 
     Example: cenote rerank "What is a cenote?" "A natural pit." "Bread needs flour."
     """
+    shares = split_weights(weights)  # before a model is loaded
     with loaded_model(ctx, words, model, options, lambda given: _read(given, file)) as (llm, read):
         query, documents, by_argument = read
         task, name = name_sides(
@@ -73,7 +74,7 @@ def rerank(
             instruction=instruction,
             score_type=score_type,
             use_prompts=use_prompts,
-            weights=weights,
+            weights=shares,
             lora=lora,
         )
         with naming_inputs(llm, task, name):

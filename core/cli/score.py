@@ -22,7 +22,7 @@ from cenote.cli.arguments import (
 )
 from cenote.cli.calls import check_results, loaded_model, naming_inputs
 from cenote.cli.engine_options import engine_flags
-from cenote.cli.pairs import name_sides, score_arguments
+from cenote.cli.pairs import name_sides, score_arguments, split_weights
 from cenote.cli.show import print_json, print_table
 from cenote.cli.texts import TextCommand, read_pairs
 from cenote.errors import InvalidRequest
@@ -60,6 +60,7 @@ def score(
 
     Example: cenote score "What is a cenote?" "A natural pit." "Bread needs flour."
     """
+    shares = split_weights(weights)  # before a model is loaded
     with loaded_model(ctx, words, model, options, lambda given: _read(given, file)) as (llm, read):
         pairs, by_argument = read
         unit = "Text" if by_argument else "Line"
@@ -75,7 +76,7 @@ def score(
             instruction=instruction,
             score_type=score_type,
             use_prompts=use_prompts,
-            weights=weights,
+            weights=shares,
             lora=lora,
         )
         with naming_inputs(llm, task, name):
