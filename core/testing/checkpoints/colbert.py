@@ -15,6 +15,7 @@ from cenote.testing.checkpoints.colbert_files import (
     pylate_files,
 )
 from cenote.testing.checkpoints.colbert_tokenizers import (
+    JINA_MARKERS,
     bert_tokenizer,
     jina_tokenizer,
     lfm2_tokenizer,
@@ -118,6 +119,20 @@ def _modern(
     )
 
 
+def _other(base: str, model_class: str, tokenizer: Callable[[], TinyTokenizer], markers: tuple[str, str]) -> Family:
+    """Another backbone in the layout of PyLate, with the markers that its vocabulary has."""
+    query, document = markers
+    return with_head(
+        base,
+        f"pylate_{base}",
+        model_class,
+        architecture=_PLAIN[base].architecture,
+        tokenizer=tokenizer,
+        modules={"1_Dense": _LINEAR},
+        files=lambda _: pylate_files(query_prefix=query, document_prefix=document),
+    )
+
+
 COLBERT: tuple[Family, ...] = (
     # colbert-ir/colbertv2.0
     _stanford("colbert_v2", extra_tensors={"embeddings.position_ids": (1, 160)}),
@@ -133,6 +148,9 @@ COLBERT: tuple[Family, ...] = (
     _pylate("pylate_attended", attend_to_expansion_tokens=True),
     _pylate("pylate_plain_queries", do_query_expansion=False, skiplist_words=["the", "a", ","]),
     _pylate("pylate_residual", residual=True, weights=_RESIDUAL),
+    # PyLate on encoders that are published with code of their own
+    _other("gte", "GteModel", jina_tokenizer, JINA_MARKERS),
+    _other("nomic", "NomicBertModel", bert_tokenizer, ("[unused0]", "[unused1]")),
     # what sentence-transformers 6.2 makes of such a model
     _modern("multi_vector_encoder", lambda _: encoder_files()),
     # further settings of it

@@ -15,11 +15,19 @@ from cenote.testing.checkpoints.encoder_tokenizers import ENCODER_TOKENIZERS
 from cenote.testing.checkpoints.pieces import byte_level_model, unigram_model, wordpiece_model
 from cenote.testing.checkpoints.tokenizer import TinyTokenizer, byte_level, ids_of, template
 
-__all__ = ["PYLATE_MARKERS", "bert_tokenizer", "jina_tokenizer", "lfm2_tokenizer", "modernbert_tokenizer"]
+__all__ = [
+    "JINA_MARKERS",
+    "PYLATE_MARKERS",
+    "bert_tokenizer",
+    "jina_tokenizer",
+    "lfm2_tokenizer",
+    "modernbert_tokenizer",
+]
 
 #: What PyLate adds to a vocabulary, spaces included.
 PYLATE_MARKERS = ("[Q] ", "[D] ")
-_JINA_MARKERS = ("[QueryMarker]", "[DocumentMarker]")
+#: What jina adds to one.
+JINA_MARKERS = ("[QueryMarker]", "[DocumentMarker]")
 _MARKS = tuple(string.punctuation)
 #: Logarithm of the probability of a mark that the training texts lack.
 _RARE = -9.0
@@ -45,7 +53,7 @@ def jina_tokenizer() -> TinyTokenizer:
     model: dict[str, Any] = unigram_model(("<s>", "<pad>", "</s>", "<unk>"), "<unk>")
     known = {piece for piece, _ in model["vocab"]}
     missing = [[mark, _RARE] for mark in _MARKS if mark not in known]
-    return replace(plain, model=model | {"vocab": [*model["vocab"], *missing, ["<mask>", 0.0]]}, added=_JINA_MARKERS)
+    return replace(plain, model=model | {"vocab": [*model["vocab"], *missing, ["<mask>", 0.0]]}, added=JINA_MARKERS)
 
 
 def lfm2_tokenizer() -> TinyTokenizer:

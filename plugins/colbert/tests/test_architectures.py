@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -31,6 +32,13 @@ def _chosen(folder: Path, **options: Any) -> str:
     return found.spec.name
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_spec_has_a_look_alike_of_its_own(spec: ArchitectureSpec, tmp_path: Path) -> None:
+    package, _, function = str(spec.lookalike).partition(":")
+    folder = getattr(importlib.import_module(package), function)(tmp_path / "model")
+    assert _chosen(folder) == spec.name
+
+
 def test_importing_the_specs_loads_no_torch() -> None:
     code = "import sys, cenote_colbert; print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
@@ -55,6 +63,8 @@ def test_every_spec_is_an_entry_point(spec: ArchitectureSpec) -> None:
         ("gte_moderncolbert", "colbert-backbone"),
         ("lfm2_colbert", "colbert-backbone"),
         ("multi_vector_encoder", "colbert-backbone"),
+        ("pylate_gte", "colbert-gte"),
+        ("pylate_nomic", "colbert-nomic"),
     ],
 )
 def test_published_folders_are_recognised(folder_of: Callable[[str], Path], family: str, spec: str) -> None:
@@ -105,8 +115,6 @@ def test_the_names_of_vllm_go_in_overrides(
 @pytest.mark.parametrize(
     ("family", "spec"),
     [
-        ("nomic", "colbert-nomic"),
-        ("gte", "colbert-gte"),
         ("qwen3", "colbert-backbone"),
         ("deberta_v2", "colbert-backbone"),
         ("mpnet", "colbert-backbone"),
@@ -129,7 +137,7 @@ def test_other_backbones_in_folders_of_pylate_load(
 def _write_pylate(folder: Path, width: int = 8) -> int:
     """Make a folder of PyLate of a plain backbone, without markers or filling; return the size of its vectors."""
     config = json.loads((folder / "config.json").read_text())
-    size = config.get("hidden_size") or config["n_embd"]
+    size = config["hidden_size"]
     modules = [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
         {"idx": 1, "name": "1", "path": "1_Dense", "type": "pylate.models.Dense.Dense"},

@@ -18,7 +18,15 @@ from cenote.testing.compare import assert_all_close, assert_close
 from cenote.testing.loras import build_lora
 from cenote.types import PoolingParams
 
-_FAMILIES = ["colbert_v2", "gte_moderncolbert", "pylate_attended", "jina_colbert_v2", "lfm2_colbert"]
+_FAMILIES = [
+    "colbert_v2",
+    "gte_moderncolbert",
+    "pylate_attended",
+    "pylate_gte",
+    "pylate_nomic",
+    "jina_colbert_v2",
+    "lfm2_colbert",
+]
 
 
 @pytest.mark.parametrize("family", _FAMILIES)

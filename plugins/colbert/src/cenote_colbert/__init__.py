@@ -82,6 +82,7 @@ COLBERT_GTE = ArchitectureSpec(
     markers=(_FILES,),
     config_repair="cenote.checkpoints.repairs.gte:repair_gte",
     summary="ColBERT on Alibaba's GTE encoders",
+    lookalike="cenote_colbert.lookalike:build_gte",
 )
 
 #: The same on Nomic BERT, whose config uses the names of GPT-2.
@@ -93,6 +94,7 @@ COLBERT_NOMIC = ArchitectureSpec(
     markers=(_FILES,),
     config_repair="cenote.checkpoints.repairs.nomic:repair_nomic",
     summary="ColBERT on Nomic BERT",
+    lookalike="cenote_colbert.lookalike:build_nomic",
 )
 
 #: XLM-RoBERTa: such folders, and the layout of jina-colbert-v2, whose config may name nothing else.

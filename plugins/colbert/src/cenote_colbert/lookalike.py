@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cenote.testing.checkpoints import build_checkpoint
 
-__all__ = ["build", "build_by_name", "build_packed", "build_pylate"]
+__all__ = ["build", "build_by_name", "build_gte", "build_nomic", "build_packed", "build_pylate"]
 
 
 def build(folder: str | Path) -> Path:
@@ -17,6 +17,16 @@ def build(folder: str | Path) -> Path:
 def build_pylate(folder: str | Path) -> Path:
     """Write a look-alike of GTE-ModernColBERT-v1, and return its folder."""
     return build_checkpoint("gte_moderncolbert", folder)
+
+
+def build_gte(folder: str | Path) -> Path:
+    """Write a look-alike of a folder of PyLate on Alibaba's GTE, and return it."""
+    return build_checkpoint("pylate_gte", folder)
+
+
+def build_nomic(folder: str | Path) -> Path:
+    """Write a look-alike of a folder of PyLate on Nomic BERT, and return it."""
+    return build_checkpoint("pylate_nomic", folder)
 
 
 def build_packed(folder: str | Path) -> Path:

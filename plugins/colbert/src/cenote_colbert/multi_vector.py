@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cenote.checkpoints import Checkpoint, DenseModule, NormalizeModule
@@ -15,6 +15,7 @@ from cenote_colbert.values import Reader, flag, length, text, texts
 __all__ = ["is_mask", "read_multi_vector"]
 
 _LIBRARY = "sentence-transformers"
+_SETTINGS = "config_sentence_transformers.json"
 _TRANSFORMER = "sentence_bert_config.json"
 _SIMILARITIES = {None: "MaxSim", "maxsim": "MaxSim", "meanmaxsim": "meanmaxsim"}
 _EXPANSION_KEYS = ("strategy", "attend", "token", "length")
@@ -43,50 +44,69 @@ def read_multi_vector(checkpoint: Checkpoint) -> LateSettings:
     files = checkpoint.sentence_transformers
     if files is None:
         raise CheckpointError(f"{checkpoint.name!r} has no modules.json.")
-    similarity = files.settings.get("similarity_fn_name")
-    foreign = [key for key in _FOREIGN if key in files.settings]
-    if similarity not in _SIMILARITIES or foreign:
-        raise CheckpointError(
-            f"config_sentence_transformers.json: similarity_fn_name is {similarity!r:.80} (known: maxsim, meanmaxsim); "
-            f"keys that a MultiVectorEncoder does not have: {', '.join(foreign) or 'none'}."
-        )
+    similarity = _similarity(files.settings)
     for module in files.pipeline:
         _check_module(checkpoint, module)
     folder = safe_relative(checkpoint.path, files.transformer_path)
     transformer = read_object(folder / _TRANSFORMER) if (folder / _TRANSFORMER).is_file() else {}
     _check_transformer(transformer)
-    masks = [_config(checkpoint, module) for module in files.pipeline if is_mask(module)]
-    if len(masks) != 1:
-        raise CheckpointError(f"modules.json lists {len(masks)} modules MultiVectorMask; needed is one.")
-    read, mask = Reader(transformer, _TRANSFORMER, _LIBRARY), Reader(masks[0], "MultiVectorMask", _LIBRARY)
-    expansion = _expansion(transformer.get("query_expansion"))
-    sources = dict.fromkeys(("query_marker", "document_marker"), "prompts mark texts")
-    sources["query_expansion"] = _TRANSFORMER
-    query_length = read.take("query_length", "query_length", length, None)
-    if expansion.pop("strategy", None) == "fixed":
-        if query_length is not None and query_length < expansion["expansion_length"]:
-            raise CheckpointError(f"{_TRANSFORMER}: query_length {query_length} is below the length of the expansion.")
-        query_length = expansion["expansion_length"]
-        sources["query_length"] = _TRANSFORMER
-    tasks = masks[0].get("skiplist_tasks")
-    document_length = read.take("document_length", "document_length", length, None)
-    nothing: tuple[str, ...] = ()
+    lengths, sources = _lengths(transformer)
+    chosen, of_mask = _mask(checkpoint, files.pipeline)
+    marks = dict.fromkeys(("query_marker", "document_marker"), "prompts mark texts")
     return LateSettings(
         layout=_LIBRARY,
-        query_length=query_length,
-        document_length=document_length,
-        skiplist_words=mask.take("skiplist_words", "skiplist_words", texts, nothing),
-        skiplist_roles=("document",) if tasks is None else (tasks,) if isinstance(tasks, str) else texts(tasks),
-        keep_only_token_ids=tuple(masks[0].get("keep_only_token_ids") or ()),
         unknown_words=False,
         strips=False,
         prompts_by_role=True,
         lower_case=files.do_lower_case,
-        similarity=_SIMILARITIES[similarity],
+        similarity=similarity,
         normalize=any(isinstance(module, NormalizeModule) for module in files.pipeline),
-        sources={**read.sources, **mask.sources, **sources, "similarity": "config_sentence_transformers.json"},
-        **expansion,
+        sources={**sources, **of_mask, **marks, "similarity": _SETTINGS},
+        **lengths,
+        **chosen,
     )
+
+
+def _similarity(settings: Mapping[str, Any]) -> str:
+    similarity = settings.get("similarity_fn_name")
+    foreign = [key for key in _FOREIGN if key in settings]
+    if similarity not in _SIMILARITIES or foreign:
+        raise CheckpointError(
+            f"{_SETTINGS}: similarity_fn_name is {similarity!r:.80} (known: maxsim, meanmaxsim); "
+            f"keys that a MultiVectorEncoder does not have: {', '.join(foreign) or 'none'}."
+        )
+    return _SIMILARITIES[similarity]
+
+
+def _lengths(transformer: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return how long texts are and how queries are filled, by our names, and who says so."""
+    read = Reader(transformer, _TRANSFORMER, _LIBRARY)
+    expansion = _expansion(transformer.get("query_expansion"))
+    query = read.take("query_length", "query_length", length, None)
+    document = read.take("document_length", "document_length", length, None)
+    if expansion.pop("strategy", None) == "fixed":
+        if query is not None and query < expansion["expansion_length"]:
+            raise CheckpointError(f"{_TRANSFORMER}: query_length {query} is below the length of the expansion.")
+        query = expansion["expansion_length"]
+        read.sources["query_length"] = _TRANSFORMER
+    sources = {**read.sources, "query_expansion": _TRANSFORMER}
+    return {"query_length": query, "document_length": document, **expansion}, sources
+
+
+def _mask(checkpoint: Checkpoint, pipeline: Sequence[Module]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return whose tokens have no vector, by our names, and who says so."""
+    masks = [_config(checkpoint, module) for module in pipeline if is_mask(module)]
+    if len(masks) != 1:
+        raise CheckpointError(f"modules.json lists {len(masks)} modules MultiVectorMask; needed is one.")
+    read = Reader(masks[0], "MultiVectorMask", _LIBRARY)
+    tasks, nothing = masks[0].get("skiplist_tasks"), ()
+    words: tuple[str, ...] = read.take("skiplist_words", "skiplist_words", texts, nothing)
+    chosen = {
+        "skiplist_words": words,
+        "skiplist_roles": ("document",) if tasks is None else (tasks,) if isinstance(tasks, str) else texts(tasks),
+        "keep_only_token_ids": tuple(masks[0].get("keep_only_token_ids") or ()),
+    }
+    return chosen, read.sources
 
 
 def _config(checkpoint: Checkpoint, module: Module) -> Mapping[str, Any]:

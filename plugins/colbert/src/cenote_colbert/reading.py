@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cenote.adapters.stack import TextStack
 from cenote.config import Resolved
+from cenote.errors import CheckpointError
 from cenote.inputs import TextEncoder
 from cenote.inputs.specials import SpecialTokens, find_special_tokens
 from cenote.types import Role
@@ -20,7 +21,8 @@ def make_sides(stack: TextStack, settings: LateSettings, lengths: Mapping[Role, 
     """Return how texts are read, by what they are for.
 
     Raises:
-        CheckpointError: a word of the settings is no token, or the tokenizer cannot do what they ask for.
+        CheckpointError: a word of the settings is no token, a length leaves no room for a text, or the tokenizer cannot
+            do what they ask for.
     """
     rust = stack.tokenizer.backend_tokenizer
     # A saved tokenizer pads and cuts as in its last call, a query's perhaps. transformers sets both with every call.
@@ -34,13 +36,18 @@ def _side(role: Role, length: int, stack: TextStack, settings: LateSettings, pla
     tokenizer, rows = stack.tokenizer, stack.vocabulary
     word = settings.query_marker if role == "query" else settings.document_marker
     marker = token_id(tokenizer, word, rows, f"{role} marker") if word else None
+    around = marked_specials(plain, marker)
+    if length <= around.count:
+        raise CheckpointError(
+            f"{role}_length is {length}, which leaves no token for a text beside the {around.count} around it."
+        )
     encoder = TextEncoder(
         tokenizer,
         max_tokens=length,
         vocab_size=rows,
         type_vocab_size=stack.segments,
         lower_case=settings.lower_case and not settings.strips,
-        specials=marked_specials(plain, marker),
+        specials=around,
     )
     filling = None
     if role == "query" and settings.query_expansion:

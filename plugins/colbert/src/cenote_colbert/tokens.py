@@ -52,9 +52,10 @@ def filling_id(tokenizer: PreTrainedTokenizerBase, settings: LateSettings, rows:
     """
     if tokenizer.padding_side == "left" and settings.sources["query_expansion"] != "user":
         raise CheckpointError(
-            "This tokenizer pads in front, so that the reference library fills queries in front of their text, and "
-            "marks the filling. cenote fills them behind their text: if the model was trained so, say it with "
-            "hf_overrides={'late_interaction': {'query_expansion': true}}."
+            "This tokenizer pads in front (padding_side: left), as published Qwen and Gemma tokenizers do. The "
+            "reference library then fills queries in front of their text, with the marker among the filling. cenote "
+            "fills them behind their text: if the model was trained so, say it with "
+            "hf_overrides={'late_interaction': {'query_expansion': true}}; if without filling, with false."
         )
     if settings.expansion_token is not None:
         return token_id(tokenizer, settings.expansion_token, rows, "expansion token")
