@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from cenote import LLM
 from cenote.errors import CheckpointError, InvalidRequest
@@ -15,6 +17,7 @@ from cenote.errors import CheckpointError, InvalidRequest
 _SETTINGS = "config_sentence_transformers.json"
 _TRANSFORMER = "sentence_bert_config.json"
 _POOLED = dict.fromkeys(("module_input_name", "module_output_name"), "sentence_embedding")
+_HUGE = {"strategy": "fixed", "length": 10**12}
 _MASK = "2_MultiVectorMask/config.json"
 
 
@@ -30,8 +33,10 @@ _MASK = "2_MultiVectorMask/config.json"
         ("colbert_v2", "config.json", {"colbert_dim": 96}, "colbert_dim is 96"),
         ("jina_colbert_v2", "config.json", {"position_embedding_type": "alibi"}, "position_embedding_type = 'alibi'"),
         ("jina_colbert_v2", "config.json", {"rotary_emb_base": 0}, "rotary_emb_base must be"),
+        ("jina_colbert_v2", "config.json", {"rotary_emb_base": float("inf")}, "rotary_emb_base must be"),
         ("gte_moderncolbert", _SETTINGS, {"similarity_fn_name": "meanmaxsim"}, "PyLate compares by MaxSim only"),
         ("gte_moderncolbert", _SETTINGS, {"query_length": -1}, "query_length must be a positive whole number"),
+        ("gte_moderncolbert", _SETTINGS, {"query_length": 10**9}, "filled up to 1000000000 tokens, but the backbone"),
         ("gte_moderncolbert", _SETTINGS, {"query_length": 3}, "query_length is 3, which leaves no token for a text"),
         ("gte_moderncolbert", _SETTINGS, {"document_length": 1}, "document_length is 1, which leaves no token"),
         ("gte_moderncolbert", _SETTINGS, {"do_query_expansion": 1}, "do_query_expansion must be true or false"),
@@ -50,6 +55,12 @@ _MASK = "2_MultiVectorMask/config.json"
         ("multi_vector_encoder", _TRANSFORMER, {"transformer_task": "fill-mask"}, "transformer_task must say"),
         ("multi_vector_encoder", _TRANSFORMER, {"processing_kwargs": {"text": {"padding": 1}}}, "processing_kwargs"),
         ("multi_vector_encoder", _MASK, {"skiplist_words": "!"}, "skiplist_words must be a list"),
+        ("multi_vector_encoder", _TRANSFORMER, {"query_expansion": _HUGE}, "filled up to 1000000000000 tokens"),
+        ("multi_vector_encoder", _SETTINGS, {"similarity_fn_name": ["maxsim"]}, "known: maxsim, meanmaxsim"),
+        ("multi_vector_encoder", _MASK, {"keep_only_token_ids": 5}, "keep_only_token_ids must be a list of token ids"),
+        ("multi_vector_encoder", _MASK, {"keep_only_token_ids": [-1]}, "keep_only_token_ids must be a list of token"),
+        ("multi_vector_encoder", _MASK, {"skiplist_tasks": 7}, "skiplist_tasks must be query, document"),
+        ("multi_vector_encoder", _MASK, {"skiplist_tasks": ["nope"]}, "skiplist_tasks must be query, document"),
         ("multi_vector_encoder", "1_Dense/config.json", _POOLED, "nothing pools tokens"),
     ],
 )
@@ -58,6 +69,24 @@ def test_settings_that_are_not_understood_are_refused(
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
         LLM(str(edited(family, {file: changes})))
+
+
+@pytest.mark.parametrize(
+    ("family", "file", "values", "message"),
+    [
+        ("colbert_v2", "model.safetensors", torch.full((16, 32), torch.nan), "holds NaN or infinity"),
+        ("gte_moderncolbert", "1_Dense/model.safetensors", torch.full((16, 32), torch.inf), "holds NaN or infinity"),
+        ("colbert_v2", "model.safetensors", torch.ones(16, 32, dtype=torch.int8), "quantised projections"),
+    ],
+)
+def test_projections_that_are_no_numbers_are_refused(
+    edited: Any, family: str, file: str, values: torch.Tensor, message: str
+) -> None:
+    folder = edited(family, {})
+    tensors = load_file(folder / file)
+    save_file({**tensors, "linear.weight": values}, folder / file, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=message):
+        LLM(str(folder))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from cenote.checkpoints import Checkpoint, SentenceTransformersFiles, build_conf
 from cenote.config import Resolved
 from cenote.errors import CheckpointError
 from cenote.inputs import resolve_max_tokens
+from cenote.inputs.limits import DEFAULT_MAX_TOKENS, position_capacity
 from cenote.types import Role
 from cenote_colbert.settings import LateSettings
 
@@ -34,8 +35,10 @@ def resolve_lengths(
         config, user=options.max_model_len, max_seq_length=settings.document_length, model_max_length=most
     )
     filled = max(settings.expansion_length or 0, settings.query_length or 0)
-    if settings.query_expansion and filled > query.value:
-        raise CheckpointError(f"Queries are filled up to {filled} tokens, but the backbone takes {query.value}.")
+    # Rotary positions go on without end, but filling is computed for every query, however short.
+    takes = min(query.value, position_capacity(config.get_text_config()) or DEFAULT_MAX_TOKENS)
+    if settings.query_expansion and filled > takes:
+        raise CheckpointError(f"Queries are filled up to {filled} tokens, but the backbone takes {takes}.")
     return {"query": _named(query, settings, "query"), "document": _named(document, settings, "document")}
 
 

@@ -10,7 +10,7 @@ from cenote.checkpoints.files import read_object, safe_relative
 from cenote.checkpoints.modules import Module
 from cenote.errors import CheckpointError
 from cenote_colbert.settings import LateSettings
-from cenote_colbert.values import Reader, flag, length, text, texts
+from cenote_colbert.values import Reader, flag, length, roles, text, texts, token_ids
 
 __all__ = ["is_mask", "read_multi_vector"]
 
@@ -70,7 +70,7 @@ def read_multi_vector(checkpoint: Checkpoint) -> LateSettings:
 def _similarity(settings: Mapping[str, Any]) -> str:
     similarity = settings.get("similarity_fn_name")
     foreign = [key for key in _FOREIGN if key in settings]
-    if similarity not in _SIMILARITIES or foreign:
+    if not isinstance(similarity, str | None) or similarity not in _SIMILARITIES or foreign:
         raise CheckpointError(
             f"{_SETTINGS}: similarity_fn_name is {similarity!r:.80} (known: maxsim, meanmaxsim); "
             f"keys that a MultiVectorEncoder does not have: {', '.join(foreign) or 'none'}."
@@ -99,12 +99,13 @@ def _mask(checkpoint: Checkpoint, pipeline: Sequence[Module]) -> tuple[dict[str,
     if len(masks) != 1:
         raise CheckpointError(f"modules.json lists {len(masks)} modules MultiVectorMask; needed is one.")
     read = Reader(masks[0], "MultiVectorMask", _LIBRARY)
-    tasks, nothing = masks[0].get("skiplist_tasks"), ()
-    words: tuple[str, ...] = read.take("skiplist_words", "skiplist_words", texts, nothing)
+    words: tuple[str, ...] = ()
+    of: tuple[str, ...] = ("document",)
+    ids: tuple[int, ...] = ()
     chosen = {
-        "skiplist_words": words,
-        "skiplist_roles": ("document",) if tasks is None else (tasks,) if isinstance(tasks, str) else texts(tasks),
-        "keep_only_token_ids": tuple(masks[0].get("keep_only_token_ids") or ()),
+        "skiplist_words": read.take("skiplist_words", "skiplist_words", texts, words),
+        "skiplist_roles": read.take("skiplist_roles", "skiplist_tasks", roles, of),
+        "keep_only_token_ids": read.take("keep_only_token_ids", "keep_only_token_ids", token_ids, ids),
     }
     return chosen, read.sources
 

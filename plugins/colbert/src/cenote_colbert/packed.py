@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cenote.checkpoints import Checkpoint
@@ -40,7 +41,7 @@ def repair_config(config: dict[str, Any]) -> dict[str, Any]:
     """
     refuse_unless(config, "jina-colbert-v2", _IMPLEMENTED)
     base = config.get("rotary_emb_base", _DEFAULT_BASE)
-    if isinstance(base, bool) or not isinstance(base, int | float) or base <= 1:
+    if isinstance(base, bool) or not isinstance(base, int | float) or not 1 < base < math.inf:
         raise CheckpointError(f"rotary_emb_base must be a number above 1, found {base!r}.")
     rope = config.get("rope_parameters") or {"rope_type": "default", "rope_theta": float(base)}
     return {**config, "model_type": "jina_embeddings_v3", "rope_parameters": rope}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cenote.adapters.head import build_token_steps
@@ -61,6 +62,7 @@ def build_projection(checkpoint: Checkpoint, settings: LateSettings, hidden_size
         modules = _modules(checkpoint, settings)
         steps, size = build_token_steps(checkpoint, modules, hidden_size, device)
         source = ", ".join(module.path for module in modules) or "none"
+    _check_numbers(steps, hidden_size, device)
     cuts, sizes = matryoshka_sizes(checkpoint)
     if not cuts and settings.layout == "jina-colbert-v2":
         sizes = tuple(value for value in SIZES if value <= size)
@@ -69,7 +71,9 @@ def build_projection(checkpoint: Checkpoint, settings: LateSettings, hidden_size
 
 
 def _inline(checkpoint: Checkpoint, settings: LateSettings, hidden_size: int) -> Tensor:
-    weight = checkpoint.read_tensor(LINEAR).float()
+    weight = checkpoint.read_tensor(LINEAR)
+    if not weight.is_floating_point():
+        raise CheckpointError(f"{LINEAR} holds {weight.dtype}; quantised projections cannot be read.")
     if weight.ndim != 2 or weight.shape[1] != hidden_size or checkpoint.has_tensor("linear.bias"):
         raise CheckpointError(
             f"{LINEAR} has shape {list(weight.shape)}, needed [size, {hidden_size}] and no linear.bias beside it."
@@ -80,7 +84,16 @@ def _inline(checkpoint: Checkpoint, settings: LateSettings, hidden_size: int) ->
     if settings.layout == "colbert-ai" and checkpoint.has_file(METADATA):
         named[f"{METADATA}: dim"] = read_object(checkpoint.path / METADATA).get("dim")
     _check_size(named, weight.shape[0])
-    return weight
+    return weight.float()
+
+
+def _check_numbers(steps: Sequence[Step], hidden_size: int, device: str) -> None:
+    """Refuse weights with NaN or infinity, which give either even for zeros."""
+    rows = torch.zeros(1, hidden_size, device=device)
+    for step in steps:
+        rows = step(rows)
+    if not bool(torch.isfinite(rows).all()):
+        raise CheckpointError("The projection holds NaN or infinity; its weights are broken.")
 
 
 def _check_size(named: Mapping[str, Any], size: int) -> None:

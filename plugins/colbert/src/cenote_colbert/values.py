@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from cenote.errors import CheckpointError
+from cenote.types import Role
 
-__all__ = ["Reader", "flag", "length", "text", "texts"]
+__all__ = ["Reader", "flag", "length", "roles", "text", "texts", "token_ids"]
 
 T = TypeVar("T")
+
+_ROLES = get_args(Role)
 
 
 def length(value: Any) -> int:
@@ -54,6 +57,30 @@ def texts(value: Any) -> tuple[str, ...]:
     """
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise ValueError("a list of texts")
+    return tuple(value)
+
+
+def roles(value: Any) -> tuple[str, ...]:
+    """Return what texts are for, of one name or a list.
+
+    Raises:
+        ValueError: a name is neither `query` nor `document`.
+    """
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(name in _ROLES for name in names):
+        raise ValueError("query, document, or a list of them")
+    return tuple(names)
+
+
+def token_ids(value: Any) -> tuple[int, ...]:
+    """Return the ids of a list.
+
+    Raises:
+        ValueError: it is no list of numbers from 0 on.
+    """
+    plain = isinstance(value, list | tuple) and all(type(item) is int and item >= 0 for item in value)
+    if not plain:
+        raise ValueError("a list of token ids")
     return tuple(value)
 
 
