@@ -191,7 +191,8 @@ def _remedied(output: ScoringRequestOutput) -> ScoringRequestOutput:
 
 def _with_remedy(text: str) -> str:
     asked = "with truncate_prompt_tokens=-1"
-    return text.replace(f"{asked}.", f"{asked}, or of each document to N tokens with max_tokens_per_doc=N.")
+    parts = "of the query to N tokens with max_tokens_per_query=N, or of each document with max_tokens_per_doc=N"
+    return text.replace(f"{asked}.", f"{asked}, or {parts}.")
 
 
 def _told(body: RerankRequest, documents: Sequence[RerankDocument], *, plain: bool) -> Sequence[RerankDocument] | None:

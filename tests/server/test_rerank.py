@@ -238,6 +238,14 @@ def test_a_document_that_is_too_long_is_refused_with_the_ways_to_cut_it(client: 
         assert "max_tokens_per_doc=N" in failed["error"]["message"]
 
 
+def test_a_query_that_is_too_long_is_refused_with_the_way_to_cut_it(client: httpx.Client) -> None:
+    body = {"query": LONG, "documents": ["a"]}
+    answer = client.post("/rerank", json=body)
+    assert answer.status_code == 400
+    assert "max_tokens_per_query=N" in answer.json()["error"]["message"]
+    assert client.post("/rerank", json={**body, "max_tokens_per_query": 100}).status_code == 200
+
+
 def test_documents_and_texts_at_once_are_refused(client: httpx.Client) -> None:
     error = _refusal(client, texts=["a"])
     assert error["param"] == "texts"
