@@ -78,7 +78,7 @@ class Engine:
         self._running = 0
         self._tally = Tally()
         self._renderer = Renderer(model, config)
-        self._finisher = Finisher(self._renderer.finish, self._changed)
+        self._finisher = Finisher(self._changed)
         self._computing = threading.RLock()
         self._wake: Callable[[], None] = _nobody
         self._lora_versions: Counter[str] = Counter()
@@ -308,6 +308,7 @@ class Engine:
             if request.future.set_running_or_notify_cancel():
                 request.future.set_exception(EngineClosed("The engine was shut down before this request ran."))
         self._renderer.shutdown()
+        self._finisher.shutdown()
         self._wake()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import accumulate, chain, pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,33 +17,28 @@ from cenote.errors import EngineClosed
 from cenote.outputs.token_pooling import pool_tokens
 from cenote.poolers import POSITIONS
 from cenote.tasks import FORMS
+from cenote.threads import DaemonThreads
 
 __all__ = ["Finisher", "by_task", "places", "pooled"]
 
 #: Under this name a result says how many tokens each of its merged vectors stands for.
 GROUP_SIZES = "group_sizes"
 _MULTI = FORMS["multi"]
-
-
-class Submit(Protocol):
-    """Calls something in a thread."""
-
-    def __call__(
-        self, call: Callable[[EngineRequest, dict[str, Tensor]], dict[str, Tensor]], /, *arguments: object
-    ) -> Future[dict[str, Tensor]]:
-        """Return the future of the call."""
+#: Documents that are merged at once; one of 8192 vectors takes 260 MB meanwhile.
+_THREADS = 2
 
 
 class Finisher:
-    """Settles requests; those with vectors to merge in threads, since that takes long and the model waits for nobody.
+    """Settles requests; those with vectors to merge in threads of its own.
+
+    Merging takes long, and neither the model nor the tokenisation of other requests waits for it.
 
     Args:
-        submit: begins calls in threads; after a shutdown, it fails them.
         changed: guards the number of open ones, and hears when it falls.
     """
 
-    def __init__(self, submit: Submit, changed: threading.Condition) -> None:
-        self._submit = submit
+    def __init__(self, changed: threading.Condition) -> None:
+        self._threads = DaemonThreads(_THREADS, "cenote-merge")
         self._changed = changed
         self._open = 0
 
@@ -60,7 +54,11 @@ class Finisher:
         if isinstance(outcome, Exception) or not _is_merged(request, outcome):
             settle(request, outcome)
         else:
-            self._submit(_merged, request, outcome).add_done_callback(partial(self._end, request))
+            self._threads.submit(_merged, request, outcome).add_done_callback(partial(self._end, request))
+
+    def shutdown(self) -> None:
+        """Fail what has not begun with `EngineClosed`; the threads end."""
+        self._threads.shutdown(lambda: EngineClosed("The engine was shut down before this request ended."))
 
     def _end(self, request: EngineRequest, done: Future[dict[str, Tensor]]) -> None:
         with self._changed:
@@ -78,17 +76,25 @@ def _is_merged(request: EngineRequest, outcome: Outcome) -> bool:
 
 
 def _merged(request: EngineRequest, result: dict[str, Tensor]) -> dict[str, Tensor]:
-    if request.is_dropped:
-        raise EngineClosed("The request was cancelled.")
-    return pooled(result, request.options.params.pool_factor or 1)
+    def check() -> None:
+        if request.is_dropped:
+            raise EngineClosed("The request was cancelled.")
+
+    return pooled(result, request.options.params.pool_factor or 1, check)
 
 
-def pooled(result: Mapping[str, Tensor], factor: int) -> dict[str, Tensor]:
+def pooled(result: Mapping[str, Tensor], factor: int, check: Callable[[], object] = lambda: None) -> dict[str, Tensor]:
     """Return a result whose vectors of tokens are merged to about one in `factor`.
 
     By numpy alone: torch would start a team of OpenMP threads in this thread, too.
+
+    Args:
+        result: of a document.
+        factor: as `pool_tokens` takes it.
+        check: called now and then; what it raises ends the work.
     """
-    vectors, groups = pool_tokens(result[_MULTI].float().numpy(), factor)
+    check()
+    vectors, groups = pool_tokens(result[_MULTI].float().numpy(), factor, check=check)
     merged = {**result, _MULTI: torch.from_numpy(vectors)}
     if POSITIONS in result:
         given: list[int] = result[POSITIONS].tolist()

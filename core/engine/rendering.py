@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
@@ -18,8 +17,6 @@ from cenote.threads import DaemonThreads
 from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Renderer"]
-
-T = TypeVar("T")
 
 
 class Renderer:
@@ -45,10 +42,6 @@ class Renderer:
     ) -> Future[list[PreparedInput | InvalidRequest]]:
         """Tokenise prompts in a thread; a prompt that cannot be is an error in the list."""
         return self._threads.submit(lambda: list(self._each(prompts, options, first)))
-
-    def finish(self, call: Callable[..., T], /, *arguments: Any) -> Future[T]:
-        """Call in a thread what is left to do for a result."""
-        return self._threads.submit(call, *arguments)
 
     def shutdown(self) -> None:
         """Fail what has not begun with `EngineClosed`; the threads end."""

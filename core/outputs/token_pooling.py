@@ -6,6 +6,7 @@ Footprint of Multi-Vector Retrieval with Minimal Performance Impact via Token Po
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ _SERIAL = 65_536 * 4
 _LONG = 1024
 
 
-def pool_tokens(vectors: Numbers, pool_factor: int, protected: int = 1) -> tuple[Numbers, list[list[int]]]:
+def pool_tokens(
+    vectors: Numbers, pool_factor: int, protected: int = 1, *, check: Callable[[], object] = lambda: None
+) -> tuple[Numbers, list[list[int]]]:
     """Merge a document's vectors to about one in `pool_factor`, by Ward's clustering of their cosine distances.
 
     The vectors are means of their clusters and not normalised again, in the order of the clusters' numbers in scipy,
@@ -43,6 +46,7 @@ def pool_tokens(vectors: Numbers, pool_factor: int, protected: int = 1) -> tuple
         pool_factor: from 1 up; there are `max((n - protected) // pool_factor, 1)` clusters, or fewer where scipy finds
             no more.
         protected: so many vectors in front stay as they are.
+        check: called every few milliseconds of a long document; what it raises ends the work.
 
     Returns:
         [m, d] float32, and for each of these vectors the rows that were averaged, ascending. Where nothing is to be
@@ -55,7 +59,7 @@ def pool_tokens(vectors: Numbers, pool_factor: int, protected: int = 1) -> tuple
     if clusters >= count:
         return vectors, [[row] for row in range(len(vectors))]
     rows = vectors[protected:]
-    labels = _labels(rows, clusters)
+    labels = _labels(rows, clusters, check)
     order = np.argsort(labels, kind="stable")
     starts = np.flatnonzero(np.diff(labels[order], prepend=0))
     sizes = np.diff(starts, append=count)
@@ -64,19 +68,19 @@ def pool_tokens(vectors: Numbers, pool_factor: int, protected: int = 1) -> tuple
     return np.concatenate([vectors[:protected], means]), [*([row] for row in range(protected)), *groups]
 
 
-def _labels(rows: Numbers, clusters: int) -> Numbers:
+def _labels(rows: Numbers, clusters: int, check: Callable[[], object]) -> Numbers:
     """Return the number of each row's cluster [n], from 1."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     from cenote.outputs.ward import ward_linkage
 
-    distances, count = _distances(rows), len(rows)
-    merges = linkage(distances, method="ward") if count <= _LONG else ward_linkage(distances, count)
+    distances, count = _distances(rows, check), len(rows)
+    merges = linkage(distances, method="ward") if count <= _LONG else ward_linkage(distances, count, check)
     labels: Numbers = fcluster(merges, t=clusters, criterion="maxclust")
     return labels
 
 
-def _distances(rows: Numbers) -> Numbers:
+def _distances(rows: Numbers, check: Callable[[], object] = lambda: None) -> Numbers:
     """Return 1 - cos of all pairs of rows [n (n - 1) / 2], float64, row by row, as scipy wants them."""
     import numpy as np
 
@@ -86,6 +90,7 @@ def _distances(rows: Numbers) -> Numbers:
     distances = np.empty(count * (count - 1) // 2)
     end = 0
     for top in range(0, count, _ROWS):
+        check()
         block = rows[top : top + _ROWS]
         cosines = np.concatenate([block @ rows[left : left + columns].T for left in range(top, count, columns)], axis=1)
         for place in range(len(block)):

@@ -9,6 +9,7 @@ Source: `nn_chain` and `label` of scipy 1.17, cluster/_hierarchy.pyx (the neares
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["ward_linkage"]
 
 
-def ward_linkage(distances: Numbers, count: int) -> Numbers:
+def ward_linkage(distances: Numbers, count: int, check: Callable[[], object] = lambda: None) -> Numbers:
     """Return what `scipy.cluster.hierarchy.linkage(distances, "ward")` returns.
 
     Args:
         distances: of all pairs [count (count - 1) / 2], float64, row by row; overwritten.
         count: number of vectors.
+        check: called at each merge; what it raises ends the work.
 
     Returns:
         [count - 1, 4] float64: the two clusters of each merge, their distance, and the size of what they become.
@@ -33,6 +35,7 @@ def ward_linkage(distances: Numbers, count: int) -> Numbers:
     merges = np.empty((count - 1, 4))
     chain: list[int] = []
     for step in range(count - 1):
+        check()
         if not chain:
             chain.append(int(clusters.alive[0]))
         while (nearest := clusters.nearest(chain[-1], chain[-2] if len(chain) > 1 else None)) not in chain[-2:-1]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,18 +39,26 @@ def llm(folder: Path) -> Iterator[LLM]:
 
 
 class Stall:
-    """A prompt whose tokenisation ends when the test says so."""
+    """Merging that goes on when the test says so; it begins with the first vectors."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self) -> None:
         self.begun, self.release = threading.Event(), threading.Event()
-        self._prepare = model.prepare
-        model.prepare = self
+        self.ended = 0
 
-    def __call__(self, *arguments: Any) -> PreparedInput:
+    def __call__(self, vectors: Any, factor: int, *, check: Callable[[], object]) -> Any:
         self.begun.set()
         assert self.release.wait(30)
-        prepared: PreparedInput = self._prepare(*arguments)
-        return prepared
+        found = pool_tokens(vectors, factor, check=check)
+        self.ended += 1
+        return found
+
+
+@pytest.fixture
+def stall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall]:
+    made = Stall()
+    monkeypatch.setattr("cenote.engine.finishing.pool_tokens", made)
+    yield made
+    made.release.set()
 
 
 @pytest.fixture
@@ -82,23 +90,29 @@ def test_documents_are_merged_and_queries_are_not(engine: Engine) -> None:
     assert len(engine._finisher) == 0
 
 
-def test_merging_waits_for_a_thread_that_tokenises_and_the_model_does_not_wait(engine: Engine, multi: Any) -> None:
-    stall = Stall(multi)
-    engine.prepare([Prompt(token_ids=(1,))], RequestOptions(task="token_embed"))
+def test_neither_the_model_nor_tokenisation_waits_for_what_is_merged(engine: Engine, stall: Stall) -> None:
+    merged = [_run(engine) for _ in range(5)]  # more than there are threads
     assert stall.begun.wait(30)
-    merged, plain = _run(engine), _run(engine, RequestOptions(task="token_embed"))
-    assert plain.future.result(30)["token_embed"].shape == (13, 2)
-    assert not merged.future.done()
+    options = RequestOptions(task="token_embed")
+    (prepared,) = engine.prepare([Prompt(token_ids=(1, 2))], options).result(30)
+    assert prepared.token_ids == (1, 2)
+    assert _run(engine, options).future.result(30)["token_embed"].shape == (13, 2)
+    assert not any(request.future.done() for request in merged)
     stall.release.set()
-    assert merged.future.result(30)["token_embed"].shape == (5, 2)
+    for request in merged:
+        assert request.future.result(30)["token_embed"].shape == (5, 2)
 
 
-def test_a_shutdown_that_drains_waits_for_what_is_merged(engine: Engine, multi: Any) -> None:
-    stall = Stall(multi)
-    engine.prepare([Prompt(token_ids=(1,))], RequestOptions(task="token_embed"))
+def test_no_thread_begins_before_something_is_merged(engine: Engine) -> None:
+    _run(engine, RequestOptions(task="token_embed")).future.result(30)
+    assert engine._finisher._threads._begun == 0
+    _run(engine).future.result(30)
+    assert engine._finisher._threads._begun == 1
+
+
+def test_a_shutdown_that_drains_waits_for_what_is_merged(engine: Engine, stall: Stall) -> None:
+    merged = _run(engine)
     assert stall.begun.wait(30)
-    merged, plain = _run(engine), _run(engine, RequestOptions(task="token_embed"))
-    plain.future.result(30)
     stopping = threading.Thread(target=engine.shutdown, args=(30,))
     stopping.start()
     stall.release.set()
@@ -107,16 +121,25 @@ def test_a_shutdown_that_drains_waits_for_what_is_merged(engine: Engine, multi: 
     assert not stopping.is_alive()
 
 
-def test_a_shutdown_that_does_not_drain_fails_what_is_not_merged_yet(engine: Engine, multi: Any) -> None:
-    stall = Stall(multi)
-    engine.prepare([Prompt(token_ids=(1,))], RequestOptions(task="token_embed"))
-    assert stall.begun.wait(30)
-    merged, plain = _run(engine), _run(engine, RequestOptions(task="token_embed"))
+def test_a_shutdown_that_does_not_drain_fails_what_is_not_merged_yet(engine: Engine, stall: Stall) -> None:
+    merged, plain = [_run(engine) for _ in range(5)], _run(engine, RequestOptions(task="token_embed"))
     plain.future.result(30)
+    assert stall.begun.wait(30)
     engine.shutdown()
-    stall.release.set()
     with pytest.raises(EngineClosed):
-        merged.future.result(30)
+        merged[-1].future.result(30)
+
+
+def test_nobody_merges_what_was_cancelled_meanwhile(engine: Engine, stall: Stall) -> None:
+    merged, plain = [_run(engine) for _ in range(5)], _run(engine, RequestOptions(task="token_embed"))
+    plain.future.result(30)
+    assert stall.begun.wait(30)
+    engine.cancel(merged)
+    stall.release.set()
+    for request in merged:
+        with pytest.raises(EngineClosed, match="cancelled"):
+            request.future.result(30)
+    assert stall.ended == 0  # neither those that waited nor those that had begun
 
 
 def test_what_ends_after_the_shutdown_fails_as_well(engine: Engine, multi: Any, plain: ModuleType) -> None:
@@ -128,20 +151,8 @@ def test_what_ends_after_the_shutdown_fails_as_well(engine: Engine, multi: Any, 
         blocked.future.result(30)
 
 
-def test_nobody_merges_what_was_cancelled_meanwhile(engine: Engine, multi: Any) -> None:
-    stall = Stall(multi)
-    engine.prepare([Prompt(token_ids=(1,))], RequestOptions(task="token_embed"))
-    assert stall.begun.wait(30)
-    merged, plain = _run(engine), _run(engine, RequestOptions(task="token_embed"))
-    plain.future.result(30)
-    engine.cancel([merged])
-    stall.release.set()
-    with pytest.raises(EngineClosed, match="cancelled"):
-        merged.future.result(30)
-
-
 def test_an_error_of_merging_is_the_error_of_its_request(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise MemoryError("no room")
 
     monkeypatch.setattr("cenote.engine.finishing.pool_tokens", fail)

@@ -112,3 +112,46 @@ def test_long_documents_are_pooled_as_pylate_does(
 ) -> None:
     monkeypatch.setattr(token_pooling, "_LONG", 1)
     np.testing.assert_allclose(pool_tokens(np.array(given, np.float32), factor)[0], wanted, atol=2e-6)
+
+
+def test_long_documents_are_not_given_to_scipy_which_holds_the_lock_of_the_interpreter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from scipy.cluster import hierarchy
+
+    counts: list[int] = []
+    linkage = hierarchy.linkage
+
+    def observed(distances: np.ndarray[Any, Any], method: str) -> np.ndarray[Any, Any]:
+        counts.append(len(distances))
+        merges: np.ndarray[Any, Any] = linkage(distances, method=method)
+        return merges
+
+    monkeypatch.setattr(hierarchy, "linkage", observed)
+    for count in (1024, 1025):
+        pool_tokens(_random(count, 4), 8, protected=0)
+    assert counts == [1024 * 1023 // 2]
+
+
+def test_of_clusters_equally_near_the_one_before_in_the_chain_is_taken() -> None:
+    from scipy.cluster.hierarchy import linkage
+
+    # The chain is 0, 3, 1. Both 2 and 3 are at a distance of 1 from there, and 3 is where it came from.
+    distances = np.array([3, 3, 2, 1, 1, 3], np.float64)
+    wanted = linkage(distances, method="ward")
+    assert wanted[0, :2].tolist() == [1, 3]
+    np.testing.assert_allclose(ward_linkage(distances.copy(), 4), wanted, rtol=1e-12)
+
+
+def test_what_is_checked_in_the_midst_of_a_long_document_ends_the_work() -> None:
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 100:  # the distances are there after 35
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        pool_tokens(_random(1100, 4), 4, check=check)
+    assert calls == 101
