@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.live import serving
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "late_interaction.md").read_text()
 SECTIONS = ("Getting the vectors", "Scores", "MaxSim for your own vectors", "In Qdrant", "In Vespa")
@@ -21,7 +23,7 @@ SECTIONS = ("Getting the vectors", "Scores", "MaxSim for your own vectors", "In 
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the examples leave behind, run one after the other."""
     folder = str(build_checkpoint("gte_moderncolbert", tmp_path_factory.mktemp("colbert") / "m"))
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"folder": folder}
     for section in SECTIONS:
         text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
         blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
@@ -32,6 +34,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     yield names
     names["client"].close()
     names["llm"].shutdown()
+
+
+def test_the_curl_line_gives_the_vectors_of_the_page(ran: dict[str, Any], tmp_path: Path) -> None:
+    (line,) = re.findall(r"^\$ (curl .*)$", PAGE, flags=re.MULTILINE)
+    with serving(tmp_path / "log", ran["folder"]) as address:
+        command = line.replace("http://127.0.0.1:8000", address)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    (row,) = json.loads(done.stdout)["data"]
+    expected = ran["documents"][0].outputs
+    assert row["positions"] == expected.positions
+    np.testing.assert_allclose(row["data"], expected.data.numpy(), atol=2e-5)
 
 
 def scores(ran: dict[str, Any]) -> list[float]:

@@ -69,6 +69,10 @@ def test_vectors_are_those_of_the_reference(model: LLM, golden: Mapping[str, Any
         assert_close(output.outputs.data, row["vectors"], tolerance=_TOLERANCE, name=repr(row["text"]))
 
 
+def test_the_numbers_are_those_of_packed_execution(model: LLM) -> None:
+    assert model.report()["execution"].startswith("packed")
+
+
 @pytest.mark.parametrize("side", _SIDES)
 def test_many_others_in_the_same_pass_change_nothing(model: LLM, golden: Mapping[str, Any], side: str) -> None:
     company = sample_texts()

@@ -70,6 +70,32 @@ def test_punctuation_is_kept_where_the_file_says_so(edited: Any, encode: Any) ->
         assert model.report()["skiplist words"] == "none (artifact.metadata)"
 
 
+def test_a_word_of_several_tokens_leaves_out_the_first_of_them_only(
+    folder_of: Callable[[str], Path], encode: Any
+) -> None:
+    """Source: colbert-ai 0.2.22, whose list holds `encode(symbol, add_special_tokens=False)[0]` of each symbol."""
+    folder = folder_of("colbert_v2")
+    with LLM(str(folder), hf_overrides={"late_interaction": {"skiplist_words": ["the water"]}}) as model:
+        (output,) = encode(model, ["the water"], "document")
+    first, *others = _tokenizer(folder).encode("the water", add_special_tokens=False)
+    kept = [output.prompt_token_ids[place] for place in output.outputs.positions]
+    assert first not in kept
+    assert others
+    assert set(others) <= set(kept)
+
+
+def test_padding_that_a_document_spells_has_no_vector_in_colbert_ai_only(
+    loaded: Callable[[str], LLM], encode: Any
+) -> None:
+    """Source: `ColBERT.mask` of colbert-ai 0.2.22. PyLate leaves out only what its list names."""
+    for family, dropped in (("colbert_v2", True), ("gte_moderncolbert", False)):
+        words = loaded(family).get_tokenizer()
+        (output,) = encode(loaded(family), [f"what {words.pad_token} is"], "document")
+        kept = [output.prompt_token_ids[place] for place in output.outputs.positions]
+        assert words.pad_token_id in output.prompt_token_ids
+        assert (words.pad_token_id not in kept) is dropped
+
+
 def test_unknown_words_of_the_list_drop_the_unknown_token_in_pylate_only(edited: Any, encode: Any) -> None:
     file = {"skiplist_words": ["no such word"]}
     folders = {
