@@ -35,7 +35,8 @@ class PoolerConfig(BaseModel):
         tok_pooling_type: one of `TOKEN_METHODS`.
         use_activation: L2-normalise vectors, or apply the classifier's activation, by default.
         dimensions: cut vectors to this size by default (matryoshka models).
-        enable_flash_late_interaction: use the fused kernel of late interaction; False takes the reference one.
+        enable_flash_late_interaction: score late interaction by the device's own kernel of MaxSim; False takes the
+            reference one, which is slower.
         enable_chunked_processing: cut over-long texts into chunks and embed them as the mean of their vectors.
         max_embed_len: longest text that chunking accepts, in tokens; None is no limit.
         logit_mean: subtracted from a classifier's logits; `logit_bias` is its older name.

@@ -144,6 +144,7 @@ def scorer_of(face: EngineFace, score_type: str | None, weights: Sequence[float]
         own=face.limits.score_type,
         similarity=face.limits.similarity,
         weights=weights,
+        is_fused=face.config.pooler_config.enable_flash_late_interaction,
     )
 
 

@@ -29,6 +29,7 @@ def choose_scorer(
     own: str | None = None,
     similarity: str | None = None,
     weights: Sequence[float] | None = None,
+    is_fused: bool = True,
 ) -> Scorer:
     """Return the way of scoring asked for, or the model's own.
 
@@ -44,6 +45,7 @@ def choose_scorer(
         own: the way that a model was made for whose default task is `embed` (sparse encoders).
         similarity: that the model's files name, for ways of scoring that have several (`by_similarity`).
         weights: of the parts of a mix, in the order dense, sparse, colbert; None is equal ones.
+        is_fused: False takes the reference kernel for ways of scoring that have a faster one (`unfused`).
 
     Raises:
         UnsupportedTask: the model cannot score, or not this way, or the similarity is unknown.
@@ -65,6 +67,8 @@ def choose_scorer(
     parts = [_scorer(part, supported, registry) for part in names]
     if similarity is not None:
         parts = [_compared(part, similarity, is_own=each == by_task) for each, part in zip(names, parts, strict=True)]
+    if not is_fused:
+        parts = [part.unfused() if hasattr(part, "unfused") else part for part in parts]
     return parts[0] if len(parts) == 1 else Hybrid(parts, weights)
 
 

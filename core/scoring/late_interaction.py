@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cenote.errors import InvalidRequest, UnsupportedTask
 from cenote.kernels import get_kernel
+from cenote.kernels.maxsim import reference
 from cenote.scoring.base import Pair
 from cenote.scoring.two_sided import TwoSided
 from cenote.scoring.vector_blocks import vector_blocks
@@ -33,10 +34,19 @@ class LateInteraction(TwoSided):
     task = "token_embed"
     by_role = True
 
-    def __init__(self, reduce: Literal["sum", "mean"] = "sum", *, distance: bool = False) -> None:
-        """Say how the best of each query vector are reduced, and whether distances take the place of products."""
+    def __init__(
+        self, reduce: Literal["sum", "mean"] = "sum", *, distance: bool = False, is_fused: bool = True
+    ) -> None:
+        """Say how scores are computed.
+
+        Args:
+            reduce: what becomes of the best of each query vector.
+            distance: distances take the place of products.
+            is_fused: by the kernel of the device; else by the reference kernel.
+        """
         self._mean = reduce == "mean"
         self._distance = distance
+        self._is_fused = is_fused
 
     def by_similarity(self, name: str) -> LateInteraction:
         """Return the way of scoring of a model whose files name a similarity.
@@ -51,7 +61,11 @@ class LateInteraction(TwoSided):
                 param="score_type",
             )
         mean = self._mean or name == "meanmaxsim"
-        return LateInteraction("mean" if mean else "sum", distance=name == "l2")
+        return LateInteraction("mean" if mean else "sum", distance=name == "l2", is_fused=self._is_fused)
+
+    def unfused(self) -> LateInteraction:
+        """Return the same by the reference kernel."""
+        return LateInteraction("mean" if self._mean else "sum", distance=self._distance, is_fused=False)
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
         """Return the score of each pair, in float32.
@@ -70,7 +84,7 @@ class LateInteraction(TwoSided):
         return scores
 
     def _of_query(self, query: Tensor, documents: Sequence[Tensor]) -> Tensor:
-        kernel = get_kernel("maxsim", query.device.type)
+        kernel = get_kernel("maxsim", query.device.type) if self._is_fused else reference.maxsim
         blocks: Iterable[tuple[Tensor, list[int]]] = vector_blocks(documents)
         wanted = query
         if self._distance:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from cenote import LLM
 from cenote.errors import InvalidRequest, UnsupportedTask
-from cenote.scoring import Scorer, choose_scorer
+from cenote.kernels import Kernel, get_kernel
+from cenote.scoring import Scorer, choose_scorer, late_interaction
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.types import Prompt
 
@@ -124,3 +125,37 @@ def test_callers_read_which_of_their_texts_has_no_vectors(llm: LLM, monkeypatch:
     monkeypatch.setattr(llm, "_run", emptied)
     with pytest.raises(InvalidRequest, match=r"^documents\[1\]: the text has no vectors"):
         llm.rerank("a well", ["one", "two"], score_type="colbert", use_tqdm=False)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("similarity", [None, "meanmaxsim", "l2"])
+def test_the_users_setting_chooses_the_kernel(
+    fused: bool, similarity: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def observed(operator: str, device_type: str) -> Kernel:
+        asked.append(operator)
+        return get_kernel(operator, device_type)
+
+    monkeypatch.setattr(late_interaction, "get_kernel", observed)
+    chosen = choose_scorer("colbert", TASKS, "token_embed", similarity=similarity, is_fused=fused)
+    expected = scorer("colbert", similarity).scores(RESULTS, 1, PAIRS)
+    asked.clear()
+    torch.testing.assert_close(chosen.scores(RESULTS, 1, PAIRS), expected, atol=2e-6, rtol=0)
+    assert bool(asked) == fused
+    mixed = choose_scorer("colbert+colbert-mean", TASKS, "token_embed", similarity=similarity, is_fused=fused)
+    asked.clear()
+    mixed.scores(RESULTS, 1, PAIRS)
+    assert bool(asked) == fused
+
+
+def test_the_kernel_of_a_model_is_that_of_its_settings(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(build_checkpoint("bert", tmp_path_factory.mktemp("bert")))
+    with LLM(folder) as fused, LLM(folder, pooler_config={"enable_flash_late_interaction": False}) as plain:
+        (expected,) = fused.score("a pit", "a well", score_type="colbert", use_tqdm=False)
+        monkeypatch.setattr(late_interaction, "get_kernel", None)
+        (found,) = plain.score("a pit", "a well", score_type="colbert", use_tqdm=False)
+        assert found.outputs.score == pytest.approx(expected.outputs.score, abs=2e-6)
