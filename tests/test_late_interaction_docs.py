@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -36,15 +37,23 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     names["llm"].shutdown()
 
 
-def test_the_curl_line_gives_the_vectors_of_the_page(ran: dict[str, Any], tmp_path: Path) -> None:
+def test_the_server_gives_the_vectors_of_the_page(ran: dict[str, Any], tmp_path: Path) -> None:
     (line,) = re.findall(r"^\$ (curl .*)$", PAGE, flags=re.MULTILINE)
+    body = {"task": "token_embed", "input_type": "document", "input": ran["texts"]}
     with serving(tmp_path / "log", ran["folder"]) as address:
         command = line.replace("http://127.0.0.1:8000", address)
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+        text, raw = (
+            httpx.post(f"{address}/pooling", json={**body, "encoding_format": encoding}, timeout=60)
+            for encoding in ("base64", "bytes")
+        )
     (row,) = json.loads(done.stdout)["data"]
     expected = ran["documents"][0].outputs
     assert row["positions"] == expected.positions
     np.testing.assert_allclose(row["data"], expected.data.numpy(), atol=2e-5)
+    for found in (ran["from_base64"](text.json()), ran["from_bytes"](raw.content, raw.headers["metadata"])):
+        for vectors, document in zip(found, ran["documents"], strict=True):
+            np.testing.assert_allclose(vectors, document.outputs.data.numpy(), atol=2e-5)
 
 
 def scores(ran: dict[str, Any]) -> list[float]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import orjson
+
 from cenote.errors import InvalidRequest
 from cenote.server.encoding import VectorFormat, sparse_json
 from cenote.tasks import FORMS
@@ -37,6 +39,7 @@ class Column:
         format: how the numbers are written.
         variants: formats by name, where the member is an object with the same array in each of them.
         words: gives the texts of a sparse result's terms; None leaves them out.
+        tells_shape: beside rows of numbers in base64 stands their `shape`, which is not to be seen in them.
     """
 
     key: str
@@ -44,11 +47,21 @@ class Column:
     format: VectorFormat
     variants: Mapping[str, VectorFormat] | None = None
     words: Words | None = None
+    tells_shape: bool = True
 
     @property
     def precisions(self) -> tuple[str, ...]:
         """Return what embeddings are quantised to."""
         return tuple(each.precision for each in (self.variants or {"": self.format}).values())
+
+    def members(self, outputs: Sequence[PoolingRequestOutput]) -> list[bytes]:
+        """Return the member of each item, and `shape` where it stands beside it; errors as of `to_json`."""
+        arrays = [result_of(output, self.task) for output in outputs]
+        has_shapes = self.tells_shape and self.variants is None and self.format.encoding == "base64"
+        if not has_shapes or any(array.is_sparse or array.ndim != 2 for array in arrays):
+            return [member(self.key, text) for text in self.to_json(outputs)]
+        parts = self.format.all_to_base64(arrays)
+        return [member(self.key, text) + b"," + member("shape", orjson.dumps(shape)) for text, shape in parts]
 
     def to_json(self, outputs: Sequence[PoolingRequestOutput]) -> list[bytes]:
         """Return the member's value for each item.

@@ -31,6 +31,7 @@ class FormEntry(TypedDict):
     embeddings: NotRequired[list[list[float]] | dict[str, list[list[float]] | str] | str]
     sparse: NotRequired[SparseEntry]
     multi: NotRequired[list[list[float]] | str]
+    shape: NotRequired[list[int]]
     positions: NotRequired[list[int] | list[list[int]] | None]
     error: NotRequired[ItemError]
 

@@ -76,11 +76,15 @@ class VectorFormat:
             CodecError: the codec that should do so fails.
         """
         if self.encoding != "float":
-            return [b'"' + base64.b64encode(raw) + b'"' for raw, _ in self.all_to_bytes(arrays)]
+            return [text for text, _ in self.all_to_base64(arrays)]
         numbers, shapes = self._flatten(arrays)
         if numbers.dtype == "f2":
             numbers = numbers.astype("f4")
         return [orjson.dumps(part.reshape(shape), option=_NUMPY) for part, shape in _cut(numbers, shapes)]
+
+    def all_to_base64(self, arrays: Sequence[Tensor]) -> list[tuple[bytes, tuple[int, ...]]]:
+        """Return the raw numbers of each array as a JSON string, and its shape; errors as of `all_to_json`."""
+        return [(b'"' + base64.b64encode(raw) + b'"', shape) for raw, shape in self.all_to_bytes(arrays)]
 
     def all_to_bytes(self, arrays: Sequence[Tensor]) -> list[tuple[memoryview, tuple[int, ...]]]:
         """Return the raw numbers of each array, row by row, and its shape; errors as of `all_to_json`."""

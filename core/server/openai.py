@@ -113,7 +113,8 @@ def _columns(body: EmbeddingRequest, model: ServedModel) -> list[Column]:
     columns = form_columns(body.forms(), body.vectors(), model.engine.token_texts if body.return_tokens else None)
     if body.return_multivector or body.variants() is not None:
         key = "embeddings" if body.return_multivector else columns[0].key
-        return [replace(columns[0], key=key, variants=body.variants())]
+        # Jina's answers have no shape.
+        return [replace(columns[0], key=key, variants=body.variants(), tells_shape=not body.return_multivector)]
     return columns
 
 

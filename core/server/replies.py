@@ -73,7 +73,7 @@ def _to_response(outputs: Sequence[PoolingRequestOutput], reply: ListReply) -> R
     head["model"] = reply.model
     if reply.columns[0].format.is_binary:
         return _binary_response(outputs, good, reply.columns[0], {**head, "usage": usage.short()})
-    parts = [[member(column.key, text) for text in column.to_json(good)] for column in reply.columns]
+    parts = [column.members(good) for column in reply.columns]
     if reply.positions:
         parts.append([member("positions", orjson.dumps(output.outputs.positions)) for output in good])
     rows = zip(*parts, strict=True)

@@ -107,14 +107,15 @@ def test_every_encoding_has_every_precision(
     wanted = _wanted(offline, dtype, **cut, pool_factor=factor)
     body = {**asked, **cut, "output_dtype": dtype, "pool_factor": factor}
     numbers = [item[key] for item in _data(server, url, **body)]
-    packed = [item[key] for item in _data(server, url, **body, encoding_format="base64")]
+    packed = _data(server, url, **body, encoding_format="base64")
     raw = server.post(url, json={"input": TEXTS, **body, "encoding_format": "bytes"})
     assert raw.status_code == 200, raw.text
     entries = json.loads(raw.headers["metadata"])["data"]
     stored = np.dtype(STORED.get(dtype, dtype))
-    for listed, text, entry, rows in zip(numbers, packed, entries, wanted, strict=True):
+    for listed, item, entry, rows in zip(numbers, packed, entries, wanted, strict=True):
         _assert_close(listed, rows, dtype)
-        _assert_close(np.frombuffer(base64.b64decode(text), stored).reshape(rows.shape), rows, dtype)
+        assert item.get("shape") == (None if "return_multivector" in asked else list(rows.shape))  # not Jina's
+        _assert_close(np.frombuffer(base64.b64decode(item[key]), stored).reshape(rows.shape), rows, dtype)
         assert (entry["embed_dtype"], tuple(entry["shape"])) == (dtype, rows.shape)
         part = np.frombuffer(raw.content[entry["start"] : entry["end"]], stored)
         _assert_close(part.reshape(entry["shape"]), rows, dtype)
@@ -132,10 +133,24 @@ def test_positions_say_which_tokens_a_vector_stands_for(
     plain = _data(server, url, **body, return_positions=True)
     found = _data(server, url, **body, return_positions=True, pool_factor=2)
     for item, other, output in zip(plain, found, merged, strict=True):
-        assert set(item) == {"index", "object", key, "positions"}
+        shape = {"shape"} if encoding == "base64" and "return_multivector" not in asked else set()
+        assert set(item) == {"index", "object", key, "positions"} | shape
         assert item["positions"] == list(range(len(output.prompt_token_ids)))
         assert other["positions"] == output.outputs.positions
-    assert set(_data(server, url, **body, pool_factor=2)[0]) == {"index", "object", key}
+    assert set(_data(server, url, **body, pool_factor=2)[0]) == {"index", "object", key} | shape
+
+
+def test_base64_says_the_shape_of_rows_alone(server: httpx.Client) -> None:
+    forms = {"outputs": ["dense", "multi"], "encoding_format": "base64"}
+    for item in _data(server, "/v1/embeddings", **forms, embed_dtype="float16"):
+        rows, size = item["shape"]
+        assert len(base64.b64decode(item["multi"])) == rows * size * 2
+        assert len(base64.b64decode(item["embedding"])) == size * 2
+    dense = _data(server, "/v1/embeddings", encoding_format="base64") + _data(
+        server, "/pooling", task="embed", encoding_format="base64"
+    )
+    numbers = _data(server, "/pooling", task="token_embed")
+    assert not any("shape" in item for item in dense + numbers)
 
 
 def test_queries_keep_all_their_vectors(server: httpx.Client) -> None:
