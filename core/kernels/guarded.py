@@ -75,8 +75,8 @@ def _segments(rows: Tensor, *, lengths: Any, **_: Any) -> tuple[int, ...]:
     return (len(lengths), *rows.shape[1:])
 
 
-def _maxsim(query: Tensor, documents: Tensor, *, lengths: Any) -> tuple[int, ...]:
-    return (len(lengths),)
+def _maxsim(query: Tensor, documents: Any, *, lengths: Any, queries: Any = None) -> tuple[int, ...]:
+    return (len(lengths),) if queries is None else (len(queries), len(lengths))
 
 
 def _like(rows: Tensor) -> tuple[int, ...]:

@@ -5,10 +5,11 @@ Importing this module loads neither torch nor numpy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, WrongType
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +18,9 @@ __all__ = ["INT8_STEP", "maxsim"]
 
 #: What one step of `output_dtype="int8"` is worth, which stores 1 as 127.
 INT8_STEP = 1 / 127
+
+#: Vectors of queries that are multiplied at once.
+_QUERY_VECTORS = 512
 
 
 def maxsim(
@@ -29,9 +33,11 @@ def maxsim(
 ) -> Any:
     """Return late-interaction scores: for each vector of a query the best dot product with one of a document, summed.
 
-    Arrays are numpy's or torch's, of float32, float16, bfloat16, int8 or float64. What is computed is float32, and for
-    int8 on both sides exact. Two sides of bfloat16 have each dot product rounded to bfloat16; a float32 query avoids
-    that. No copy of all documents is made, whatever their form and type.
+    Arrays are numpy's or torch's, of float32, float16, bfloat16, int8 or float64. What is computed is float32, so that
+    int8 on both sides is exact up to 2^24. Two sides of bfloat16 may have each dot product rounded to bfloat16, where
+    the processor has instructions for it; a float32 query avoids that. No copy of all documents is made, whatever their
+    form and type. Packed bits (`output_dtype="binary"` or `"ubinary"`) must go through `unpack_bits` first: as they
+    are, those of `binary` cannot be told from int8 numbers.
 
     Args:
         query: [q, dim]; for several queries [m, q, dim], or a list of m arrays [q_j, dim].
@@ -60,13 +66,14 @@ def maxsim(
 
     if reduce not in ("sum", "mean"):
         raise InvalidRequest(f"reduce must be 'sum' or 'mean', not {reduce!r:.80}.", param="reduce")
+    _check_scale(scale)
     single = is_array(query) and query.ndim < 3
-    queries = [query] if single else list(query)
+    queries = [query] if single else _listed(query)
     tensors = [as_tensor(each, "query" if single else f"query[{at}]") for at, each in enumerate(queries)]
     _check_queries(tensors)
-    parts = lay_out(documents, lengths, like=tensors[0], one_query=single)
+    parts = lay_out(documents, lengths, like=tensors[0])
     with torch.no_grad():
-        scores = torch.cat([_block(tensors, vectors, counts) for vectors, counts in parts], dim=1)
+        scores = torch.cat([_part(tensors, vectors, counts) for vectors, counts in parts], dim=1)
         if reduce == "mean":
             scores /= torch.tensor([[len(each)] for each in tensors], device=scores.device)
         scores *= scale
@@ -75,14 +82,48 @@ def maxsim(
     return found if isinstance(queries[0], torch.Tensor) else found.numpy()
 
 
-def _block(queries: Sequence[Tensor], documents: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Return [m, n] scores of some documents."""
+def _part(queries: Sequence[Tensor], documents: Tensor | Sequence[Tensor], lengths: Sequence[int]) -> Tensor:
+    """Return [m, n] scores of some documents, for some queries at a time."""
     import torch
 
     from cenote.kernels import get_kernel
 
-    kernel = get_kernel("maxsim", documents.device.type)
-    return torch.stack([kernel(query, documents, lengths=lengths) for query in queries])
+    kernel = get_kernel("maxsim", queries[0].device.type)
+    if len(queries) == 1:
+        return kernel(queries[0], documents, lengths=lengths)[None]
+    found = []
+    for first, last in _batches(queries):
+        joined = torch.cat(list(queries[first:last]))
+        found.append(kernel(joined, documents, lengths=lengths, queries=[len(each) for each in queries[first:last]]))
+    return torch.cat(found)
+
+
+def _batches(queries: Sequence[Tensor]) -> Iterator[tuple[int, int]]:
+    """Cut queries into neighbours of one type that have at most `_QUERY_VECTORS` together."""
+    first, total = 0, 0
+    for at, query in enumerate(queries):
+        if at > first and (total + len(query) > _QUERY_VECTORS or query.dtype != queries[first].dtype):
+            yield first, at
+            first, total = at, 0
+        total += len(query)
+    yield first, len(queries)
+
+
+def _listed(query: Any) -> list[Any]:
+    try:
+        return list(query)
+    except TypeError as exc:
+        text = f"query must be an array or a list of arrays, not {type(query).__name__}."
+        raise WrongType(text, param="query") from exc
+
+
+def _check_scale(scale: Any) -> None:
+    try:
+        good = math.isfinite(scale)
+    except TypeError as exc:
+        raise WrongType(f"scale must be a number, not {type(scale).__name__}.", param="scale") from exc
+    if not good:
+        raise InvalidRequest(f"scale must be a finite number, not {scale}.", param="scale")
 
 
 def _check_queries(queries: Sequence[Tensor]) -> None:

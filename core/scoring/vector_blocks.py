@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-__all__ = ["vector_blocks", "vector_slices"]
+from cenote.kernels.maxsim.rows import Rows, runs
 
-#: Vectors of a block: enough that what a call costs does not count, few enough that the copy is read from cache.
+__all__ = ["padded_blocks", "vector_blocks"]
+
+#: Vectors of a block: enough that what a call costs does not count.
 _ROWS = 32768
 
 
@@ -22,58 +25,16 @@ def vector_blocks(documents: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[in
     Yields:
         [T, dim] vectors of some documents, valid until the next block is asked for, and the lengths of these.
     """
-    buffer: Tensor | None = None
-    counts = [document.shape[0] for document in documents]
-    for run in _runs(counts):
-        part, lengths = documents[run.start : run.stop], counts[run.start : run.stop]
-        joined = _end_to_end(part, sum(lengths))
-        if joined is None:
-            if buffer is None:
-                buffer = part[0].new_empty(_ROWS, part[0].shape[1])
-            joined = buffer[: sum(lengths)]
-            _copy(part, joined)
-        yield joined, lengths
+    lengths = [len(document) for document in documents]
+    rows = Rows(documents, lengths, _ROWS)
+    for first, last in runs(rows.ends, 0, len(lengths), _ROWS):
+        yield rows(first, last), lengths[first:last]
 
 
-def vector_slices(documents: Tensor, lengths: Sequence[int]) -> Iterator[tuple[Tensor, Sequence[int]]]:
-    """Yield [T, dim] documents that lie end to end in blocks, as views, and the lengths of these."""
-    start = 0
-    for run in _runs(lengths):
-        part = lengths[run.start : run.stop]
-        yield documents[start : start + sum(part)], part
-        start += sum(part)
-
-
-def _copy(documents: Sequence[Tensor], to: Tensor) -> None:
-    """Copy documents one after the other."""
-    if all(document.is_contiguous() for document in documents):
-        # torch copies with one thread what has few elements, and bytes are more of them.
-        documents, to = [document.view(torch.int8) for document in documents], to.view(torch.int8)
-    torch.cat(list(documents), out=to)
-
-
-def _end_to_end(documents: Sequence[Tensor], total: int) -> Tensor | None:
-    """Return [T, dim], a view of documents that follow one another in one piece of memory, or None."""
-    first = documents[0]
-    if len(documents) == 1:
-        return first
-    place, width, start = first.data_ptr(), first.shape[1] * first.itemsize, first.storage_offset()
-    if start * first.itemsize + total * width > first.untyped_storage().nbytes():
-        return None  # what follows it is of another piece
-    for document in documents:
-        if document.data_ptr() != place or not document.is_contiguous():
-            return None
-        place += document.shape[0] * width
-    return first.as_strided((total, first.shape[1]), (first.shape[1], 1))
-
-
-def _runs(lengths: Sequence[int]) -> Iterator[range]:
-    """Cut documents into runs of at most `_ROWS` vectors, or one document that has more."""
-    first, total = 0, 0
-    for place, length in enumerate(lengths):
-        if place > first and total + length > _ROWS:
-            yield range(first, place)
-            first, total = place, 0
-        total += length
-    if first < len(lengths):
-        yield range(first, len(lengths))
+def padded_blocks(documents: Tensor, lengths: Sequence[int]) -> Iterator[tuple[Tensor, Sequence[int]]]:
+    """Yield [T, dim], the vectors of some of [n, L, dim] documents without what fills them, and their lengths."""
+    steps = torch.arange(documents.shape[1], device=documents.device)
+    ends = list(accumulate(lengths, initial=0))
+    for first, last in runs(ends, 0, len(lengths), _ROWS):
+        part = lengths[first:last]
+        yield documents[first:last][steps < torch.tensor(part, device=documents.device)[:, None]], part

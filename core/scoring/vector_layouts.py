@@ -10,22 +10,21 @@ from torch import Tensor
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.scoring.arrays import as_tensor, is_array
-from cenote.scoring.vector_blocks import vector_blocks, vector_slices
+from cenote.scoring.vector_blocks import padded_blocks
 
 __all__ = ["Part", "lay_out"]
 
-#: Vectors [T, dim] of some documents, and how many of them each document has.
-Part: TypeAlias = tuple[Tensor, Sequence[int]]
+#: Vectors of some documents, [T, dim] or apart, and how many of them each document has.
+Part: TypeAlias = tuple[Tensor | Sequence[Tensor], Sequence[int]]
 
 
-def lay_out(documents: Any, lengths: Any, *, like: Tensor, one_query: bool) -> Iterable[Part]:
-    """Return all documents in parts, each of which is valid until the next is asked for.
+def lay_out(documents: Any, lengths: Any, *, like: Tensor) -> Iterable[Part]:
+    """Return all documents in parts.
 
     Args:
         documents: a list of [n_i, dim], or one array [T, dim] or [n, L, dim].
         lengths: of the documents in one array.
         like: a query, for width and device.
-        one_query: whether vectors are read once only; else they come in blocks that stay in cache meanwhile.
 
     Raises:
         InvalidRequest: shapes, types, devices or lengths do not fit.
@@ -33,7 +32,8 @@ def lay_out(documents: Any, lengths: Any, *, like: Tensor, one_query: bool) -> I
     if not is_array(documents):
         if lengths is not None:
             raise InvalidRequest("lengths are for documents in one array; each of a list has its own.", param="lengths")
-        return vector_blocks(_checked_list(documents, like))
+        apart = _checked_list(documents, like)
+        return [(apart, [len(document) for document in apart])]
     whole = as_tensor(documents, "documents")
     if whole.ndim not in (2, 3) or whole.shape[-1] != like.shape[1] or whole.device != like.device:
         width = like.shape[1]
@@ -41,10 +41,10 @@ def lay_out(documents: Any, lengths: Any, *, like: Tensor, one_query: bool) -> I
         raise InvalidRequest(f"{text} [T, {width}] or [n, L, {width}] on {like.device}.", param="documents")
     counts = _counts(whole, lengths)
     if whole.ndim == 3:
-        if not whole.is_contiguous() or any(count < whole.shape[1] for count in counts):
-            return vector_blocks([row[:count] for row, count in zip(whole, counts, strict=True)])
+        if not whole.is_contiguous() or min(counts) < whole.shape[1]:
+            return padded_blocks(whole, counts)
         whole = whole.view(-1, whole.shape[2])
-    return [(whole, counts)] if one_query else vector_slices(whole, counts)
+    return [(whole, counts)]
 
 
 def _checked_list(documents: Any, like: Tensor) -> list[Tensor]:

@@ -11,21 +11,36 @@ from cenote.errors import InvalidRequest
 __all__ = ["check_maxsim"]
 
 
-def check_maxsim(query: Tensor, documents: Tensor, lengths: Sequence[int]) -> None:
+def check_maxsim(
+    query: Tensor,
+    documents: Tensor | Sequence[Tensor],
+    lengths: Sequence[int],
+    queries: Sequence[int] | None = None,
+) -> None:
     """Refuse shapes that do not fit, and documents without a vector, whose maximum does not exist.
 
     Raises:
         InvalidRequest: naming what does not fit.
     """
-    if query.ndim != 2 or documents.ndim != 2 or query.shape[1] != documents.shape[1]:
-        text = f"query is {list(query.shape)} and documents {list(documents.shape)}; [q, dim] and [T, dim] are needed."
-        raise InvalidRequest(text, param="documents")
-    if not len(query):
+    parts = [documents] if isinstance(documents, Tensor) else documents
+    for part in parts:
+        if query.ndim != 2 or part.ndim != 2 or query.shape[1] != part.shape[1]:
+            text = f"query is {list(query.shape)} and documents {list(part.shape)}; [q, dim] and [T, dim] are needed."
+            raise InvalidRequest(text, param="documents")
+    if not len(query) or (queries is not None and min(queries, default=0) < 1):
         raise InvalidRequest("The query has no vectors, so that nothing can be scored.", param="query")
+    if queries is not None and sum(queries) != len(query):
+        text = f"queries sum to {sum(queries)}, but there are {len(query)} vectors of them."
+        raise InvalidRequest(text, param="query")
+    _check_lengths(parts, lengths, apart=parts is documents)
+
+
+def _check_lengths(parts: Sequence[Tensor], lengths: Sequence[int], *, apart: bool) -> None:
     if len(lengths) and min(lengths) < 1:
         place = next(at for at, length in enumerate(lengths) if length < 1)
         text = f"Document {place} has {lengths[place]} vectors; a document needs at least one to have a score."
         raise InvalidRequest(text, param="documents")
-    if sum(lengths) != len(documents):
-        text = f"lengths sum to {sum(lengths)}, but documents have {len(documents)} vectors."
+    total = sum(map(len, parts))
+    if sum(lengths) != total or (apart and list(lengths) != [len(part) for part in parts]):
+        text = f"lengths sum to {sum(lengths)}, but documents have {total} vectors."
         raise InvalidRequest(text, param="lengths")

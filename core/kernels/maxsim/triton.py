@@ -11,6 +11,7 @@ import triton.language as tl  # type: ignore[import-untyped]
 from torch import Tensor
 
 from cenote.kernels.maxsim.check import check_maxsim
+from cenote.kernels.maxsim.rows import Rows, runs
 
 __all__ = ["maxsim"]
 
@@ -20,17 +21,36 @@ _ROWS, _QUERIES = 64, 64
 _BYTES = 256
 #: tl.dot takes no less.
 _LEAST = 16
+#: Vectors that are copied at once of documents that lie apart.
+_JOINED = 1 << 18
 
 
-def maxsim(query: Tensor, documents: Tensor, *, lengths: Sequence[int]) -> Tensor:
+def maxsim(
+    query: Tensor,
+    documents: Tensor | Sequence[Tensor],
+    *,
+    lengths: Sequence[int],
+    queries: Sequence[int] | None = None,
+) -> Tensor:
     """Compute what `reference.maxsim` states: sums in float32, or in int32 of two int8 sides.
 
     Raises:
         InvalidRequest: as the reference.
     """
-    check_maxsim(query, documents, lengths)
+    check_maxsim(query, documents, lengths, queries)
+    if queries is not None:
+        parts = query.split(list(queries))  # type: ignore[no-untyped-call]
+        return torch.stack([maxsim(part, documents, lengths=lengths) for part in parts])
     if not lengths:
-        return torch.empty(0, device=documents.device)
+        return torch.empty(0, device=query.device)
+    if isinstance(documents, Tensor):
+        return _scores(query, documents, lengths)
+    rows = Rows(documents, lengths, _JOINED)
+    parts = runs(rows.ends, 0, len(lengths), _JOINED)
+    return torch.cat([_scores(query, rows(first, last), lengths[first:last]) for first, last in parts])
+
+
+def _scores(query: Tensor, documents: Tensor, lengths: Sequence[int]) -> Tensor:
     query, width = query.contiguous(), query.shape[1]
     block = min(_QUERIES, max(_LEAST, triton.next_power_of_2(len(query))))
     groups = triton.cdiv(len(query), block)
@@ -58,10 +78,11 @@ def maxsim(query: Tensor, documents: Tensor, *, lengths: Sequence[int]) -> Tenso
 def _type_of_products(common: torch.dtype) -> tl.dtype:
     if common == torch.bfloat16 and not isinstance(_kernel, triton.JITFunction):
         return tl.float32  # the interpreter has no bfloat16, and multiplies its bits
-    return _TYPES[common]
+    return _TYPES.get(common, tl.float32)
 
 
-_TYPES = {torch.float32: tl.float32, torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.int8: tl.int8}
+#: Types that are multiplied as they are; all else, such as float64, becomes float32.
+_TYPES = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.int8: tl.int8}
 
 
 # Triton compiles a function's annotations too, and knows none but its own.
@@ -86,6 +107,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     wanted = group * QUERIES + tl.arange(0, QUERIES)
     steps, columns = tl.arange(0, ROWS), tl.arange(0, WIDTH)
     best = tl.full((QUERIES,), float("-inf"), tl.float32)
+    spoilt = tl.zeros((QUERIES,), tl.float32)  # NaN once there was one, which a maximum passes over
     for start in range(first, last, ROWS):
         rows = start + steps
         total = tl.zeros((ROWS, QUERIES), tl.int32 if WHOLE else tl.float32)
@@ -107,5 +129,6 @@ def _kernel(  # type: ignore[no-untyped-def]
                 total = tl.dot(left.to(COMMON), right.to(COMMON), total, input_precision="ieee")
         found = tl.where(rows[:, None] < last, total.to(tl.float32), float("-inf"))
         best = tl.maximum(best, tl.max(found, axis=0))
-    score = tl.sum(tl.where(wanted < queries, best, 0.0), axis=0)
+        spoilt += tl.sum(tl.where(found != found, found, 0.0), axis=0)
+    score = tl.sum(tl.where(wanted < queries, best + spoilt, 0.0), axis=0)
     tl.store(sums + document * tl.num_programs(1) + group, score)
