@@ -62,6 +62,8 @@ _CASES: dict[str, dict[str, Any]] = {
     "pylate_attended": _case("pylate_attended", "pylate"),
     "pylate_plain_queries": _case("pylate_plain_queries", "pylate"),
     "pylate_residual": _case("pylate_residual", "pylate"),
+    "pylate_gte": _case("pylate_gte", "pylate-native", config={"rope_scaling": None}),
+    "pylate_nomic": _case("pylate_nomic", "pylate-native"),
     "multi_vector_encoder": _case("multi_vector_encoder", "sentence-transformers", {**_ALL, "pooled": []}),
     "multi_vector_mean": _case("multi_vector_mean", "sentence-transformers"),
     "jina_colbert_v2": _case("jina_colbert_v2", "pylate-jina", _ALL, settings={"document_length": 48}),

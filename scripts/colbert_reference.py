@@ -10,7 +10,8 @@ then, in one environment after the other:
 
 `pylate`: torch 2.13.0, then `pip install --no-deps pylate==1.6.0` and what it imports: sentence-transformers 5.3.0,
 transformers 5.3.0, scipy (its own dependencies pull another torch).
-`pylate-jina`: the same with transformers 5.23.0, which has a class for jina's XLM-RoBERTa.
+`pylate-jina` and `pylate-native`: the same with transformers 5.23.0, which has classes for jina's XLM-RoBERTa, for
+Alibaba's GTE and for Nomic BERT.
 `colbert-ai`: torch 2.13.0, then `pip install --no-deps colbert-ai==0.2.22` and transformers 4.48.3, scipy, ujson,
 GitPython, ninja; it compiles an extension, so that a C++ compiler must be there, and `ninja` on the path.
 `sentence-transformers`: sentence-transformers 6.2.0.
@@ -36,6 +37,7 @@ _TINY_DIM = 16
 _VERSIONS = {
     "pylate": ("pylate", "sentence-transformers", "transformers"),
     "pylate-jina": ("pylate", "sentence-transformers", "transformers"),
+    "pylate-native": ("pylate", "sentence-transformers", "transformers"),
     "colbert-ai": ("colbert-ai", "transformers"),
     "sentence-transformers": ("sentence-transformers", "transformers"),
 }
@@ -46,8 +48,21 @@ _NOTES = {
         "transformers' JinaEmbeddingsV3Model, with the file's rotary base, and gets the options of the model card; "
         "one text at a time."
     ),
+    "pylate-native": (
+        "The published model runs remote code. Here PyLate reads a copy of the folder whose config.json is in the "
+        "names of transformers' own class, without rotary scaling; one text at a time."
+    ),
     "colbert-ai": "queries in one batch, documents one by one, float32",
     "sentence-transformers": "one text at a time",
+}
+#: Names in Nomic's configs, and in transformers'.
+_GPT2_NAMES = {
+    "n_embd": "hidden_size",
+    "n_layer": "num_hidden_layers",
+    "n_head": "num_attention_heads",
+    "n_inner": "intermediate_size",
+    "n_positions": "max_position_embeddings",
+    "layer_norm_epsilon": "layer_norm_eps",
 }
 
 
@@ -92,29 +107,53 @@ class PyLate:
         return float(colbert_scores_pairwise([query], [document])[0])
 
 
-class JinaPyLate(PyLate):
-    """PyLate on jina's layout, without the remote code, and with the options of the model card."""
+class NativePyLate(PyLate):
+    """PyLate on backbones that are published with code of their own, in place of which transformers' classes run."""
 
     together = False
 
-    def __init__(self, folder: Path, document_length: int = 300) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             copy = copytree(folder, Path(scratch) / "model")
             config = json.loads((copy / "config.json").read_text())
             del config["auto_map"]
-            rope = {"rope_type": "default", "rope_theta": config["rotary_emb_base"]}
-            config |= {"model_type": "jina_embeddings_v3", "rope_parameters": rope}
+            rope = {"rope_type": "default", "rope_theta": self.rotary_base(config)}
+            config = self.native(config) | {"rope_parameters": rope}
             (copy / "config.json").write_text(json.dumps(config))
-            super().__init__(
-                copy,
-                query_prefix="[QueryMarker]",
-                document_prefix="[DocumentMarker]",
-                attend_to_expansion_tokens=True,
-                document_length=document_length,
-            )
+            super().__init__(copy, **settings)
         found = self.model[0].auto_model
-        assert type(found).__name__ == "JinaEmbeddingsV3Model", found
-        assert found.config.rope_parameters["rope_theta"] == config["rotary_emb_base"], found.config
+        assert type(found).__module__.startswith("transformers.models."), found
+        assert found.config.rope_parameters == rope, found.config
+        assert found.config.hidden_size == config["hidden_size"], found.config
+
+    def rotary_base(self, config: Mapping[str, Any]) -> float:
+        """Return the base of the rotary frequencies, which each code calls by a name of its own."""
+        assert not config.get("rope_scaling"), config
+        return float(config["rope_theta"] if config["model_type"] == "new" else config["rotary_emb_base"])
+
+    def native(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a config of Alibaba's GTE or of Nomic BERT in the names of transformers."""
+        if config["model_type"] == "new":
+            return {**config, "model_type": "gte", "architectures": ["GteModel"]}
+        assert config["activation_function"] == "swiglu", config
+        return {_GPT2_NAMES.get(key, key): value for key, value in config.items()} | {"hidden_act": "silu"}
+
+
+class JinaPyLate(NativePyLate):
+    """PyLate on jina's layout, with the options of the model card."""
+
+    def __init__(self, folder: Path, document_length: int = 300) -> None:
+        super().__init__(
+            folder,
+            query_prefix="[QueryMarker]",
+            document_prefix="[DocumentMarker]",
+            attend_to_expansion_tokens=True,
+            document_length=document_length,
+        )
+
+    def native(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the config of jina's XLM-RoBERTa under the name of transformers."""
+        return {**config, "model_type": "jina_embeddings_v3"}
 
 
 class ColbertAI:
@@ -178,6 +217,7 @@ class Encoder:
 _LIBRARIES: Mapping[str, Callable[..., Any]] = {
     "pylate": PyLate,
     "pylate-jina": JinaPyLate,
+    "pylate-native": NativePyLate,
     "colbert-ai": ColbertAI,
     "sentence-transformers": Encoder,
 }
