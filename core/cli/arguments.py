@@ -13,6 +13,7 @@ __all__ = [
     "JsonOption",
     "LoraOption",
     "ModelOption",
+    "PoolFactorOption",
     "PromptNameOption",
     "PromptOption",
     "RawOption",
@@ -82,6 +83,12 @@ WeightsOption: TypeAlias = Annotated[
     typer.Option(
         "--weights",
         help="Of the parts of a mix, with commas, in the order dense, sparse, colbert. \\[default: equal]",
+    ),
+]
+PoolFactorOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--pool-factor", min=1, help="Merge the vectors of a document's tokens to about one in so many (colbert only)."
     ),
 ]
 LoraOption: TypeAlias = Annotated[str | None, typer.Option("--lora", help="Low-rank adapter to run with, by name.")]

@@ -64,6 +64,7 @@ def score_arguments(
     score_type: str | None,
     use_prompts: bool,
     weights: list[float] | None,
+    pool_factor: int | None,
     lora: str | None,
 ) -> dict[str, Any]:
     """Return keyword arguments of `LLM.score` and `LLM.rerank` for so many pairs."""
@@ -71,7 +72,7 @@ def score_arguments(
 
     return {
         "use_tqdm": wants_bar(count),
-        "pooling_params": PoolingParams(use_activation=False) if raw else None,
+        "pooling_params": PoolingParams(use_activation=False if raw else None, pool_factor=pool_factor),
         "tokenization_kwargs": CUT if truncate else None,
         "instruction": instruction,
         "score_type": score_type,

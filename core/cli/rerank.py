@@ -14,6 +14,7 @@ from cenote.cli.arguments import (
     JsonOption,
     LoraOption,
     ModelOption,
+    PoolFactorOption,
     RawOption,
     ScoreTypeOption,
     TruncateOption,
@@ -51,6 +52,7 @@ def rerank(
     score_type: ScoreTypeOption = None,
     use_prompts: UsePromptsOption = False,
     weights: WeightsOption = None,
+    pool_factor: PoolFactorOption = None,
     truncate: TruncateOption = False,
     raw: RawOption = False,
     lora: LoraOption = None,
@@ -75,6 +77,7 @@ def rerank(
             score_type=score_type,
             use_prompts=use_prompts,
             weights=shares,
+            pool_factor=pool_factor,
             lora=lora,
         )
         with naming_inputs(llm, task, name):

@@ -13,6 +13,7 @@ from cenote.cli.arguments import (
     JsonOption,
     LoraOption,
     ModelOption,
+    PoolFactorOption,
     RawOption,
     ScoreTypeOption,
     TruncateOption,
@@ -50,6 +51,7 @@ def score(
     score_type: ScoreTypeOption = None,
     use_prompts: UsePromptsOption = False,
     weights: WeightsOption = None,
+    pool_factor: PoolFactorOption = None,
     truncate: TruncateOption = False,
     raw: RawOption = False,
     lora: LoraOption = None,
@@ -77,6 +79,7 @@ def score(
             score_type=score_type,
             use_prompts=use_prompts,
             weights=shares,
+            pool_factor=pool_factor,
             lora=lora,
         )
         with naming_inputs(llm, task, name):

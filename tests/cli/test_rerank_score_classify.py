@@ -98,6 +98,23 @@ def test_another_way_of_scoring_and_stored_prompts_can_be_asked_for(run: Run) ->
     assert maxsim["score"] == pytest.approx(3, abs=1e-5)
 
 
+def test_documents_are_merged_by_a_factor(run: Run, tmp_path: Path) -> None:
+    folder = str(build_checkpoint("bert", tmp_path / "bert"))
+    asked = ("--score-type", "colbert", "--pool-factor", "3", "--json")
+    scored = json.loads(run(score_app, folder, QUERY, *DOCUMENTS, *asked))
+    ranked = json.loads(run(rerank_app, folder, QUERY, *DOCUMENTS, *asked))
+    with LLM(folder) as llm:
+        params = PoolingParams(pool_factor=3)
+        outputs = llm.score(QUERY, DOCUMENTS, score_type="colbert", pooling_params=params, use_tqdm=False)
+    wanted = [output.outputs.score for output in outputs]
+    assert [item["score"] for item in scored] == pytest.approx(wanted, abs=1e-4)
+    assert {item["index"]: item["score"] for item in ranked} == pytest.approx(dict(enumerate(wanted)), abs=1e-4)
+    whole = json.loads(run(score_app, folder, QUERY, *DOCUMENTS, "--score-type", "colbert", "--json"))
+    assert [item["score"] for item in whole] != pytest.approx(wanted, abs=1e-2)
+    with pytest.raises(InvalidRequest, match="pool_factor means nothing"):
+        run(score_app, folder, QUERY, *DOCUMENTS, "--pool-factor", "3")
+
+
 def test_scores_are_mixed_by_weights(run: Run) -> None:
     mix = ("--score-type", "colbert+dense", "--weights", "1, 0.5", "--json")
     (mixed,) = json.loads(run(score_app, "one", "one", *mix))
