@@ -1,7 +1,8 @@
 """Scores of a query and a document: by one joint pass, by one vector each (dense or sparse), or one per token."""
 
 from cenote.scoring.base import Pair, ScoreInput, Scorer, pair_up
+from cenote.scoring.bits import unpack_bits
 from cenote.scoring.choose import choose_scorer
 from cenote.scoring.multi_vectors import INT8_STEP, maxsim
 
-__all__ = ["INT8_STEP", "Pair", "ScoreInput", "Scorer", "choose_scorer", "maxsim", "pair_up"]
+__all__ = ["INT8_STEP", "Pair", "ScoreInput", "Scorer", "choose_scorer", "maxsim", "pair_up", "unpack_bits"]

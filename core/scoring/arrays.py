@@ -21,27 +21,35 @@ def is_array(value: Any) -> bool:
 
 
 def as_tensor(value: Any, name: str) -> Tensor:
-    """Return an array as a tensor that shares its memory, without its history of gradients.
+    """Return an array as a tensor without its history of gradients, which shares its memory where torch can walk it.
 
     Raises:
-        WrongType: it is no array, or not of float32, float16, bfloat16, int8 or float64.
+        WrongType: it is no array, a masked one, or not of float32, float16, bfloat16, int8 or float64.
     """
     if not is_array(value):
         text = f"{name} must be a numpy array or a torch tensor, not {type(value).__name__}."
         raise WrongType(text, param=name.partition("[")[0])
+    if isinstance(value, np.ma.MaskedArray):
+        text = (
+            f"{name} is a masked array, whose masked values would be scored; give one without (filled(), compressed())."
+        )
+        raise WrongType(text, param=name.partition("[")[0])
     try:
         found = value.detach() if isinstance(value, Tensor) else _shared(value)
-    except (TypeError, ValueError):
+    except TypeError:
         found = None  # a type of numpy that torch does not know
     if found is None or found.dtype not in _TYPES:
         text = f"{name} holds {value.dtype}; float32, float16, bfloat16, int8 and float64 can be scored."
-        raise WrongType(text.replace("torch.", ""), param=name.partition("[")[0])
+        hint = " cenote.scoring.unpack_bits makes int8 of packed bits." if str(value.dtype).endswith("uint8") else ""
+        raise WrongType(text.replace("torch.", "") + hint, param=name.partition("[")[0])
     return found
 
 
 def _shared(array: np.ndarray[Any, Any]) -> Tensor:
-    if any(step < 0 for step in array.strides):
-        array = array.copy()  # torch cannot walk backwards
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if any(step < 0 or step % array.itemsize for step in array.strides):
+        array = array.copy()  # torch walks neither backwards nor by parts of a number
     if array.flags.writeable:
         return torch.from_numpy(array)
     return torch.from_numpy(np.asarray(_Writable(array)))

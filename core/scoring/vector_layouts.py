@@ -62,7 +62,8 @@ def _checked_list(documents: Any, like: Tensor) -> list[Tensor]:
         shape = document.shape
         if len(shape) != 2 or shape[1] != width or shape[0] == 0 or document.device != device:
             text = f"documents[{at}] has the shape {list(document.shape)} on {document.device}; as the query, it needs"
-            raise InvalidRequest(f"{text} [n, {width}] with n > 0 on {device}.", param="documents")
+            hint = " Packed bits go through cenote.scoring.unpack_bits." if shape[-1:] == (width // 8,) else ""
+            raise InvalidRequest(f"{text} [n, {width}] with n > 0 on {device}.{hint}", param="documents")
         if document.dtype != dtype:
             text = f"documents[{at}] holds {document.dtype}, documents[0] {found[0].dtype}; one type is needed."
             raise InvalidRequest(text.replace("torch.", ""), param="documents")

@@ -89,6 +89,44 @@ def test_a_score_does_not_depend_on_neighbours(convert: Callable[[Tensor], Tenso
 
 
 @IMPLEMENTATIONS
+@pytest.mark.parametrize("convert", [Tensor.float, Tensor.half, int8], ids=["float32", "half", "int8"])
+def test_documents_may_lie_apart_and_queries_come_together(maxsim: Any, convert: Callable[[Tensor], Tensor]) -> None:
+    lengths, counts = [*ragged(MANY, 300), 20_000, 1], [1, 32, 7]
+    query, documents = convert(vectors(sum(counts), 64)), convert(vectors(sum(lengths), 64, seed=1))
+    apart = [part.clone() for part in documents.split(lengths)]  # type: ignore[no-untyped-call]
+    parts = query.split(counts)  # type: ignore[no-untyped-call]
+    wanted = torch.stack([exact(part, documents, lengths) for part in parts])
+    tolerance = 0 if convert is int8 else 1e-5
+    for given in (documents, apart):
+        found = maxsim(query, given, lengths=lengths, queries=counts)
+        torch.testing.assert_close(found.double(), wanted, atol=tolerance, rtol=0)
+        torch.testing.assert_close(maxsim(parts[1], given, lengths=lengths).double(), wanted[1], atol=tolerance, rtol=0)
+
+
+@IMPLEMENTATIONS
+def test_queries_and_documents_apart_that_do_not_fit_are_refused(maxsim: Any) -> None:
+    with pytest.raises(InvalidRequest, match="queries sum to 4, but there are 3"):
+        maxsim(vectors(3, 8), vectors(4, 8), lengths=[4], queries=[2, 2])
+    with pytest.raises(InvalidRequest, match="query has no vectors"):
+        maxsim(vectors(3, 8), vectors(4, 8), lengths=[4], queries=[3, 0])
+    with pytest.raises(InvalidRequest, match="lengths sum to 4"):
+        maxsim(vectors(3, 8), [vectors(3, 8), vectors(1, 8)], lengths=[1, 3])
+    assert maxsim(vectors(3, 8), [], lengths=[], queries=[1, 2]).shape == (2, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
+def test_a_torch_without_the_private_names_takes_the_public_products(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_is_vnni_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    lengths = ragged(MANY, 300)
+    query, documents = (int8(vectors(count, 32, seed=count)).to(dtype) for count in (4, sum(lengths)))
+    assert torch.equal(cpu.maxsim(query, documents, lengths=lengths), exact(query, documents, lengths).float())
+
+
+@IMPLEMENTATIONS
 def test_nan_stays_in_its_document(maxsim: Any) -> None:
     lengths = ragged(MANY, 300)
     documents = vectors(sum(lengths), 16)

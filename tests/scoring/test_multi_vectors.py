@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.outputs import quantize
-from cenote.scoring import INT8_STEP, maxsim
+from cenote.scoring import INT8_STEP, maxsim, unpack_bits
 from cenote.scoring.vector_blocks import vector_blocks
 
 LENGTHS = [5, 1, 17, 300, 8, 8, 2]
@@ -147,6 +147,11 @@ DOCUMENTS = [vectors(3, 16), vectors(2, 16)]
         ((QUERY[0], DOCUMENTS), r"query has the shape \[16\]"),
         ((QUERY[:0], DOCUMENTS), r"query has the shape \[0, 16\]"),
         (([], DOCUMENTS), "query is empty"),
+        ((5, DOCUMENTS), "query must be an array or a list of arrays, not int"),
+        ((None, DOCUMENTS), "query must be an array or a list of arrays, not NoneType"),
+        ((QUERY, [np.ma.masked_less(DOCUMENTS[0], 0)]), r"documents\[0\] is a masked array"),
+        ((QUERY, [np.uint8(DOCUMENTS[0] > 0)]), r"documents\[0\] holds uint8.*unpack_bits"),
+        ((QUERY, [np.int8(DOCUMENTS[0][:, :2])]), r"documents\[0\] has the shape \[3, 2\].*unpack_bits"),
         (([QUERY, vectors(2, 15)], DOCUMENTS), r"query\[1\] differs in width"),
         ((np.int32(QUERY), DOCUMENTS), "query holds int32"),
         ((QUERY, [np.array([["a"] * 16])]), r"documents\[0\] holds <U1"),
@@ -162,6 +167,40 @@ def test_a_wrong_type_is_a_type_error_too() -> None:
         maxsim("query", DOCUMENTS)
     with pytest.raises(InvalidRequest, match="reduce must be 'sum' or 'mean'"):
         maxsim(QUERY, DOCUMENTS, reduce="max")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", ["x", None, float("nan"), float("inf")])
+def test_a_scale_that_is_no_number_is_named(scale: Any) -> None:
+    with pytest.raises(InvalidRequest, match="scale must be a"):
+        maxsim(QUERY, DOCUMENTS, scale=scale)
+
+
+def test_fields_of_records_and_other_orders_of_bytes_are_scored() -> None:
+    records = np.zeros(5, dtype=[("kind", "i1"), ("v", "f4", 16)])
+    records["v"] = vectors(5, 16)
+    for documents in (records["v"], vectors(5, 16).astype(">f4")):
+        np.testing.assert_allclose(maxsim(QUERY, [documents]), expected(QUERY, [documents]), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["binary", "ubinary"])
+def test_packed_bits_are_scored_by_their_signs(name: str) -> None:
+    whole, query = vectors(sum(LENGTHS), 16, seed=1), vectors(6, 16)
+    bits = quantize(torch.from_numpy(whole), name)
+    signs = np.where(whole >= 0, 1, -1)
+    for found in (unpack_bits(bits), unpack_bits(bits.numpy())):
+        np.testing.assert_array_equal(np.asarray(found), signs)
+    found = maxsim(query, unpack_bits(bits.numpy()), LENGTHS)
+    np.testing.assert_allclose(found, expected(query, split(signs, LENGTHS)), atol=1e-5)
+    with pytest.raises(WrongType, match="vectors hold float32; packed bits are"):
+        unpack_bits(whole)
+    with pytest.raises(WrongType, match="vectors must be a numpy array or a torch tensor, not list"):
+        unpack_bits([1])
+
+
+def test_queries_of_unlike_types_and_very_many_give_a_row_each() -> None:
+    queries = [vectors(n % 40 + 1, 16, seed=n).astype(kind) for n in range(60) for kind in ("float32", "float64")]
+    found = maxsim(queries, DOCUMENTS)
+    np.testing.assert_allclose(found, [expected(query, DOCUMENTS) for query in queries], atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -183,7 +222,13 @@ def test_documents_that_lie_end_to_end_are_not_copied() -> None:
     ((joined, lengths),) = vector_blocks(list(whole[10:].split([20, 30, 40])))
     assert (joined.data_ptr(), lengths) == (whole[10:].data_ptr(), [20, 30, 40])
     assert torch.equal(joined, whole[10:])
-    for parts in ([whole[:20], whole[30:50]], [whole[:20, :8], whole[20:, :8]], [whole[80:], whole[:20].clone()]):
+    windows = [whole[:20, :8], whole[10:30, :8]]  # the second begins where the first would end without gaps
+    for parts in (
+        windows,
+        [whole[:20], whole[30:50]],
+        [whole[:20, :8], whole[20:, :8]],
+        [whole[80:], whole[:20].clone()],
+    ):
         ((joined, _),) = vector_blocks(parts)
         assert joined.data_ptr() not in {part.data_ptr() for part in parts}
         assert torch.equal(joined, torch.cat(parts))

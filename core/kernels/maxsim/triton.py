@@ -107,7 +107,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     wanted = group * QUERIES + tl.arange(0, QUERIES)
     steps, columns = tl.arange(0, ROWS), tl.arange(0, WIDTH)
     best = tl.full((QUERIES,), float("-inf"), tl.float32)
-    spoilt = tl.zeros((QUERIES,), tl.float32)  # NaN once there was one, which a maximum passes over
+    spoilt = tl.zeros((QUERIES,), tl.float32)  # NaN once there was one, which a maximum may pass over
     for start in range(first, last, ROWS):
         rows = start + steps
         total = tl.zeros((ROWS, QUERIES), tl.int32 if WHOLE else tl.float32)
@@ -127,8 +127,8 @@ def _kernel(  # type: ignore[no-untyped-def]
                 total = tl.dot(left, right, total, out_dtype=tl.int32)
             else:
                 total = tl.dot(left.to(COMMON), right.to(COMMON), total, input_precision="ieee")
-        found = tl.where(rows[:, None] < last, total.to(tl.float32), float("-inf"))
-        best = tl.maximum(best, tl.max(found, axis=0))
-        spoilt += tl.sum(tl.where(found != found, found, 0.0), axis=0)
+        found, there = total.to(tl.float32), rows[:, None] < last
+        spoilt += tl.sum(tl.where(there & (found != found), found, 0.0), axis=0)
+        best = tl.maximum(best, tl.max(tl.where(there & (found == found), found, float("-inf")), axis=0))
     score = tl.sum(tl.where(wanted < queries, best + spoilt, 0.0), axis=0)
     tl.store(sums + document * tl.num_programs(1) + group, score)
