@@ -19,6 +19,8 @@ __all__ = ["JOINT", "Hybrid", "check_weights", "in_order"]
 JOINT = "+"
 #: Weights are in this order, whatever that of the name is; parts with other names come last, as they are named.
 _ORDER = ("dense", "sparse", "colbert", "colbert-mean")
+#: Largest share of a part, far within float32 as long as the score is: dot products of terms have no upper limit.
+_LARGEST_SHARE = 1e30
 
 
 class Hybrid:
@@ -92,7 +94,8 @@ def check_weights(weights: Any, parts: Sequence[str]) -> None:
 
     Raises:
         WrongType: it is no list of numbers.
-        InvalidRequest: the weights are not as many as the parts, or cannot be divided by their sum.
+        InvalidRequest: the weights are not as many as the parts, or cannot be divided by their sum, or one is so
+            large beside the sum that float32 cannot hold what comes of it.
     """
     if not isinstance(weights, list | tuple) or any(type(weight) not in (int, float) for weight in weights):
         raise WrongType(f"weights must be a list of numbers, not {weights!r:.80}.", param="weights")
@@ -106,4 +109,10 @@ def check_weights(weights: Any, parts: Sequence[str]) -> None:
     finite = all(abs(weight) <= sys.float_info.max for weight in weights)  # false for NaN
     if not finite or not 0 < sum(map(float, weights)) < math.inf:
         text = f"weights must be finite, with a sum above 0, by which the mix is divided; these are {list(weights)}."
+        raise InvalidRequest(text, param="weights")
+    total = sum(map(float, weights))
+    if any(abs(weight / total) > _LARGEST_SHARE for weight in weights):
+        text = (
+            f"One of the weights {list(weights)} is too large beside their sum, {total}, by which the mix is divided."
+        )
         raise InvalidRequest(text, param="weights")

@@ -39,6 +39,11 @@ class TeiRerankRequest(TeiFields, TeiTruncation):
     texts: list[str] = Field(description="What is ranked.", json_schema_extra={"minItems": 1})
     raw_scores: bool = Field(default=False, description="Give a cross-encoder's logits, without activation.")
     return_text: bool = Field(default=False, description="Tell the texts as well as their places.")
+    score_type: str | None = Field(
+        default=None,
+        description="A way to score, as in the other bodies of this route; none is the model's own. Not in TEI.",
+    )
+    weights: list[float] | None = Field(default=None, description="Of the parts of a mix. Not in TEI.")
     top_n: int | None = Field(
         default=None,
         ge=0,
@@ -102,6 +107,8 @@ def _scoring(body: TeiRerankRequest, model: ServedModel) -> ScoringFields:
     return _Scoring(
         model=body.model,
         input_type=body.input_type,
+        score_type=body.score_type,
+        weights=body.weights,
         truncate_prompt_tokens=options.truncate_prompt_tokens,
         truncation_side=options.truncation_side,
         use_activation=not body.raw_scores if reads_pairs else None,

@@ -88,6 +88,7 @@ def test_a_sparse_model_whose_files_name_a_similarity_of_tokens_is_refused() -> 
         ("sparse+dense", [1, math.nan], "must be finite"),
         ("sparse+dense", [1, 10**400], "must be finite"),
         ("sparse+dense", [1.7e308, 1.7e308], "a sum above 0"),
+        ("colbert+sparse+dense", [1e300, -1e300, 1], "too large beside their sum, 1.0"),
         ("sparse+dense", "11", "must be a list of numbers"),
         ("sparse+dense", [True, 1], "must be a list of numbers"),
     ],
@@ -96,6 +97,11 @@ def test_weights_that_cannot_be_meant_are_refused(name: str | None, weights: Any
     with pytest.raises(InvalidRequest, match=text) as caught:
         choose_scorer(name, ALL, "embed", weights=weights)
     assert caught.value.param == "weights"
+
+
+def test_weights_may_be_as_large_as_their_sum_is() -> None:
+    assert scores("sparse+dense", [1e308, 7e307]) == mean((1.0, DENSE), (0.7, SPARSE))
+    assert all(map(math.isfinite, scores("colbert+sparse+dense", [1e29, -1e29, 1])))
 
 
 def test_a_model_without_one_of_the_parts_is_told_which() -> None:

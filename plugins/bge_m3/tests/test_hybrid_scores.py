@@ -66,3 +66,28 @@ def test_all_five_scores_are_answered_over_http(path: str, folder: Path, golden:
 
     known = {name: expected[name][0] for name in ("dense", "sparse", "colbert", *_MIXES)}
     assert asyncio.run(run()) == pytest.approx(known, abs=_TOLERANCE)
+
+
+def test_the_ranking_in_tei_s_form_may_choose_how_to_score(folder: Path, golden: Mapping[str, Any]) -> None:
+    expected = golden["scores"][1]
+    query, document = golden["pairs"][0]
+    bodies: list[dict[str, Any]] = [
+        {"score_type": "sparse+dense", "weights": expected["weights"][:2]},
+        {"score_type": "nonsense"},
+        {"score_type": "sparse+dense", "weights": [1]},
+    ]
+
+    async def run() -> list[httpx.Response]:
+        engine = AsyncLLM(str(folder))
+        transport = httpx.ASGITransport(build_app(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            asked = [{"query": query, "texts": [document], **body} for body in bodies]
+            found = [await client.post("/rerank", json=body) for body in asked]
+        await engine.shutdown()
+        return found
+
+    right, unknown, few = asyncio.run(run())
+    assert right.json() == [{"index": 0, "score": pytest.approx(expected["sparse+dense"][0], abs=_TOLERANCE)}]
+    assert (unknown.status_code, few.status_code) == (422, 422)
+    assert "nonsense" in unknown.json()["error"]
+    assert "1 weights for 2 scores" in few.json()["error"]

@@ -98,6 +98,20 @@ def test_it_can_be_asked_for_by_name(options: dict[str, Any], expected: list[Any
     assert_all_close(_forms(folder, **options), expected, tolerance=1e-6)
 
 
+def test_the_last_token_of_another_encoder_is_no_term_either(tmp_path: Path) -> None:
+    folder = build_checkpoint("bert", tmp_path)
+    torch.save({"weight": torch.zeros(1, 32), "bias": torch.ones(1)}, folder / "sparse_linear.pt")
+    torch.save({"weight": torch.eye(32), "bias": torch.zeros(32)}, folder / "colbert_linear.pt")
+    with LLM(str(folder), adapter="bge-m3") as llm:
+        tokenizer = llm.get_tokenizer()
+        (weights,) = llm.encode("water is deep", pooling_task="token_classify")
+        (terms,) = llm.sparse_embed(f"water is deep {tokenizer.sep_token} water")
+    inner = tokenizer.encode("water is deep", add_special_tokens=False)
+    assert weights.prompt_token_ids == [tokenizer.cls_token_id, *inner, tokenizer.sep_token_id]
+    assert weights.outputs.data.shape == (len(inner),)
+    assert terms.outputs.indices == sorted(set(inner))
+
+
 def test_a_model_without_heads_is_a_plain_embedder(folder: Path, tmp_path: Path) -> None:
     assert _chosen(build_checkpoint("xlm_roberta", tmp_path / "plain")) == "transformers-encoder"
     with pytest.raises(CheckpointError, match=r"neither head.*sparse_linear\.pt and colbert_linear\.pt"):

@@ -38,7 +38,9 @@ class BgeM3Adapter:
         dense = build_pooler(checkpoint, wanted, default_method="CLS", hidden_size=size, device=device)
         vectors = colbert.fit(outputs=None, hidden_size=size, device=device)
         tokenizer = stack.tokenizer
-        ends = Ends(tokenizer.cls_token_id, tokenizer.eos_token_id)
+        # BERT's tokenizers have no eos token, but the one behind a text all the same.
+        last = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+        ends = Ends(tokenizer.cls_token_id, last)
         others = (tokenizer.pad_token_id, tokenizer.unk_token_id)
         weights = WeightPooler(
             head=sparse.fit(outputs=1, hidden_size=size, device=device),
