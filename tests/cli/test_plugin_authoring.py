@@ -104,9 +104,9 @@ def test_why_heeds_flags_as_loading_does(site):
 
 
 def test_why_fails_where_nothing_serves_it(site):
-    finished = site.cenote("plugins", "why", "HF_ColBERT")
+    finished = site.cenote("plugins", "why", "ColPaliForRetrieval")
     assert finished.returncode == 1
-    assert "pip install cenote-colbert" in finished.stdout
+    assert "pip install cenote-colpali" in finished.stdout
     assert site.cenote("plugins", "why", "no-such-thing").returncode == 2
 
 
