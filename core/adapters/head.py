@@ -191,12 +191,23 @@ def _misplaced(module: Module, where: str) -> CheckpointError:
     return CheckpointError(f"modules.json has {module.type!r} {where}, which cenote cannot build there.")
 
 
+def _finite(weight: Tensor, where: str) -> Tensor:
+    """Return a weight as it is.
+
+    Raises:
+        CheckpointError: there is NaN or infinity in it.
+    """
+    if not bool(weight.isfinite().all()):
+        raise CheckpointError(f"{where} holds NaN or infinity; the weights are broken.")
+    return weight
+
+
 def _tensor(tensors: Mapping[str, Tensor], names: tuple[str, ...], shape: tuple[int, ...], where: str) -> Tensor:
     for name in names:
         if name in tensors:
             if tuple(tensors[name].shape) != shape:
                 raise CheckpointError(f"{where}: {name} has shape {list(tensors[name].shape)}, needed {list(shape)}.")
-            return tensors[name].float()
+            return _finite(tensors[name].float(), f"{where}: {name}")
     raise CheckpointError(f"{where} has no tensor {names[0]!r}; it has {', '.join(sorted(tensors)) or 'none'}.")
 
 

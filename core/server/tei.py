@@ -104,7 +104,10 @@ async def _embed_all(request: Request) -> Response:
     check_given(request, data.get("inputs"), "inputs")
     body = await validate(data, TeiAllRequest, request)
     cost = Cost(count_characters(body.inputs))
-    params = PoolingParams(prompt_name=body.prompt_name, use_activation=False)
+    # TEI gives what the backbone computed, but the vectors of a late-interaction model are its projected ones as it has
+    # them: of length 1 where it normalises. Whatever is compared by MaxSim is these.
+    is_late = model_for_task(request, body.model, "token_embed").engine.default_task == "token_embed"
+    params = PoolingParams(prompt_name=body.prompt_name, use_activation=None if is_late else False)
     return await array_response(await run_embed(request, body, "token_embed", params), cost)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2Model
 
 from cenote import LLM, PoolingParams
@@ -50,6 +51,17 @@ def test_without_files_pooling_follows_what_tokens_see(
     assert f"no file names a method, and attention is {attention}" in caplog.text
     if method != "MEAN":  # token vectors are normalised one by one, which a mean of them is not
         torch.testing.assert_close(vector, tokens[-1 if method == "LAST" else 0])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_projection_that_is_broken_is_told_before_anything_is_embedded(value: float, tmp_path: Path) -> None:
+    folder = build_checkpoint("embeddinggemma", tmp_path)
+    (file, *_) = sorted(folder.glob("*_Dense/model.safetensors"))
+    tensors = load_file(file)
+    tensors["linear.weight"][0, 0] = value
+    save_file(tensors, file)
+    with pytest.raises(CheckpointError, match=r"Dense: linear.weight holds NaN or infinity"):
+        LLM(str(folder))
 
 
 def test_a_bare_language_model_is_read_at_its_last_token(tmp_path: Path) -> None:

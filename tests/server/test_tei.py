@@ -95,6 +95,18 @@ def test_embed_all_gives_a_raw_vector_per_token(client: httpx.Client, offline: L
         _close(rows, output.outputs.data.numpy())
 
 
+def test_embed_all_gives_the_own_vectors_of_a_late_interaction_model(model_folder: Path, start_server: Any) -> None:
+    with LLM(str(model_folder)) as llm:
+        expected = llm.encode(TEXTS, pooling_task="token_embed", use_tqdm=False)
+    engine = AsyncLLM(str(model_folder), pooler_config={"task": "token_embed"})
+    with start_server(engine=engine, names=("late",)) as running, httpx.Client(base_url=running.url) as late:
+        found = _post(late, "/embed_all", inputs=TEXTS)
+    asyncio.run(engine.shutdown())
+    for rows, output in zip(found, expected, strict=True):
+        _close(np.linalg.norm(rows, axis=1), 1)
+        _close(rows, output.outputs.data.numpy())
+
+
 def test_similarity_gives_the_cosines(client: httpx.Client, offline: LLM) -> None:
     body = {"source_sentence": TEXTS[0], "sentences": TEXTS[1:]}
     found = _post(client, "/similarity", inputs=body)
