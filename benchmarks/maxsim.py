@@ -4,8 +4,9 @@
 
 Twice: documents of 180 vectors each, and of 20 to 300. All contestants take turns in one process on the same vectors,
 and the run fails when their scores differ. What they need is laid out before the clock starts: padded tensors, lists of
-tensors or numpy arrays. Contestants that are not installed are named: pylate (which needs datasets), colpali-engine and
-maxsim-cpu, all of which can be installed with --no-deps.
+tensors or numpy arrays. The matmul rate of a type is that of the fastest product found: square ones of torch, or those
+of cenote's own shapes and routine with vectors that are in cache. Contestants that are not installed are named: pylate
+(which needs datasets), colpali-engine and maxsim-cpu, all of which can be installed with --no-deps.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import random
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from cenote.kernels.maxsim.product import block_product
 from cenote.scoring import INT8_STEP, maxsim
 from cenote.testing.bench import machine, table
 
@@ -34,8 +37,12 @@ QUERY, WIDTH = 32, 128
 FLOAT32, FLOAT16, BFLOAT16, INT8 = 1e-4, 1e-2, 1e-1, 2e-1
 #: Documents whose scores are computed in float64.
 CHECKED = 200
-#: Vectors of a block in the bare products, as many as cenote takes.
+#: Vectors of a block in the bare products.
 BLOCK = 16384
+#: Rows and columns of square products.
+SQUARE = 2048
+#: Sizes of a batch that are tried for colpali-engine, whose own is 128.
+BATCHES = (8, 16, 32, 64, 256)
 
 
 @dataclass(frozen=True)
@@ -77,12 +84,23 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to score: a name, a call that gives [n] scores (or anything, if `tolerance` is None), and bytes read."""
+    """One way to score.
+
+    Attributes:
+        name: of the row.
+        call: gives [n] scores, or anything if `tolerance` is None.
+        tolerance: largest difference of its scores.
+        bytes_read: from memory.
+        kind: type of the numbers that it multiplies, where it is measured by, or measures, the rate of that type.
+        operations: multiplications and additions, if not those of the corpus.
+    """
 
     name: str
     call: Callable[[], Any]
     tolerance: float | None
     bytes_read: int = 0
+    kind: str = ""
+    operations: int | None = None
 
 
 def main() -> None:
@@ -129,24 +147,29 @@ def report(corpus: Corpus, rounds: int) -> str:
         contestant.call()
     seconds = take_turns(everybody, rounds)
     differences = [check(corpus, contestant) for contestant in everybody]
-    of_product = {contestant.name: taken for contestant, taken in zip(everybody, seconds, strict=True)}
+    speeds = [
+        (corpus.operations if one.operations is None else one.operations) / taken
+        for one, taken in zip(everybody, seconds, strict=True)
+    ]
+    rates: dict[str, float] = {}
+    for one, speed in zip(everybody, speeds, strict=True):
+        if one in products and one.kind:
+            rates[one.kind] = max(speed, rates.get(one.kind, 0.0))
     rows = []
-    for contestant, taken, difference in zip(everybody, seconds, differences, strict=True):
-        product = of_product.get(f"product alone, {contestant.name.rpartition(' ')[2]}")
-        share = f"{product / taken:.0%}" if product and contestant in own else ""
+    for one, taken, speed, difference in zip(everybody, seconds, speeds, differences, strict=True):
         rows.append(
             (
-                contestant.name,
+                one.name,
                 f"{taken * 1e3:,.1f}",
-                f"{len(corpus.lengths) / taken:,.0f}",
-                f"{taken / seconds[0]:.2f}",
-                f"{corpus.operations / taken / 1e9:,.0f}",
-                f"{contestant.bytes_read / taken / 1e9:.1f}" if contestant.bytes_read else "",
-                share,
+                "" if one in products else f"{len(corpus.lengths) / taken:,.0f}",
+                "" if one in products else f"{taken / seconds[0]:.2f}",
+                f"{speed / 1e9:,.0f}" if speed else "",
+                f"{one.bytes_read / taken / 1e9:.1f}" if one.bytes_read else "",
+                f"{speed / rates[one.kind]:.0%}" if one.kind in rates and speed else "",
                 "" if difference is None else f"{difference:.0e}",
             )
         )
-    header = ("", "ms", "documents/s", "time / cenote float32", "GFLOP/s", "GB/s", "of its product", "difference")
+    header = ("", "ms", "documents/s", "time / cenote float32", "GFLOP/s", "GB/s", "of the matmul rate", "difference")
     return table(header, rows)
 
 
@@ -155,10 +178,15 @@ def take_turns(everybody: Sequence[Contestant], rounds: int) -> list[float]:
     seconds: list[list[float]] = [[] for _ in everybody]
     for _ in range(rounds):
         for contestant, taken in zip(everybody, seconds, strict=True):
-            begin = time.perf_counter()
-            contestant.call()
-            taken.append(time.perf_counter() - begin)
+            taken.append(seconds_of(contestant.call))
     return [statistics.median(taken) for taken in seconds]
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """Return how long a call takes."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
 
 
 def check(corpus: Corpus, contestant: Contestant) -> float | None:
@@ -182,11 +210,11 @@ def check(corpus: Corpus, contestant: Contestant) -> float | None:
 def ours(corpus: Corpus) -> list[Contestant]:
     """Return cenote with each type, float32 first, and with a list of documents."""
     found = []
-    for name, convert, scale, tolerance in (
-        ("float32", Tensor.float, 1.0, FLOAT32),
-        ("float16", Tensor.half, 1.0, FLOAT16),
-        ("bfloat16", Tensor.bfloat16, 1.0, BFLOAT16),
-        ("int8", to_int8, INT8_STEP**2, INT8),
+    for name, convert, scale, tolerance, kind in (
+        ("float32", Tensor.float, 1.0, FLOAT32, "float32"),
+        ("float16", Tensor.half, 1.0, FLOAT16, "float32"),  # which it is multiplied in
+        ("bfloat16", Tensor.bfloat16, 1.0, BFLOAT16, "bfloat16"),
+        ("int8", to_int8, INT8_STEP**2, INT8, "int8"),
     ):
         query, vectors = convert(corpus.query), convert(corpus.vectors)
 
@@ -194,9 +222,9 @@ def ours(corpus: Corpus) -> list[Contestant]:
             scores: Tensor = maxsim(query, vectors, corpus.lengths, scale=scale)
             return scores
 
-        found.append(Contestant(f"cenote {name}", call, tolerance, vectors.nbytes))
-    size = corpus.vectors.nbytes
-    found.append(Contestant("cenote, a list, float32", lambda: maxsim(corpus.query, corpus.apart), FLOAT32, size))
+        found.append(Contestant(f"cenote {name}", call, tolerance, vectors.nbytes, kind))
+    size, name = corpus.vectors.nbytes, "cenote, a list, float32"
+    found.append(Contestant(name, lambda: maxsim(corpus.query, corpus.apart), FLOAT32, size, "float32"))
     return found
 
 
@@ -206,33 +234,38 @@ def to_int8(values: Tensor) -> Tensor:
 
 
 def bare_products(corpus: Corpus) -> list[Contestant]:
-    """Return the products of the same blocks without anything else, by torch, and one whose block stays in cache."""
-    vectors = corpus.vectors
-    out = torch.empty(BLOCK, QUERY)
+    """Return products of each type without anything else, which make its rate, and float32 ones read from memory."""
+    vectors, out = corpus.vectors, torch.empty(BLOCK, QUERY)
+    across = corpus.query.T.contiguous()
 
-    def multiply(rows: Tensor, across: Tensor, out: Tensor) -> None:
-        for start in range(0, len(rows), BLOCK):
-            block = rows[start : start + BLOCK]
+    def from_memory() -> None:
+        for start in range(0, len(vectors), BLOCK):
+            block = vectors[start : start + BLOCK]
             torch.mm(block, across, out=out[: len(block)])
 
+    found = [
+        Contestant("product from memory, float32", from_memory, None, vectors.nbytes, "float32"),
+        Contestant("reading alone, float32", lambda: vectors.view(torch.int64).amax(), None, vectors.nbytes, "", 0),
+    ]
+    for kind, convert in (("float32", Tensor.float), ("bfloat16", Tensor.bfloat16), ("int8", to_int8)):
+        found += yardsticks(kind, convert(corpus.query), convert(vectors[: BLOCK // 4]))
+    return found
+
+
+def yardsticks(kind: str, query: Tensor, rows: Tensor) -> list[Contestant]:
+    """Return square products of torch, and those of rows in cache by cenote's routine."""
+    times = block_product(query, rows.dtype, len(rows), cached=True)
+    square = rows.flatten()[: WIDTH * SQUARE].repeat(SQUARE // WIDTH).view(SQUARE, SQUARE)
+    multiply = torch._int_mm if kind == "int8" else torch.mm
+
     def in_cache() -> None:
-        for start in range(0, len(vectors), BLOCK):
-            size = min(BLOCK, len(vectors) - start) // 4
-            for _ in range(4):
-                torch.mm(vectors[:size], across, out=out[:size])
+        for _ in range(64):
+            times(rows)
 
-    def multiply_int8() -> None:
-        for start in range(0, len(vectors), BLOCK):
-            torch._int_mm(whole[start : start + BLOCK], whole_across)
-
-    across, whole, whole_across = corpus.query.T.contiguous(), to_int8(vectors), to_int8(corpus.query).T.contiguous()
-    half, half_across, half_out = vectors.bfloat16(), across.bfloat16(), out.bfloat16()
+    operations = 64 * 2 * rows.numel() * len(query)
     return [
-        Contestant("product alone, float32", lambda: multiply(vectors, across, out), None, vectors.nbytes),
-        Contestant("product alone, bfloat16", lambda: multiply(half, half_across, half_out), None, half.nbytes),
-        Contestant("product alone, int8", multiply_int8, None, whole.nbytes),
-        Contestant("product in cache, float32", in_cache, None),
-        Contestant("reading alone, float32", lambda: vectors.view(torch.int64).amax(), None, vectors.nbytes),
+        Contestant(f"product in cache, {kind}", in_cache, None, 0, kind, operations),
+        Contestant(f"square product, {kind}", lambda: multiply(square, square), None, 0, kind, 2 * SQUARE**3),
     ]
 
 
@@ -247,21 +280,23 @@ def peers(corpus: Corpus) -> list[Contestant]:
             similarity = similarity.masked_fill_(~present[None, :, None, :], float("-inf"))
         return similarity.amax(-1).sum(-1)
 
-    present, half_query, half = mask.bool(), query.bfloat16(), padded.bfloat16()
-    found = [
-        Contestant("torch, padded, float32", lambda: einsum(query, padded), FLOAT32, size),
-        Contestant("torch, padded, bfloat16", lambda: einsum(half_query, half).float(), 4 * BFLOAT16, size // 2),
-    ]
+    present = mask.bool()
+    found = [Contestant("torch, padded, float32", lambda: einsum(query, padded), FLOAT32, size)]
     if (pylate := scores_of("pylate", "pylate.scores")) is not None:
         masks = {} if equal else {"documents_mask": mask}
         call = pylate.colbert_scores
         found.append(Contestant("PyLate, float32", lambda: call(query, padded, **masks), FLOAT32, size))
     if (colpali := scores_of("colpali_engine", "colpali_engine.utils.processing_utils")) is not None:
         score = colpali.BaseVisualRetrieverProcessor.score_multi_vector
-        queries = [corpus.query]
-        found.append(
-            Contestant("colpali-engine, float32", lambda: score(queries, corpus.apart, device="cpu"), FLOAT32, size)
-        )
+
+        def colpali_scores(batch: int) -> Tensor:
+            return score([corpus.query], corpus.apart, batch_size=batch, device="cpu")  # type: ignore[no-any-return]
+
+        best = min(BATCHES, key=lambda batch: seconds_of(lambda: colpali_scores(batch)))
+        for batch in (128, best):
+            name = f"colpali-engine, batch {batch}, float32"
+            found.append(Contestant(name, partial(colpali_scores, batch), FLOAT32, size))
+    os.environ.setdefault("RAYON_NUM_THREADS", str(torch.get_num_threads()))  # of maxsim-cpu
     if (rust := scores_of("maxsim_cpu", "maxsim_cpu")) is not None:
         one, arrays, block = corpus.query.numpy(), [part.numpy() for part in corpus.apart], padded.numpy()
         if equal:

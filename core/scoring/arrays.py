@@ -35,7 +35,7 @@ def as_tensor(value: Any, name: str) -> Tensor:
         )
         raise WrongType(text, param=name.partition("[")[0])
     try:
-        found = value.detach() if isinstance(value, Tensor) else _shared(value)
+        found = _shared(value) if isinstance(value, np.ndarray) else value.detach() if value.requires_grad else value
     except TypeError:
         found = None  # a type of numpy that torch does not know
     if found is None or found.dtype not in _TYPES:

@@ -90,7 +90,8 @@ def _part(queries: Sequence[Tensor], documents: Tensor | Sequence[Tensor], lengt
 
     kernel = get_kernel("maxsim", queries[0].device.type)
     if len(queries) == 1:
-        return kernel(queries[0], documents, lengths=lengths)[None]
+        alone: Tensor = kernel(queries[0], documents, lengths=lengths)
+        return alone[None]
     found = []
     for first, last in _batches(queries):
         joined = torch.cat(list(queries[first:last]))

@@ -33,7 +33,7 @@ def lay_out(documents: Any, lengths: Any, *, like: Tensor) -> Iterable[Part]:
         if lengths is not None:
             raise InvalidRequest("lengths are for documents in one array; each of a list has its own.", param="lengths")
         apart = _checked_list(documents, like)
-        return [(apart, [len(document) for document in apart])]
+        return [(apart, [document.shape[0] for document in apart])]
     whole = as_tensor(documents, "documents")
     if whole.ndim not in (2, 3) or whole.shape[-1] != like.shape[1] or whole.device != like.device:
         width = like.shape[1]

@@ -23,7 +23,7 @@ def check_maxsim(
         InvalidRequest: naming what does not fit.
     """
     parts = [documents] if isinstance(documents, Tensor) else documents
-    for part in parts:
+    for part in parts[:1] if _alike(parts) else parts:
         if query.ndim != 2 or part.ndim != 2 or query.shape[1] != part.shape[1]:
             text = f"query is {list(query.shape)} and documents {list(part.shape)}; [q, dim] and [T, dim] are needed."
             raise InvalidRequest(text, param="documents")
@@ -40,7 +40,12 @@ def _check_lengths(parts: Sequence[Tensor], lengths: Sequence[int], *, apart: bo
         place = next(at for at, length in enumerate(lengths) if length < 1)
         text = f"Document {place} has {lengths[place]} vectors; a document needs at least one to have a score."
         raise InvalidRequest(text, param="documents")
-    total = sum(map(len, parts))
-    if sum(lengths) != total or (apart and list(lengths) != [len(part) for part in parts]):
-        text = f"lengths sum to {sum(lengths)}, but documents have {total} vectors."
+    counts = [part.shape[0] for part in parts]
+    if sum(lengths) != sum(counts) or (apart and list(lengths) != counts):
+        text = f"lengths sum to {sum(lengths)}, but documents have {sum(counts)} vectors."
         raise InvalidRequest(text, param="lengths")
+
+
+def _alike(parts: Sequence[Tensor]) -> bool:
+    """Tell whether all have the width of the first: quick, as there may be many thousands."""
+    return len({part.size(-1) if part.ndim == 2 else -1 for part in parts}) == 1

@@ -23,8 +23,6 @@ __all__ = ["maxsim"]
 _PRODUCTS = 3 << 18
 #: Bounds of a block's rows, for queries of very many or very few vectors.
 _LEAST_ROWS, _MOST_ROWS = 1024, 32768
-#: The same for documents that are copied, so that a block is read from cache; measured, the best from 4096 to 32768.
-_MOST_COPIED = 16384
 #: Documents whose places are laid out at once.
 _PLANNED = 4096
 
@@ -48,7 +46,7 @@ def maxsim(
         return reference.maxsim(query, documents, lengths=lengths, queries=queries)
     check_maxsim(query, documents, lengths, queries)
     apart = not isinstance(documents, Tensor)
-    most = min(max(_PRODUCTS // len(query), _LEAST_ROWS), _MOST_COPIED if apart else _MOST_ROWS, max(sum(lengths), 1))
+    most = min(max(_PRODUCTS // len(query), _LEAST_ROWS), _MOST_ROWS, max(sum(lengths), 1))
     rows = Rows(documents, lengths, most)
     kind = (documents[0] if lengths else query).dtype
     product = block_product(query, kind, most, cached=apart or rows.ends[-1] <= most)

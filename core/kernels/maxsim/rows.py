@@ -36,7 +36,7 @@ class Rows:
             if self._buffer is None:
                 self._buffer = part[0].new_empty(self._most, part[0].shape[1])
             joined = self._buffer[:total]
-            _copy(part, joined)
+            torch.cat(list(part), out=joined)
         return joined
 
 
@@ -46,14 +46,6 @@ def runs(ends: Sequence[int], first: int, last: int, most: int) -> Iterator[tupl
         stop = min(max(bisect_right(ends, ends[first] + most) - 1, first + 1), last)
         yield first, stop
         first = stop
-
-
-def _copy(documents: Sequence[Tensor], to: Tensor) -> None:
-    """Copy documents one after the other."""
-    if all(document.is_contiguous() for document in documents):
-        # torch copies with one thread what has few elements, and bytes are more of them.
-        documents, to = [document.view(torch.int8) for document in documents], to.view(torch.int8)
-    torch.cat(list(documents), out=to)
 
 
 def _end_to_end(documents: Sequence[Tensor], total: int) -> Tensor | None:
