@@ -29,7 +29,7 @@ _DIGITS = 7
 #: Longest input of the look-alike.
 _LENGTH = 128
 #: Weights of dense, sparse and colbert; None is the library's default.
-_WEIGHTS = (None, [0.4, 0.2, 0.4])
+_WEIGHTS = (None, [1.0, 0.3, 2.0])
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def choose_scorer(
     if not isinstance(score_type, str | None):
         raise WrongType(f"score_type must be a name, not {score_type!r:.80}.", param="score_type")
     by_task = own if own is not None and default_task == "embed" else _BY_TASK.get(default_task)
-    name = score_type or ("cross-encoder" if "score" in supported else by_task)
+    name = score_type if score_type is not None else ("cross-encoder" if "score" in supported else by_task)
     if name is None:
         offered = ", ".join(sorted(supported))
         hint = "A classifier scores pairs only when it has exactly one label."

@@ -97,7 +97,9 @@ def check_weights(weights: Any, parts: Sequence[str]) -> None:
         InvalidRequest: the weights are not as many as the parts, or cannot be divided by their sum, or one is so
             large beside the sum that float32 cannot hold what comes of it.
     """
-    if not isinstance(weights, list | tuple) or any(type(weight) not in (int, float) for weight in weights):
+    if not isinstance(weights, list | tuple) or any(
+        isinstance(weight, bool) or not isinstance(weight, int | float) for weight in weights
+    ):
         raise WrongType(f"weights must be a list of numbers, not {weights!r:.80}.", param="weights")
     order = ", ".join(parts)
     if len(parts) == 1:

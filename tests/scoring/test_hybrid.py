@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -99,6 +100,10 @@ def test_weights_that_cannot_be_meant_are_refused(name: str | None, weights: Any
     assert caught.value.param == "weights"
 
 
+def test_weights_may_be_numbers_of_numpy() -> None:
+    assert scores("sparse+dense", list(np.linspace(3, 1, 2))) == mean((3, DENSE), (1, SPARSE))
+
+
 def test_weights_may_be_as_large_as_their_sum_is() -> None:
     assert scores("sparse+dense", [1e308, 7e307]) == mean((1.0, DENSE), (0.7, SPARSE))
     assert all(map(math.isfinite, scores("colbert+sparse+dense", [1e29, -1e29, 1])))
@@ -114,8 +119,9 @@ def test_names_of_no_mix_are_refused() -> None:
         choose_scorer("dense+dense", ALL, "embed")
     with pytest.raises(UnknownPlugin, match="telepathy"):
         choose_scorer("dense+telepathy", ALL, "embed")
-    with pytest.raises(UnknownPlugin):
-        choose_scorer("dense+", ALL, "embed")
+    for name in ("dense+", ""):
+        with pytest.raises(UnknownPlugin):
+            choose_scorer(name, ALL, "embed")
     with pytest.raises(WrongType, match="score_type must be a name"):
         choose_scorer(5, ALL, "embed")  # type: ignore[arg-type]
 

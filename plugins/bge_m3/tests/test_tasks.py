@@ -52,7 +52,9 @@ def test_all_forms_cost_one_forward(folder: Path, llm: LLM) -> None:
 
 
 def test_outputs_names_three_forms_of_one_pass(llm: LLM) -> None:
+    before = llm.stats().forwards
     (found,) = llm.encode("How deep is the well?", outputs=["dense", "sparse", "multi"])
+    assert llm.stats().forwards == before + 1
     (terms,) = llm.sparse_embed("How deep is the well?")
     assert found.outputs.dense.shape == (32,)
     assert found.outputs.sparse == terms.outputs
