@@ -129,7 +129,7 @@ _LINEARS = (
 )
 
 
-def _maxsim(name: str, query: int, lengths: tuple[int, ...], size: int) -> KernelCase:
+def _maxsim(name: str, query: int, lengths: tuple[int, ...], size: int, **more: tuple[int, ...]) -> KernelCase:
     def build(dtype: torch.dtype, generator: torch.Generator) -> dict[str, Tensor]:
         shapes = {"query": (query, size), "documents": (sum(lengths), size)}
         vectors = {key: torch.randn(*shape, generator=generator) for key, shape in shapes.items()}
@@ -139,7 +139,7 @@ def _maxsim(name: str, query: int, lengths: tuple[int, ...], size: int) -> Kerne
                 value.mul_(127).round_()
         return {key: value.to(dtype) for key, value in vectors.items()}
 
-    return KernelCase(name, build, {"lengths": lengths})
+    return KernelCase(name, build, {"lengths": lengths, **more})
 
 
 _MAXSIMS = (
@@ -149,6 +149,7 @@ _MAXSIMS = (
     _maxsim("130_by_two", 130, (65, 3), 200),
     _maxsim("many_of_one_length", 32, (130,) * 100, 48),
     _maxsim("many_of_unlike_lengths", 32, tuple(1 + 37 * at % 301 for at in range(80)), 24),
+    _maxsim("three_queries", 40, (30, 5), 32, queries=(1, 7, 32)),
     _maxsim("very_long_and_very_short", 3, (1, 33000, 2, 1, 600, 15, 16, 17), 16),
 )
 
