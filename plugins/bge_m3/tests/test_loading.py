@@ -73,6 +73,7 @@ _LAYOUTS: dict[str, tuple[dict[str, Any], Callable[[Path], None]]] = {
     "heads in the safetensors": ({"safetensors": True}, _as_tensors),
     "no files of sentence-transformers": ({"sentence_transformers": False}, _as_published),
     "RobertaModel": ({"config": {"architectures": ["RobertaModel"]}}, _as_published),
+    "a head's class": ({"config": {"architectures": ["XLMRobertaForMaskedLM"]}}, _as_published),
 }
 
 
@@ -116,6 +117,12 @@ def test_the_last_token_of_another_encoder_is_no_term_either(tmp_path: Path) -> 
     assert weights.prompt_token_ids == [tokenizer.cls_token_id, *inner, tokenizer.sep_token_id]
     assert weights.outputs.data.shape == (len(inner),)
     assert terms.outputs.indices == sorted(set(inner))
+
+
+def test_a_config_without_architectures_is_loaded_by_name(expected: list[Any], tmp_path: Path) -> None:
+    folder = build_checkpoint("bge_m3_triple", tmp_path, config={"architectures": None})
+    assert _chosen(folder) == "transformers-encoder"
+    assert_all_close(_forms(folder, adapter="bge-m3"), expected, tolerance=1e-6)
 
 
 def test_a_model_without_heads_is_a_plain_embedder(folder: Path, tmp_path: Path) -> None:
