@@ -56,6 +56,7 @@ bench-check: setup ## run the benchmark's code on few texts, times not judged
 	@$(BIN)/python benchmarks/serve.py --requests 16 --batches 4 16 --rounds 1
 	@$(BIN)/python benchmarks/plugins.py --distributions 40 --adapters 4 --rounds 1 --no-limit
 	@$(BIN)/python benchmarks/maxsim.py --documents 64 --rounds 1
+	@$(BIN)/python benchmarks/bge_m3.py --layers 1 --vocabulary 2000
 
 docs: setup ## write the generated parts of README.md and docs/
 	@$(BIN)/python scripts/tables.py
