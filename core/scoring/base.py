@@ -12,8 +12,19 @@ from cenote.types import Prompt, Role
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Pair", "ScoreInput", "Scorer", "check_scorer_type", "further_tasks", "pair_up"]
+__all__ = [
+    "TOKEN_SIMILARITIES",
+    "Pair",
+    "ScoreInput",
+    "Scorer",
+    "check_scorer_type",
+    "further_tasks",
+    "pair_up",
+]
 
+#: How the vectors of tokens are compared, by the names in files of models: PyLate and sentence-transformers 6.2 say
+#: MaxSim for the sum and meanmaxsim for the mean, colbert-ai l2 for distances.
+TOKEN_SIMILARITIES = ("MaxSim", "maxsim", "meanmaxsim", "l2")
 #: Places of a query and of a document in their lists.
 Pair = tuple[int, int]
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from cenote.errors import UnsupportedTask, WrongType
 from cenote.registry import Registry, default_registry
-from cenote.scoring.base import Scorer, further_tasks
+from cenote.scoring.base import TOKEN_SIMILARITIES, Scorer, further_tasks
 from cenote.scoring.guarded import GuardedScorer
 from cenote.scoring.hybrid import JOINT, Hybrid, check_weights, in_order
 
@@ -16,8 +16,6 @@ __all__ = ["choose_scorer"]
 _GROUP = "cenote.scorers"
 #: Default task of a model to its way of scoring.
 _BY_TASK = {"embed": "dense", "token_embed": "colbert"}
-#: Similarities of vectors of tokens, which say nothing of the other results of a model that has several.
-_OF_TOKENS = ("MaxSim", "maxsim", "meanmaxsim", "l2")
 
 
 def choose_scorer(
@@ -87,8 +85,11 @@ def _scorer(name: str, supported: Collection[str], registry: Registry) -> Scorer
 
 
 def _compared(scorer: Scorer, similarity: str, *, is_own: bool) -> Scorer:
-    """Return the form of a scorer for the similarity that the model's files name, which is that of its own way."""
+    """Return the form of a scorer for the similarity that the model's files name, which is that of its own way.
+
+    That of vectors of tokens says nothing of the other results of a model that has several.
+    """
     by_similarity = getattr(scorer, "by_similarity", None)
-    if by_similarity is None or (similarity in _OF_TOKENS and scorer.task != "token_embed" and not is_own):
+    if by_similarity is None or (similarity in TOKEN_SIMILARITIES and scorer.task != "token_embed" and not is_own):
         return scorer
     return cast("Scorer", by_similarity(similarity))

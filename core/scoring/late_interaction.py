@@ -11,15 +11,15 @@ from torch import Tensor
 from cenote.errors import InvalidRequest, UnsupportedTask
 from cenote.kernels import get_kernel
 from cenote.kernels.maxsim import reference
-from cenote.scoring.base import Pair
+from cenote.scoring.base import TOKEN_SIMILARITIES, Pair
 from cenote.scoring.two_sided import TwoSided
 from cenote.scoring.vector_blocks import vector_blocks
 
 __all__ = ["COLBERT", "COLBERT_MEAN", "LateInteraction"]
 
-#: What files name for the sum: PyLate and sentence-transformers 6.2 say MaxSim, colbert-ai cosine; the others are names
-#: for a model's one vector per text, and say nothing of its vectors per token.
-_SUMS = ("MaxSim", "maxsim", "cosine", "dot", "euclidean", "manhattan")
+#: Names for a model's one vector per text, which say nothing of its vectors per token: these are summed. colbert-ai
+#: says cosine, too.
+_OF_TEXTS = ("cosine", "dot", "euclidean", "manhattan")
 
 
 class LateInteraction(TwoSided):
@@ -54,7 +54,7 @@ class LateInteraction(TwoSided):
         Raises:
             UnsupportedTask: the name is unknown.
         """
-        if name not in (*_SUMS, "meanmaxsim", "l2"):
+        if name not in (*TOKEN_SIMILARITIES, *_OF_TEXTS):
             raise UnsupportedTask(
                 f"The files of this model name the similarity {name!r:.80}, which vectors of tokens lack. Known: "
                 "MaxSim, meanmaxsim, l2. Correct the files, or choose one of these by hf_overrides.",
