@@ -15,12 +15,14 @@ __all__ = [
     "CausalKind",
     "ChatOptions",
     "DataPrompt",
+    "MediaAddress",
     "MediaItem",
     "MediaPrompt",
     "Message",
     "MessagesPrompt",
     "ModelLimits",
     "PackedBatch",
+    "PatchGrid",
     "PoolingBatch",
     "PoolingParams",
     "PoolingRow",
@@ -90,12 +92,26 @@ PromptType: TypeAlias = str | list[int] | TextPrompt | TokensPrompt | TextPairPr
 
 
 @dataclass(frozen=True, slots=True)
+class MediaAddress:
+    """Where a medium is; the engine loads it before a model sees the prompt.
+
+    Attributes:
+        url: an absolute address, such as `data:image/png;base64,...` or `https://example.org/page.png`.
+        param: field of the request that errors name.
+    """
+
+    url: str
+    param: str = "image_url"
+
+
+@dataclass(frozen=True, slots=True)
 class MediaItem:
     """One medium of a prompt.
 
     Attributes:
-        kind: `image`.
-        value: for an image, a `PIL.Image.Image` of any size and mode, which nobody may change.
+        kind: `image`, `video`, or `image_embeds` for what a vision tower made of an image.
+        value: a `MediaAddress` until the engine has loaded it; then for an image a `cenote.media.Picture`, for a video
+            a `cenote.media.Clip`, and for `image_embeds` a mapping from names to arrays.
     """
 
     kind: str
@@ -111,10 +127,11 @@ class Prompt:
         token_ids: a prompt that is tokenised already.
         token_type_ids: segment ids that go with `token_ids`.
         text_pair: the second text of a pair; goes with `text`.
-        messages: a conversation.
+        messages: a conversation. Where it has media, a part `{"type": kind}` stands for each of them.
         chunk_ends: characters of `text` after which its chunks end, ascending up to the text's length, where each
             chunk gets a result of its own (late chunking); empty: one result for all.
-        media: images, in the caller's order; only models whose `modalities` name their kind are given such prompts.
+        media: images and videos, in the caller's order; only models whose `modalities` name their kind are given such
+            prompts.
     """
 
     text: str | None = None
@@ -214,6 +231,21 @@ class ModelLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatchGrid:
+    """A rectangle of patches of an image, or of a frame of a video, whose tokens stand row by row in a prompt.
+
+    Attributes:
+        start: place of its first token.
+        rows: from top to bottom.
+        columns: from left to right.
+    """
+
+    start: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedInput:
     """One prompt, ready for a batch.
 
@@ -229,6 +261,7 @@ class PreparedInput:
         kept: places of the tokens that get a vector of their own from `token_embed`, ascending; None: all.
         media: what the model made of the prompt's media, for its own `forward`; None where there are none. Tokens
             stand for it in `token_ids`, so that batches are measured rightly.
+        grids: which tokens are patches, in the order of the tokens.
     """
 
     token_ids: tuple[int, ...]
@@ -240,6 +273,7 @@ class PreparedInput:
     attended: int | None = None
     kept: tuple[int, ...] | None = None
     media: Any = None
+    grids: tuple[PatchGrid, ...] = ()
 
     def __len__(self) -> int:
         return len(self.token_ids)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,9 @@ class LoadOptions:
         known_prompts: put the prompts that a model card asks for in front, where the checkpoint stores none.
         lora_modules: name and folder of low-rank adapters to load.
         max_lora_rank: highest rank of such an adapter, or None for any.
+        mm_processor_kwargs: settings of an image processor in place of the checkpoint's.
+        media_cache_bytes: memory for images that are prepared already; 0 keeps none.
+        enable_mm_embeds: what a vision tower made of an image is taken in place of the image.
     """
 
     pooler_config: PoolerConfig
@@ -49,6 +53,9 @@ class LoadOptions:
     known_prompts: bool = False
     lora_modules: tuple[tuple[str, str], ...] = ()
     max_lora_rank: int | None = None
+    mm_processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    media_cache_bytes: int = 0
+    enable_mm_embeds: bool = False
 
 
 class PoolingModel(Protocol):

@@ -58,6 +58,14 @@ class EngineConfig(BaseModel):
         allowed_local_media_path: folder below which `file:` addresses may be read; None is nowhere.
         max_media_bytes: size of one medium, also as `64M`.
         media_timeout: seconds that loading one medium may take.
+        max_image_pixels: pixels of one image, or of one frame of a video, that are decoded.
+        media_workers: threads that load and decode media.
+        limit_mm_per_prompt: how many media a prompt may have, by kind, as `{"image": 4}` or
+            `{"image": {"count": 4}}`; a kind that is not named may have 999.
+        mm_processor_kwargs: settings of the model's image processor in place of the checkpoint's, such as
+            `{"max_pixels": 1310720}`.
+        mm_processor_cache_gb: memory, in GiB, for images that are prepared already; 0 keeps none.
+        enable_mm_embeds: take what a vision tower made of an image in place of the image.
         io_processor_plugin: IO processors to load, by name; requests that name none get the first.
         io_processor_from_config: let the checkpoint's config.json choose among the installed ones where none is named.
         io_processor_settings: settings of IO processors, as `{"name": {"setting": value}}`.
@@ -99,6 +107,12 @@ class EngineConfig(BaseModel):
     allowed_local_media_path: str | None = None
     max_media_bytes: Size = Field(default=64 * 1024**2, ge=1)
     media_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    max_image_pixels: Size = Field(default=178_956_970, ge=1)
+    media_workers: int = Field(default=4, ge=1)
+    limit_mm_per_prompt: dict[str, int] = Field(default_factory=dict)
+    mm_processor_kwargs: dict[str, Any] = Field(default_factory=dict)
+    mm_processor_cache_gb: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    enable_mm_embeds: bool = False
     served_model_name: str | list[str] | None = None
 
     @field_validator("pooler_config", mode="before")

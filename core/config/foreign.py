@@ -10,7 +10,6 @@ from cenote.errors import InvalidRequest
 __all__ = ["FOREIGN", "Foreign", "check_foreign"]
 
 _ONE_DEVICE = "An engine runs on one device; start one per device and spread the requests."
-_TEXT_ONLY = "This version reads text only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,7 @@ FOREIGN: dict[str, Foreign] = {
     "model_class_overrides": Foreign((None, {}), "Choose an adapter with adapter, or install a plugin."),
     "override_pooler_config": Foreign((None,), "It is called pooler_config."),
     "enable_prompt_embeds": Foreign((False,), "Prompts are texts, pairs, conversations or token ids.", is_switch=True),
-    "enable_mm_embeds": Foreign((False,), _TEXT_ONLY, is_switch=True),
-    "limit_mm_per_prompt": Foreign((None, {}), _TEXT_ONLY),
-    "mm_processor_kwargs": Foreign((None, {}), _TEXT_ONLY),
-    "media_io_kwargs": Foreign((None, {}), _TEXT_ONLY),
-    "mm_processor_cache_gb": Foreign(number=float),
+    "media_io_kwargs": Foreign((None, {}), "Media are decoded in one way."),
 }
 
 

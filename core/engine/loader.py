@@ -180,6 +180,9 @@ def load_model(config: EngineConfig) -> LoadedModel:
         known_prompts=config.known_prompts,
         lora_modules=tuple(_lora_module(item) for item in config.lora_modules),
         max_lora_rank=config.max_lora_rank,
+        mm_processor_kwargs=config.mm_processor_kwargs,
+        media_cache_bytes=int(config.mm_processor_cache_gb * 1024**3),
+        enable_mm_embeds=config.enable_mm_embeds,
     )
     adapter_class: Any = load_adapter(adapter)
     model = adapter_class.load(checkpoint, options)

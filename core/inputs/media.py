@@ -7,6 +7,7 @@ from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.values import describe
+from cenote.media import Picture
 from cenote.types import MediaItem, Prompt
 
 __all__ = ["check_modalities", "parse_media"]
@@ -40,7 +41,7 @@ def _image(value: Any) -> MediaItem:
     if not isinstance(value, Image.Image):
         text = f"'multi_modal_data' takes images of Pillow (PIL.Image.Image), got {describe(value)}."
         raise WrongType(text, param=_PARAM)
-    return MediaItem("image", value)
+    return MediaItem("image", Picture.of_image(value))
 
 
 def check_modalities(prompt: Prompt, modalities: Sequence[str]) -> None:

@@ -2,5 +2,6 @@
 
 from cenote.media.base import MediaLoader, MediaPolicy, check_loader
 from cenote.media.load import load_media
+from cenote.media.picture import Picture
 
-__all__ = ["MediaLoader", "MediaPolicy", "check_loader", "load_media"]
+__all__ = ["MediaLoader", "MediaPolicy", "Picture", "check_loader", "load_media"]

@@ -95,7 +95,6 @@ def test_a_word_that_an_option_does_not_know_is_answered_with_those_it_does(
         ("quantization_config", {"bits": 4}, "dtype"),
         ("override_pooler_config", {"pooling_type": "CLS"}, "It is called pooler_config"),
         ("enable_prompt_embeds", True, "token ids"),
-        ("limit_mm_per_prompt", {"image": 1}, "text only"),
         ("model_class_overrides", {"A": "b:C"}, "adapter"),
     ],
 )

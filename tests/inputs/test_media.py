@@ -10,17 +10,21 @@ from PIL import Image
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.inputs.media import check_modalities
+from cenote.media import Picture
 from cenote.types import MediaItem, Prompt
 
 RED, BLUE = Image.new("RGB", (3, 2), "red"), Image.new("L", (1, 1))
-ITEM = MediaItem("image", RED)
+ITEM, OTHER = (MediaItem("image", Picture.of_image(image)) for image in (RED, BLUE))
 
 
 @pytest.mark.parametrize(
     ("given", "parsed"),
     [
         ({"multi_modal_data": {"image": RED}}, Prompt(media=(ITEM,))),
-        ({"multi_modal_data": {"image": [RED, BLUE], "video": None}}, Prompt(media=(ITEM, MediaItem("image", BLUE)))),
+        (
+            {"multi_modal_data": {"image": [RED, BLUE], "video": None}},
+            Prompt(media=(ITEM, OTHER)),
+        ),
         ({"prompt": "a page", "multi_modal_data": {"image": RED}}, Prompt(text="a page", media=(ITEM,))),
         (
             {"prompt_token_ids": [1, 2], "prompt": "a", "multi_modal_data": {"image": (RED,)}},

@@ -40,7 +40,7 @@ class VisionModel:
     ) -> PreparedInput:
         if len(prompt.media) != 1 or prompt.text:
             raise InvalidRequest("This model reads one image and no text.", param="multi_modal_data")
-        image = prompt.media[0].value
+        image = prompt.media[0].value.rgb()
         pixels = self._images(image, size=picture_size(*image.size), return_tensors="pt")["pixel_values"]
         patches = pixels.shape[2] * pixels.shape[3] // self._model.config.patch_size**2
         return PreparedInput(token_ids=(0,) * (1 + patches), media=pixels)
