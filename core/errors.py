@@ -12,6 +12,8 @@ __all__ = [
     "CodecError",
     "EngineClosed",
     "InvalidRequest",
+    "MediaFetchError",
+    "MediaUnavailable",
     "MissingDependency",
     "ModelNotFound",
     "NonFiniteResult",
@@ -68,6 +70,22 @@ class PromptTooLong(InvalidRequest):
 
 class UnsupportedTask(InvalidRequest):
     """A task that the loaded model cannot do."""
+
+
+class MediaFetchError(InvalidRequest):
+    """A medium that its host does not give, and will not give to another try of the same address."""
+
+
+class MediaUnavailable(CenoteError, OSError):
+    """A medium that its host does not give for now; a later try may succeed. The text may go to clients.
+
+    Attributes:
+        param: name of the request field that names the medium, or None.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class ModelNotFound(CenoteError, LookupError):

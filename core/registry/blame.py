@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, Self, TypeVar
 
-from cenote.errors import InvalidRequest, PluginFailure, WrongResult
+from cenote.errors import InvalidRequest, MediaUnavailable, PluginFailure, WrongResult
 from cenote.registry.entry import Entry
 from cenote.registry.problems import is_ctrl_c
 
@@ -48,11 +48,12 @@ class Blame:
 
         Raises:
             InvalidRequest: the plugin refuses the request.
+            MediaUnavailable: it waited for a medium that did not come.
             PluginFailure: it raised anything else, `SystemExit` included. The log has the cause.
         """
         try:
             return function(*args, **kwargs)
-        except (InvalidRequest, PluginFailure):
+        except (InvalidRequest, MediaUnavailable, PluginFailure):
             raise
         except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
             if is_ctrl_c(exc):

@@ -16,6 +16,8 @@ from cenote.errors import (
     CenoteError,
     EngineClosed,
     InvalidRequest,
+    MediaFetchError,
+    MediaUnavailable,
     ModelNotFound,
     NonFiniteResult,
     PluginFailure,
@@ -35,7 +37,9 @@ _log = logging.getLogger(__name__)
 #: First match wins. Other errors, ours included, are 500 with a generic text: their messages may name server paths.
 _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (ModelNotFound, 404, "NotFoundError"),
+    (MediaFetchError, 422, "UnprocessableEntityError"),
     (InvalidRequest, 400, "BadRequestError"),
+    (MediaUnavailable, 500, "InternalServerError"),
     (QueueFull, 429, "TooManyRequestsError"),
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
@@ -45,6 +49,7 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
 #: Statuses that an IO processor's error may say.
 _PROCESSOR_TYPES = {
     400: "BadRequestError",
+    422: "UnprocessableEntityError",
     429: "TooManyRequestsError",
     501: "NotImplementedError",
     503: "ServiceUnavailableError",
