@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -33,7 +33,10 @@ _LARGE = 1 << 20
 #: Elements of lists from which on a body is validated in a thread.
 _MANY = 1 << 13
 #: Fields of native bodies that hold a list of items.
-_LISTS = ("input", "inputs", "texts", "queries", "documents", "items", "data_1", "data_2", "text_1", "text_2")
+_LISTS = (
+    *("input", "inputs", "texts", "images"),
+    *("queries", "documents", "items", "data_1", "data_2", "text_1", "text_2"),
+)
 
 
 class TooManyItems(InvalidRequest):
@@ -66,13 +69,20 @@ async def read_json(request: Request) -> dict[str, Any]:
     return data
 
 
-async def validate(data: Mapping[str, Any], model: type[M], request: Request | None = None) -> M:
+async def validate(
+    data: Mapping[str, Any],
+    model: type[M],
+    request: Request | None = None,
+    *,
+    first: Callable[[M], None] | None = None,
+) -> M:
     """Turn a JSON object into a model. A field that is null counts as absent, as in every dialect offered here.
 
     Args:
         data: the body.
         model: what it must fit.
         request: whose body it is, so that what the operator allows counts; without it nothing extra is allowed.
+        first: checks what fits the model, before settings that only operators make are refused.
 
     Raises:
         TooManyItems: a list has more items than the operator allows.
@@ -90,6 +100,10 @@ async def validate(data: Mapping[str, Any], model: type[M], request: Request | N
         body = _validate(data, model, switches)
     if request is not None:
         request.state.deprecated = switches.deprecated
+    if first is not None:
+        first(body)
+    if isinstance(body, CommonFields):
+        body.check_trusted()
     return body
 
 

@@ -16,11 +16,12 @@ from pydantic import (
 
 from cenote.errors import InvalidRequest
 from cenote.inputs.messages import parse_messages
+from cenote.server.content_schema import CONVERSATION
 from cenote.server.fields import CommonFields
 from cenote.server.switches import switches_of
 from cenote.types import ChatOptions, Prompt
 
-__all__ = ["CONVERSATION", "ChatFields", "ChatOptionFields", "Conversations", "parse_conversations"]
+__all__ = ["ChatFields", "ChatOptionFields", "Conversations", "parse_conversations"]
 
 
 def _parse(value: object) -> Prompt:
@@ -38,9 +39,6 @@ def parse_conversations(value: object) -> tuple[Prompt, ...]:
     return (_parse(value),)
 
 
-_MESSAGE = {"type": "object", "properties": {"role": {"type": "string"}, "content": {}}, "required": ["role"]}
-#: The JSON schema of one conversation.
-CONVERSATION = {"type": "array", "items": _MESSAGE, "minItems": 1}
 #: A body field that holds one conversation.
 Conversation: TypeAlias = Annotated[Prompt, PlainValidator(_parse), WithJsonSchema(CONVERSATION)]
 #: A body field that holds one conversation or several.
@@ -71,13 +69,6 @@ class ChatOptionFields(CommonFields):
             raise InvalidRequest("chat_template must be a string.", param="chat_template_kwargs")
         return value
 
-    @field_validator("media_io_kwargs", mode="after")
-    @classmethod
-    def _refuse_media_arguments(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if value:
-            raise InvalidRequest("media_io_kwargs is not offered by this server.", param="media_io_kwargs")
-        return value
-
     @model_validator(mode="after")
     def _check_ends(self, info: ValidationInfo) -> Self:
         self._trusted = switches_of(info).trust_chat_template
@@ -88,6 +79,16 @@ class ChatOptionFields(CommonFields):
             text = "chat_template is given twice, by itself and in chat_template_kwargs; send one of them."
             raise InvalidRequest(text, param="chat_template")
         return self
+
+    def check_trusted(self) -> None:
+        """Refuse settings that only operators make.
+
+        Raises:
+            InvalidRequest: the body has one.
+        """
+        super().check_trusted()
+        if self.media_io_kwargs:
+            raise InvalidRequest("media_io_kwargs is not offered by this server.", param="media_io_kwargs")
 
     def chat_options(self, *, is_chat: bool) -> ChatOptions | None:
         """Return how to turn conversations into text, or None where there are none.

@@ -7,7 +7,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainValidator, WithJsonSchema
 
 from cenote.errors import InvalidRequest
-from cenote.server.chat_fields import CONVERSATION, parse_conversations
+from cenote.server.chat_fields import parse_conversations
+from cenote.server.content_schema import CONVERSATION
 from cenote.server.prompts import INPUT_SHAPES, parse_input
 from cenote.types import Prompt
 

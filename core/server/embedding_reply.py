@@ -12,6 +12,9 @@ from cenote.server.score_reply import ScoreUsage
 __all__ = ["EmbeddingResponse", "PoolingResponse"]
 
 Vector = list[float] | str
+#: Where the tokens of a vector stand: a place in the prompt, or [row, column] of an image, with the number of the image
+#: in front where there are several.
+Place = int | list[int]
 
 
 class SparseEntry(TypedDict):
@@ -32,7 +35,7 @@ class FormEntry(TypedDict):
     sparse: NotRequired[SparseEntry]
     multi: NotRequired[list[list[float]] | str]
     shape: NotRequired[list[int]]
-    positions: NotRequired[list[int] | list[list[int]] | None]
+    positions: NotRequired[list[Place] | list[list[Place]] | None]
     error: NotRequired[ItemError]
 
 

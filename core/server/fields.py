@@ -72,13 +72,6 @@ class CommonFields(BaseModel):
             raise InvalidRequest(f"The task {data['task']!r} was removed; {hint}.", param="task")
         return data
 
-    @field_validator("mm_processor_kwargs", mode="after")
-    @classmethod
-    def _refuse_processor_arguments(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if value:
-            raise InvalidRequest("mm_processor_kwargs is not offered by this server.", param="mm_processor_kwargs")
-        return value
-
     @field_validator("cache_salt", mode="after")
     @classmethod
     def _check_salt(cls, value: str | None) -> str | None:
@@ -86,6 +79,16 @@ class CommonFields(BaseModel):
             text = f"cache_salt must have 1 to {_CACHE_SALT} characters, none of them @, /, \\ or NUL."
             raise InvalidRequest(text, param="cache_salt")
         return value
+
+    def check_trusted(self) -> None:
+        """Refuse settings that only operators make; apart from the schema, whose faults come first (section 9).
+
+        Raises:
+            InvalidRequest: the body has one.
+        """
+        if self.mm_processor_kwargs:
+            text = "mm_processor_kwargs is not offered by this server; its operator sets it (--mm-processor-kwargs)."
+            raise InvalidRequest(text, param="mm_processor_kwargs")
 
     def role(self) -> Role | None:
         """Return what the inputs are for.

@@ -102,9 +102,8 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     Raises:
         InvalidRequest: something about the request can never succeed.
     """
-    body = await validate(data, PoolingRequest, request)
+    body = await validate(data, PoolingRequest, request, first=lambda body: _check_task(request, body.task))
     response_id = f"pooling-{claim_request_id(request, body.request_id)}"
-    _check_task(request, body.task)
     asked = [FORMS[form] for form in body.outputs] if body.outputs else [body.task] if body.task else []
     model = state_of(request).models.resolve(body.model, lambda model: model.offers(asked))
     check_count(request, body.prompts())

@@ -43,8 +43,8 @@ class PoolingFields(TokenizationFields):
     return_positions: bool = Field(
         default=False,
         description="With vectors of tokens (token_embed, multi): each entry has positions, the place of each vector's "
-        "token among the prompt's, or with pool_factor the places of the tokens that were averaged; null where the "
-        "model does not say.",
+        "token among the prompt's, or [row, column] of an image's patch; with pool_factor the places of all that were "
+        "averaged; null where the model does not say.",
     )
     pool_factor: int | None = Field(
         default=None,

@@ -12,9 +12,18 @@ _ID = re.compile(r"[\x21-\x7e]{1,128}")
 _MAX_VALUE = 200
 
 
+class _Brief(reprlib.Repr):
+    """As the base class, but of a `data:` address, which may be somebody's picture, tells its length only."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        if x[:5].lower() == "data:":
+            return f"'data:...' of {len(x)} characters"
+        return super().repr_str(x, level)
+
+
 def show(value: object) -> str:
     """Return a representation of a JSON value that stays short for any size and depth of it."""
-    brief = reprlib.Repr()
+    brief = _Brief()
     brief.maxlevel, brief.maxlist, brief.maxdict, brief.maxstring = 3, 6, 6, _MAX_VALUE // 2
     return shorten(brief.repr(value))
 

@@ -331,6 +331,22 @@ def test_faults_are_named_in_the_contracts_order(servers: Servers) -> None:
     assert httpx.post(url, json={**body, "input": "a"}).status_code == 200
 
 
+def test_the_schema_and_the_task_come_before_what_only_operators_set_and_that_before_the_model(
+    servers: Servers,
+) -> None:
+    url, body = servers.usual.url + POOL, {"input": "a", "mm_processor_kwargs": {"a": 1}, "model": "none"}
+    wrong = httpx.post(url, json={**body, "task": "nope", "priority": "high"})
+    assert servers.error(wrong)["param"] == "body.PoolingRequest.priority"
+    assert servers.error(httpx.post(url, json={**body, "task": "nope"}))["param"] == "task"
+    refused = servers.error(httpx.post(url, json=body))
+    assert refused["param"] == "mm_processor_kwargs"
+    assert "not offered by this server" in refused["message"]
+    body = {"messages": [{"role": "user", "content": "a"}], "media_io_kwargs": {"image": {}}, "model": "none"}
+    assert servers.error(httpx.post(url, json=body))["param"] == "media_io_kwargs"
+    empty = {**body, "media_io_kwargs": {}, "mm_processor_kwargs": None}
+    assert httpx.post(url, json=empty).status_code == 404
+
+
 def test_the_content_type_comes_before_the_json_and_the_model_before_dimensions(servers: Servers) -> None:
     url = servers.usual.url + EMBED
     assert "application/json" in servers.error(httpx.post(url, content=b"{"))["message"]
