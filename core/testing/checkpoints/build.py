@@ -41,7 +41,7 @@ def build_checkpoint(
     """Write a tiny checkpoint in the published layout of a family; the same arguments give the same bytes.
 
     Args:
-        name: one of `FAMILIES` or `HEADED`.
+        name: one of `FAMILIES`, `HEADED` or `VISUAL`.
         folder: where to; created if missing.
         sentence_transformers: write `modules.json` and what belongs to an embedder; None is the family's own. Without,
             `layout` has no effect.
@@ -103,7 +103,8 @@ def _hidden_size(config: Mapping[str, Any]) -> int:
 
 def _tokenizer_limit(config: Mapping[str, Any]) -> int:
     """Return `model_max_length`: the usable positions, which in RoBERTa's family are two less than the table's rows."""
-    positions = int(config.get("max_position_embeddings") or config["n_positions"])
+    text = config.get("text_config", config)
+    positions = int(text.get("max_position_embeddings") or text["n_positions"])
     return positions - 2 if config.get("model_type") in _OFFSET_POSITIONS else positions
 
 

@@ -13,11 +13,12 @@ from cenote.testing.checkpoints.embedders import EMBEDDERS
 from cenote.testing.checkpoints.encoders import ENCODERS
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.jina import JINA
+from cenote.testing.checkpoints.qwen_vl import QWEN_VL
 from cenote.testing.checkpoints.rerankers import RERANKERS
 from cenote.testing.checkpoints.rewards import REWARDS
 from cenote.testing.checkpoints.sparse import SPARSE
 
-__all__ = ["FAMILIES", "HEADED", "family"]
+__all__ = ["FAMILIES", "HEADED", "VISUAL", "family"]
 
 #: Names of the plain embedders, one for each kind of backbone, in a fixed order.
 FAMILIES = tuple(entry.name for entry in (*ENCODERS, *DECODERS))
@@ -34,7 +35,9 @@ _OTHERS: tuple[Family, ...] = (
     *COLBERT,
 )
 HEADED = tuple(entry.name for entry in _OTHERS)
-_BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS)}
+#: Models that read images as well; they are larger than the others.
+VISUAL = tuple(entry.name for entry in QWEN_VL)
+_BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *QWEN_VL)}
 
 
 def family(name: str) -> Family:

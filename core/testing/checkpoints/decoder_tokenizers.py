@@ -151,6 +151,9 @@ def _internlm2() -> TinyTokenizer:
 #: Words that rerankers made of language models read the probability of.
 _ANSWERS = ("yes", "no", "Yes", "No", "0", "1")
 
+#: Marks of images and videos in Qwen-VL's vocabularies.
+_VISION = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
+
 #: Builders by the name that families use.
 DECODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {
     "gemma": lambda: _gemma(append_end=False),
@@ -166,4 +169,5 @@ DECODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {
     "qwen_answers": lambda: _qwen(append_end=False, words=_ANSWERS),
     "qwen_math": lambda: _qwen(append_end=False, more_special=("<extra_0>",)),
     "qwen3": lambda: _qwen(append_end=True),
+    "qwen_vl": lambda: _qwen(append_end=False, more_special=_VISION),
 }

@@ -48,10 +48,12 @@ def fill_parameters(model: nn.Module, seed: str, *, gain: float, embedding_std: 
         for name, parameter in model.named_parameters():
             owner = name.rpartition(".")[0]
             shape = tuple(parameter.shape)
-            if parameter.ndim == 1:
+            if name.endswith(".A_log"):  # construction draws it; half of the heads forget slowly
+                parameter.copy_(random_tensor(f"{seed}/{name}", shape, 1.0) - 1.0)
+            elif parameter.ndim == 1:
                 parameter.add_(random_tensor(f"{seed}/{name}", shape, _SMALL_STD))
             else:
-                std = embedding_std if owner in tables else gain / math.sqrt(shape[-1])
+                std = embedding_std if owner in tables else gain / math.sqrt(math.prod(shape[1:]))
                 parameter.copy_(random_tensor(f"{seed}/{name}", shape, std))
 
 
