@@ -76,7 +76,7 @@ class MediaFetchError(InvalidRequest):
     """A medium that its host does not give, and will not give to another try of the same address."""
 
 
-class MediaUnavailable(CenoteError, OSError):
+class MediaUnavailable(CenoteError, RuntimeError):
     """A medium that its host does not give for now; a later try may succeed. The text may go to clients.
 
     Attributes:
@@ -151,8 +151,8 @@ class ProcessorError(PluginError):
 
     Attributes:
         status: HTTP status that says the same: 500 where the processor is to blame, 501 where it does not do what was
-            asked, 400 where the data is to blame, 429 where it is busy, 503 where it cannot work now, 504 where it took
-            too long.
+            asked, 400 where the data is to blame, 422 where a medium cannot be fetched, 429 where it is busy, 503 where
+            it cannot work now, 504 where it took too long.
         param: name of the request field to blame, or None.
     """
 

@@ -7,7 +7,16 @@ import math
 import traceback
 from typing import TYPE_CHECKING
 
-from cenote.errors import EngineClosed, InvalidRequest, ProcessorBusy, ProcessorError, ProcessorRefusal, QueueFull
+from cenote.errors import (
+    EngineClosed,
+    InvalidRequest,
+    MediaFetchError,
+    MediaUnavailable,
+    ProcessorBusy,
+    ProcessorError,
+    ProcessorRefusal,
+    QueueFull,
+)
 from cenote.io_processors.loaded import LoadedProcessor
 from cenote.io_processors.threads import NoThreadLeft
 
@@ -59,7 +68,10 @@ def fault(who: LoadedProcessor, hook: str, cause: BaseException) -> Exception:
     if isinstance(cause, (InvalidRequest, *_REFUSING.get(hook, ()))):
         _note_refusal(who, hook, cause)
         text, param = _told(cause)
-        return refused(who, text, param)
+        return refused(who, text, param, status=422 if isinstance(cause, MediaFetchError) else 400)
+    if isinstance(cause, MediaUnavailable):
+        _log.error("%s could not load a medium in %s", who.subject, hook, exc_info=cause)
+        return failed(who, f"could not load a medium: {_told(cause)[0]}")
     status = _status(cause)
     if status == 501:
         _log.warning("%s: %s is not implemented", who.subject, hook, exc_info=cause)
@@ -88,10 +100,10 @@ def failed(who: LoadedProcessor, what: str, status: int = 500) -> ProcessorError
     return ProcessorError(f"{who.subject} {what}", plugin=who.name, distribution=who.distribution, status=status)
 
 
-def refused(who: LoadedProcessor, why: str, param: str | None = None) -> ProcessorRefusal:
+def refused(who: LoadedProcessor, why: str, param: str | None = None, status: int = 400) -> ProcessorRefusal:
     """Return the error where the data is to blame."""
     text = f"{who.subject} refused the data{': ' if why else '.'}{why}"
-    return ProcessorRefusal(text, plugin=who.name, distribution=who.distribution, status=400, param=param or "data")
+    return ProcessorRefusal(text, plugin=who.name, distribution=who.distribution, status=status, param=param or "data")
 
 
 def lost(who: LoadedProcessor, cause: NoThreadLeft) -> ProcessorError:

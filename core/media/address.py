@@ -10,7 +10,7 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from cenote.config.media_hosts import parse_allowed, spell_host
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, MediaUnavailable
 
 __all__ = ["Target", "check_allowed", "check_resolved", "parse_target"]
 
@@ -115,13 +115,14 @@ def check_resolved(target: Target, found: Sequence[str], domains: Iterable[str])
         domains: the operator's list. An address in it may be contacted although it is not public.
 
     Raises:
-        InvalidRequest: there is none, or one is not public and not listed.
+        InvalidRequest: one is not public and not listed.
+        MediaUnavailable: there is none.
     """
     entries = [parse_allowed(item) for item in domains]
     listed = {entry.host for entry in entries if entry.port in (None, target.port)}
     addresses = [ipaddress.ip_address(item) for item in found]
     if not addresses:
-        raise InvalidRequest(f"The host {target.host!r} has no address.")
+        raise MediaUnavailable(f"The host {target.host!r} has no address.")
     if not all(_is_public(address) or str(address) in listed for address in addresses):
         text = f"The host {target.host!r} does not lead to a public address"
         raise InvalidRequest(f"{text}; others are contacted only where the operator lists the address itself.")

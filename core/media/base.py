@@ -52,8 +52,10 @@ class MediaLoader(Protocol):
                 the policy does not allow.
 
         Raises:
-            InvalidRequest: it is not allowed or does not work. The text goes to the client, so that it holds no path,
-                address or secret of the server.
+            InvalidRequest: it is not allowed or malformed. The text goes to the client, so that it holds no path,
+                address or secret of the server; so do the texts of the others.
+            MediaFetchError: who holds the medium will not give it.
+            MediaUnavailable: who holds it does not give it for now; a later try may succeed.
         """
         ...
 

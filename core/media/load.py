@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cenote.errors import InvalidRequest, UnknownPlugin
+from cenote.errors import InvalidRequest, MediaUnavailable, UnknownPlugin
 from cenote.media.base import MediaLoader, MediaPolicy
 from cenote.registry import Entry, Registry, default_registry
 from cenote.registry.blame import Blame
@@ -28,12 +28,14 @@ def load_media(url: str, policy: MediaPolicy, registry: Registry | None = None, 
         At least one byte, and at most `policy.max_bytes`.
 
     Raises:
-        InvalidRequest: no address, an unknown scheme, not allowed, or it does not work.
+        InvalidRequest: no address, an unknown scheme, not allowed, or it holds nothing that can be read.
+        MediaFetchError: its host will not give it.
+        MediaUnavailable: its host does not give it for now.
         PluginError: the scheme's loader is broken. Its text may go to clients where it is a `PluginFailure`.
     """
     try:
         return _load(url, policy, registry or default_registry())
-    except InvalidRequest as exc:
+    except (InvalidRequest, MediaUnavailable) as exc:
         exc.param = param
         raise
 

@@ -28,13 +28,18 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
+    @property
+    def seconds(self) -> float:
+        """Return how far away it is still; less than 0 where it is over."""
+        return self._end - time.monotonic()
+
     def left(self) -> float:
         """Return the seconds until then.
 
         Raises:
             TimeoutError: none are left.
         """
-        left = self._end - time.monotonic()
+        left = self.seconds
         if left <= 0:
             raise TimeoutError
         return left

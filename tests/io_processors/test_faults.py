@@ -18,6 +18,8 @@ from cenote import LLM, AsyncLLM, PoolingParams
 from cenote.errors import (
     EngineClosed,
     InvalidRequest,
+    MediaFetchError,
+    MediaUnavailable,
     ProcessorBusy,
     ProcessorError,
     ProcessorRefusal,
@@ -247,6 +249,19 @@ def test_a_processor_can_say_that_it_is_busy(ask: Ask, name: str) -> None:
             ask({"pre": raising(QueueFull("the scanner has a queue", retry_after=given))}, name)  # type: ignore[arg-type]
         assert str(caught.value) == f"IO processor {name!r} of acme 1.0 is busy: the scanner has a queue"
         assert (caught.value.status, caught.value.retry_after, caught.value.plugin) == (429, told, name)
+
+
+@pytest.mark.parametrize("name", ["failing", "failingawaited"])
+@pytest.mark.parametrize("hook", ["parse", "pre"])
+def test_media_that_do_not_come_are_told_with_their_reason(ask: Ask, name: str, hook: str) -> None:
+    with pytest.raises(ProcessorRefusal) as refused:
+        ask({hook: raising(MediaFetchError("gone"))}, name)
+    assert str(refused.value) == f"IO processor {name!r} of acme 1.0 refused the data: gone"
+    assert refused.value.status == 422
+    with pytest.raises(ProcessorError) as failed:
+        ask({hook: raising(MediaUnavailable("too slow"))}, name)
+    assert str(failed.value) == f"IO processor {name!r} of acme 1.0 could not load a medium: too slow"
+    assert failed.value.status == 500
 
 
 def test_an_interrupt_is_an_error_like_others_wherever_no_interrupt_of_a_user_arrives(

@@ -26,6 +26,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.seen.append((self.headers["Host"], self.path))
+        if self.server.failures:
+            self.answer(self.server.failures.pop(0), {"Content-Length": "0"})
+            return
         self.server.headers.append(dict(self.headers))
         self.close_connection = True
         try:
@@ -41,6 +44,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def missing(self) -> None:
         self.answer(404, {"Content-Length": "4"}, b"gone")
+
+    def broken(self) -> None:
+        self.answer(503, {"Content-Length": "0"})
+
+    def busy(self) -> None:
+        self.answer(429, {"Content-Length": "0"})
 
     def huge(self) -> None:
         self.answer(200, {"Content-Length": "1000000000000"}, BODY)
@@ -88,11 +97,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Remembers who was asked for what."""
+    """Remembers who was asked for what, and answers with given statuses first."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, str]] = []
+        self.failures: list[int] = []
         self.headers: list[dict[str, str]] = []
         self.ended = threading.Event()
         if context is not None:
@@ -162,7 +172,8 @@ def names() -> Names:
 
 @pytest.fixture
 def loader(names: Names) -> HttpLoader:
-    return HttpLoader(names)
+    """Try again at once."""
+    return HttpLoader(names, pauses=(0, 0))
 
 
 @pytest.fixture

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cenote.config.media_hosts import spell_host
-from cenote.errors import InvalidRequest
+from cenote.errors import CenoteError, InvalidRequest, MediaFetchError, MediaUnavailable
 from cenote.media import MediaPolicy, load_media
 from cenote.media.address import parse_target
 from cenote.media.http import HttpLoader
 
 
-def refusal(loader: HttpLoader, url: str, policy: MediaPolicy) -> str:
-    with pytest.raises(InvalidRequest) as refused:
+def refusal(loader: HttpLoader, url: str, policy: MediaPolicy, kind: type[CenoteError] = InvalidRequest) -> str:
+    with pytest.raises(kind) as refused:
         loader.load(url, policy)
+    assert type(refused.value) is kind
     text = str(refused.value)
     assert "127.0.0.1" in url or "127.0.0.1" not in text
     return text
@@ -51,17 +52,19 @@ def test_tls_is_verified_against_the_name_though_the_address_is_pinned(names, tl
     policy = MediaPolicy(allowed_domains=(f"*.example:{tls_server.port}", "127.0.0.1"))
     loader = HttpLoader(names, trusting)
     assert loader.load(f"https://images.example:{tls_server.port}/page", policy) == b"bytes of a page"
-    text = refusal(loader, f"https://other.example:{tls_server.port}/page", policy)
+    text = refusal(loader, f"https://other.example:{tls_server.port}/page", policy, MediaFetchError)
     assert text == f"The certificate of 'other.example:{tls_server.port}' is not valid for it."
-    assert "certificate" in refusal(HttpLoader(names), f"https://images.example:{tls_server.port}/page", policy)
+    url = f"https://images.example:{tls_server.port}/page"
+    assert "certificate" in refusal(HttpLoader(names), url, policy, MediaFetchError)
     assert len(tls_server.seen) == 1
 
 
 def test_http_is_not_spoken_to_a_tls_port_nor_tls_to_one_of_http(names, server, tls_server, trusting) -> None:
-    loader = HttpLoader(names, trusting)
+    loader = HttpLoader(names, trusting, pauses=())
     for scheme, port in (("https", server.port), ("http", tls_server.port)):
         policy = MediaPolicy(allowed_domains=(f"images.example:{port}", "127.0.0.1"), timeout=5)
-        assert "could not be reached" in refusal(loader, f"{scheme}://images.example:{port}/page", policy)
+        text = refusal(loader, f"{scheme}://images.example:{port}/page", policy, MediaUnavailable)
+        assert "could not be reached" in text
 
 
 def test_nothing_is_fetched_unless_a_host_is_allowed(loader, names) -> None:
@@ -166,28 +169,60 @@ def test_the_next_address_of_a_host_is_tried_where_the_first_does_not_answer(ser
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "kind", "says"),
     [
-        ("redirect", "redirects to another address (302), which is not followed."),
-        ("missing", "answered with status 404"),
-        ("huge", "sends more than the 50000 bytes"),
-        ("endless", "sends more than the 50000 bytes"),
-        ("gzip", "sent the medium compressed"),
-        ("short", "could not be reached, or its answer is not HTTP"),
-        ("nonsense", "could not be reached, or its answer is not HTTP"),
+        ("redirect", MediaFetchError, "redirects to another address (302), which is not followed."),
+        ("missing", MediaFetchError, "answered with status 404"),
+        ("huge", MediaFetchError, "sends more than the 50000 bytes"),
+        ("endless", MediaFetchError, "sends more than the 50000 bytes"),
+        ("gzip", MediaFetchError, "sent the medium compressed"),
+        ("broken", MediaUnavailable, "answered with status 503"),
+        ("busy", MediaUnavailable, "answered with status 429"),
+        ("short", MediaUnavailable, "could not be reached, or its answer is not HTTP"),
+        ("nonsense", MediaUnavailable, "could not be reached, or its answer is not HTTP"),
     ],
 )
-def test_answers_that_are_not_the_medium_are_refused(loader, server, policy, path: str, says: str) -> None:
-    text = refusal(loader, f"http://images.example:{server.port}/{path}?secret=1", policy)
+def test_answers_that_are_not_the_medium_are_refused(
+    loader, server, policy, path: str, kind: type[CenoteError], says: str
+) -> None:
+    text = refusal(loader, f"http://images.example:{server.port}/{path}?secret=1", policy, kind)
     assert says in text
     assert "secret" not in text
     assert "169.254" not in text
+    assert len(server.seen) == (3 if kind is MediaUnavailable else 1)
+
+
+@pytest.mark.parametrize("failures", [[500], [503, 429], [408, 502]])
+def test_what_may_pass_is_tried_again(loader, server, policy, failures: list[int]) -> None:
+    server.failures = [*failures]
+    assert loader.load(f"http://images.example:{server.port}/page", policy) == b"bytes of a page"
+    assert len(server.seen) == len(failures) + 1
+
+
+def test_what_will_not_pass_ends_the_tries(loader, server, policy) -> None:
+    server.failures = [500, 403]
+    assert "403" in refusal(loader, f"http://images.example:{server.port}/page", policy, MediaFetchError)
+    assert len(server.seen) == 2
+
+
+def test_another_try_checks_the_addresses_again(loader, names, server, policy) -> None:
+    names.answers = [["127.0.0.1"], ["10.0.0.1"]]
+    server.failures = [500]
+    assert "public" in refusal(loader, f"http://images.example:{server.port}/page", policy)
+    assert len(server.seen) == 1
+
+
+def test_a_try_that_cannot_begin_in_time_is_not_waited_for(names, server, policy) -> None:
+    loader = HttpLoader(names, pauses=(60,))
+    assert "503" in refusal(loader, f"http://images.example:{server.port}/broken", policy, MediaUnavailable)
     assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("path", ["drip", "slow_head"])
 def test_a_slow_server_has_one_limit_for_all(loader, server, policy, path: str) -> None:
-    text = refusal(loader, f"http://images.example:{server.port}/{path}", replace(policy, timeout=0.2))
+    text = refusal(
+        loader, f"http://images.example:{server.port}/{path}", replace(policy, timeout=0.2), MediaUnavailable
+    )
     assert text.endswith("did not give the medium within 0.2 seconds.")
 
 
@@ -196,7 +231,8 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(server, policy) ->
         server.ended.wait(30)
         return []
 
-    text = refusal(HttpLoader(hang), f"http://images.example:{server.port}/", replace(policy, timeout=0.1))
+    url = f"http://images.example:{server.port}/"
+    text = refusal(HttpLoader(hang), url, replace(policy, timeout=0.1), MediaUnavailable)
     assert text.endswith("did not give the medium within 0.1 seconds.")
 
 
@@ -205,10 +241,11 @@ def test_hosts_that_do_not_exist_or_refuse_are_named(policy, server) -> None:
         raise OSError("no such host at 10.1.2.3")
 
     url = f"http://images.example:{server.port}/"
-    assert "10.1.2.3" not in refusal(HttpLoader(none), url, policy)
-    assert "has no address" in refusal(HttpLoader(lambda host, port: []), url, policy)
+    assert "10.1.2.3" not in refusal(HttpLoader(none, pauses=()), url, policy, MediaUnavailable)
+    assert "has no address" in refusal(HttpLoader(lambda host, port: [], pauses=()), url, policy, MediaUnavailable)
     server.server_close()
-    assert "could not be reached" in refusal(HttpLoader(lambda host, port: ["127.0.0.1"]), url, policy)
+    loader = HttpLoader(lambda host, port: ["127.0.0.1"], pauses=(0, 0))
+    assert "could not be reached" in refusal(loader, url, policy, MediaUnavailable)
 
 
 def test_no_proxy_of_the_environment_is_used(loader, server, policy, monkeypatch: pytest.MonkeyPatch) -> None:

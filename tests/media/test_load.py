@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cenote.config import EngineConfig
-from cenote.errors import InvalidRequest, PluginError, PluginFailure
+from cenote.errors import InvalidRequest, MediaFetchError, MediaUnavailable, PluginError, PluginFailure
 from cenote.media import MediaPolicy, check_loader, load_media
 from cenote.registry import Registry
 
@@ -95,6 +95,13 @@ def test_another_scheme_comes_through_the_same_door() -> None:
     )
     assert refusal("s3://b", NOTHING, registry_with(Bucket(b""))) == "The medium is empty."
     assert refusal("s3://b", NOTHING, registry_with(Bucket(InvalidRequest("no such key")))) == "no such key"
+
+
+@pytest.mark.parametrize("kind", [MediaFetchError, MediaUnavailable])
+def test_what_a_loader_cannot_fetch_names_the_field(kind: type[MediaFetchError | MediaUnavailable]) -> None:
+    with pytest.raises(kind, match=r"^The bucket is closed\.$") as failed:
+        load_media("s3://b", NOTHING, registry_with(Bucket(kind("The bucket is closed."))), param="image_url")
+    assert failed.value.param == "image_url"
 
 
 @pytest.mark.parametrize("loader", [Bucket(ValueError("token=123")), Bucket("text"), Bucket(None), object(), Bucket])
