@@ -19,7 +19,7 @@ __all__ = ["engine_flags", "engine_options", "load_llm"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_JSON_OPTIONS = ("pooler_config", "hf_overrides", "io_processor_settings")
+_JSON_OPTIONS = ("pooler_config", "hf_overrides", "io_processor_settings", "mm_processor_kwargs")
 #: Fields that mean something to a server only, or that commands have an argument for.
 _NOT_FLAGS = ("model", "served_model_name", "max_num_queued_reqs", "max_num_queued_tokens")
 

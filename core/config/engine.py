@@ -14,6 +14,7 @@ from cenote.config.foreign import FOREIGN, check_foreign
 from cenote.config.io_processors import spell_io_processors
 from cenote.config.lora_modules import spell_lora_modules
 from cenote.config.media_hosts import spell_domains
+from cenote.config.media_limits import spell_media_limits
 from cenote.config.older_task import options_of_task, with_task
 from cenote.config.pooler import PoolerConfig
 from cenote.config.problems import near_names, refusal
@@ -60,8 +61,8 @@ class EngineConfig(BaseModel):
         media_timeout: seconds that loading one medium may take.
         max_image_pixels: pixels of one image, or of one frame of a video, that are decoded.
         media_workers: threads that load and decode media.
-        limit_mm_per_prompt: how many media a prompt may have, by kind, as `{"image": 4}` or
-            `{"image": {"count": 4}}`; a kind that is not named may have 999.
+        limit_mm_per_prompt: how many media a prompt may have, by kind, as `{"image": 4}`, `{"image": {"count": 4}}` or
+            `image=4`; 0 accepts none, and a kind that is not named may have 999.
         mm_processor_kwargs: settings of the model's image processor in place of the checkpoint's, such as
             `{"max_pixels": 1310720}`.
         mm_processor_cache_gb: memory, in GiB, for images that are prepared already; 0 keeps none.
@@ -137,6 +138,16 @@ class EngineConfig(BaseModel):
     @classmethod
     def _spell_domains(cls, value: Any) -> Any:
         return spell_domains(value)
+
+    @field_validator("limit_mm_per_prompt", mode="before")
+    @classmethod
+    def _spell_media_limits(cls, value: Any) -> Any:
+        return spell_media_limits(value)
+
+    @field_validator("mm_processor_kwargs", mode="before")
+    @classmethod
+    def _accept_no_settings(cls, value: Any) -> Any:
+        return {} if value is None else value
 
     @field_validator("allowed_local_media_path", mode="after")
     @classmethod

@@ -60,6 +60,11 @@ FOREIGN: dict[str, Foreign] = {
     "model_class_overrides": Foreign((None, {}), "Choose an adapter with adapter, or install a plugin."),
     "override_pooler_config": Foreign((None,), "It is called pooler_config."),
     "enable_prompt_embeds": Foreign((False,), "Prompts are texts, pairs, conversations or token ids.", is_switch=True),
+    "mm_processor_cache_type": Foreign(("lru",), "Prepared images are kept in the engine's own memory."),
+    "mm_shm_cache_max_object_size_mb": Foreign(number=int),
+    "mm_encoder_tp_mode": Foreign(),
+    "mm_encoder_attn_backend": Foreign(),
+    "skip_mm_profiling": Foreign(is_switch=True),
     "media_io_kwargs": Foreign((None, {}), "Media are decoded in one way."),
 }
 

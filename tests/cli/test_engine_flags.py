@@ -68,7 +68,9 @@ def test_a_pooling_setting_given_twice_is_refused():
     assert text == "task is given in --pooler-config and as --pooler-config.task; give it once."
 
 
-@pytest.mark.parametrize("flag", ["--pooler-config", "--hf-overrides", "--io-processor-settings"])
+@pytest.mark.parametrize(
+    "flag", ["--pooler-config", "--hf-overrides", "--io-processor-settings", "--mm-processor-kwargs"]
+)
 def test_json_that_is_none_or_no_object_is_refused(flag):
     assert refusal(flag, "{CLS}").startswith(f"{flag} is not valid JSON")
     assert refusal(flag, "[1]") == f"{flag} must be a JSON object, not '[1]'."
@@ -78,6 +80,25 @@ def test_entries_of_the_config_are_overridden_by_json():
     overrides = '{"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": true}'
     expected = {"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": True}
     assert parse("--hf-overrides", overrides)[0] == {"hf_overrides": expected}
+
+
+def test_options_of_media_are_flags():
+    words = (
+        *(
+            "--limit-mm-per-prompt",
+            '{"image": {"count": 4}, "video": 0}',
+            "--mm-processor-kwargs",
+            '{"max_pixels": 65536}',
+        ),
+        *("--max-image-pixels", "16M", "--media-workers", "2", "--mm-processor-cache-gb", "0", "--enable-mm-embeds"),
+    )
+    config = EngineConfig.from_options(**parse(*words)[0])
+    assert config.limit_mm_per_prompt == {"image": 4, "video": 0}
+    assert config.mm_processor_kwargs == {"max_pixels": 65536}
+    assert (config.max_image_pixels, config.media_workers) == (16 * 1024**2, 2)
+    assert (config.mm_processor_cache_gb, config.enable_mm_embeds) == (0.0, True)
+    short = EngineConfig.from_options(**parse("--limit-mm-per-prompt", "image=4,video=0")[0])
+    assert short.limit_mm_per_prompt == config.limit_mm_per_prompt
 
 
 def test_io_processors_are_named_and_set_up():
