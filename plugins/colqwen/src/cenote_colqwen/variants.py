@@ -1,0 +1,61 @@
+"""In what the models of this plugin differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cenote_colqwen.layouts import Layouts
+from cenote_colqwen.settings import Setting, Settings
+
+__all__ = ["Lengths", "Variant"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """The longest prompts of a model, in tokens, where its processor limits them.
+
+    Attributes:
+        query: all tokens of a query.
+        document: all tokens of a document.
+        beside_image: tokens of a document that its image must leave free.
+    """
+
+    query: int
+    document: int
+    beside_image: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One family of models.
+
+    Attributes:
+        name: for messages.
+        native: `model_type` of the config that transformers has for its backbone.
+        sizes: keys of config.json that may name the size of vectors, the strongest first.
+        projects: hidden states are projected; else a vector is a hidden state.
+        settings: what its processor may be saved with.
+        layouts: makes the layouts of the settings.
+        lengths: makes the lengths of the settings; None: the model's own limit for all.
+        cuts: the size in config.json is how many components of the projection are kept.
+        image_tokens: most tokens of an image, whatever the files say; None: as the files say.
+        kinds: media that it reads.
+        causal: tokens do not see later ones.
+        final_norm: the last norm of the language model is applied.
+        contract: key of config.json that says whether the layers of full attention are causal.
+    """
+
+    name: str
+    native: str
+    sizes: tuple[str, ...]
+    projects: bool
+    settings: Mapping[str, Setting]
+    layouts: Callable[[Settings], Layouts]
+    lengths: Callable[[Settings], Lengths] | None = None
+    cuts: bool = False
+    image_tokens: int | None = None
+    kinds: tuple[str, ...] = ("image",)
+    causal: bool = True
+    final_norm: bool = True
+    contract: str | None = None
