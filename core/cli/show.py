@@ -12,9 +12,9 @@ from cenote.cli.terminal import printable
 __all__ = ["print_json", "print_table"]
 
 
-def print_json(records: Sequence[Any]) -> None:
-    """Write a JSON array in one line."""
-    sys.stdout.buffer.write(f"{json.dumps(records, ensure_ascii=False)}\n".encode())
+def print_json(value: Any) -> None:
+    """Write a value as JSON in one line."""
+    sys.stdout.buffer.write(f"{json.dumps(value, ensure_ascii=False)}\n".encode())
 
 
 def print_table(columns: Sequence[str], texts: Collection[str], rows: Iterable[Sequence[str]]) -> None:

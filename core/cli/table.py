@@ -15,6 +15,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "rerank": "Sort documents by how well they answer a query.",
         "score": "Score pairs of texts.",
         "classify": "Classify texts or pairs of texts.",
+        "heatmap": "Show where on a page the words of a query find what they look for.",
         "models": "Show what a model is and does, and who decided it.",
         "plugins": "List what is installed and whether it works; write plugins.",
         "env": "Show versions, machine and settings, for bug reports.",
