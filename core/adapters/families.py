@@ -26,7 +26,7 @@ class Family:
         reason: why it does not pack.
         positions: position ids count from 0, or start after the padding id (RoBERTa's way).
         rows: which sequences may share a padded batch: any, those of equal length, or none.
-        short_conv: to run packed, its short convolutions are replaced (`short_conv`).
+        mixers: kinds of layers that are replaced to run packed (`mixers`).
     """
 
     title: str
@@ -34,7 +34,7 @@ class Family:
     reason: str = ""
     positions: Literal["from_zero", "after_padding"] = "from_zero"
     rows: Literal["any", "equal", "single"] = "any"
-    short_conv: bool = False
+    mixers: tuple[str, ...] = ()
 
 
 _BIAS = "its relative position bias is computed for one padded sequence and ignores sequence borders"
@@ -60,9 +60,13 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "gemma3_text": Family(title="Gemma 3 (text)"),
         "mpnet": Family(title="MPNet", packs=False, reason=_BIAS, positions="after_padding"),
         "deberta-v2": Family(title="DeBERTa v2 and v3", packs=False, reason=_BIAS),
-        "lfm2": Family(title="LFM2", short_conv=True),
-        "lfm2_moe": Family(title="LFM2 MoE", short_conv=True),
-        "lfm3": Family(title="LFM3", short_conv=True),
+        "lfm2": Family(title="LFM2", mixers=("short_conv",)),
+        "lfm2_moe": Family(title="LFM2 MoE", mixers=("short_conv",)),
+        "lfm3": Family(title="LFM3", mixers=("short_conv",)),
+        "qwen3_5": Family(title="Qwen3.5", mixers=("gated_delta",)),
+        "qwen3_5_text": Family(title="Qwen3.5 (text)", mixers=("gated_delta",)),
+        "qwen3_5_moe": Family(title="Qwen3.5 MoE", mixers=("gated_delta",)),
+        "qwen3_5_moe_text": Family(title="Qwen3.5 MoE (text)", mixers=("gated_delta",)),
     }
 )
 

@@ -14,8 +14,8 @@ __all__ = ["EQUAL_LENGTHS", "PADDED_BECAUSE"]
 _REASONS: Mapping[str, tuple[str, ...]] = {
     "its recurrent layers carry their state from one sequence into the next": (
         *("bailing_hybrid", "bamba", "falcon_h1", "falcon_mamba", "granitemoehybrid", "jamba", "kimi_linear", "mamba"),
-        *("mamba2", "minimax", "nemotron_h", "olmo_hybrid", "qwen3_5_moe_text", "qwen3_5_text", "qwen3_next"),
-        *("qwen4_exp_text", "recurrent_gemma", "rwkv", "xlstm", "zamba", "zamba2"),
+        *("mamba2", "minimax", "nemotron_h", "olmo_hybrid", "qwen3_next", "qwen4_exp_text", "recurrent_gemma", "rwkv"),
+        *("xlstm", "zamba", "zamba2"),
     ),
     "its convolution mixes neighbouring sequences": (
         *("convbert", "inkling2_text", "inkling_text", "mobilebert", "zaya"),

@@ -18,9 +18,9 @@ from torch import Tensor
 from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attention
 from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts
 from cenote.adapters.families import Family
+from cenote.adapters.mixers import install_mixers, remove_mixers
 from cenote.adapters.probes import Probe, build_probe, padding_id, tolerance
 from cenote.adapters.regimes import Wrap, regime_of
-from cenote.adapters.short_conv import install_short_convs, remove_short_convs
 from cenote.errors import CheckpointError, ShapeError
 
 __all__ = ["choose_execution"]
@@ -145,14 +145,14 @@ def _switch_to_packed(check: _Check, family: Family) -> Backbone | str:
     native = check.model.config._attn_implementation
     register_packed_attention()
     try:
-        originals = install_short_convs(check.model) if family.short_conv else []
+        originals = install_mixers(check.model, family.mixers)
     except ShapeError as exc:
         return str(exc)
     check.model.set_attn_implementation(PACKED_ATTENTION)
     tried = _try_packed(check, family)
     if isinstance(tried, str):
         check.model.set_attn_implementation(native)
-        remove_short_convs(originals)
+        remove_mixers(originals)
     return tried
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cenote.errors import ShapeError
 
-__all__ = ["PackedShortConv", "causal_convolution", "install_short_convs", "remove_short_convs"]
+__all__ = ["PackedShortConv", "causal_convolution", "hide_unattended", "is_causal_depthwise", "is_short_conv"]
 
 
 @lru_cache(maxsize=32)  # all layers of a forward ask for the same
@@ -39,6 +39,13 @@ def _unattended(lengths: tuple[int, ...], key_lengths: tuple[int, ...], device: 
         rows.extend(range(start + key_length, start + length))
         start += length
     return torch.tensor(rows, dtype=torch.int64, device=device)
+
+
+def hide_unattended(rows: Tensor, lengths: tuple[int, ...], key_lengths: tuple[int, ...]) -> Tensor:
+    """Return [1, T, hidden] with zeros for the tokens that others may not attend to."""
+    if lengths == key_lengths:
+        return rows
+    return rows.index_fill(1, _unattended(lengths, key_lengths, rows.device), 0.0)
 
 
 def causal_convolution(rows: Tensor, weight: Tensor, bias: Tensor | None, lengths: Sequence[int]) -> Tensor:
@@ -98,48 +105,24 @@ class PackedShortConv(nn.Module):
             raise ShapeError("A packed convolution was called without sequence lengths.")
         if past_key_values is not None or attention_mask is not None:
             raise ShapeError("A packed convolution knows no caches and no attention masks.")
-        lengths, key_lengths = tuple(packed_lengths), tuple(packed_key_lengths)
-        if lengths != key_lengths:
-            hidden = _unattended(lengths, key_lengths, hidden_states.device)
-            hidden_states = hidden_states.index_fill(1, hidden, 0.0)
+        lengths = tuple(packed_lengths)
+        hidden_states = hide_unattended(hidden_states, lengths, tuple(packed_key_lengths))
         before, after, values = self.in_proj(hidden_states).chunk(3, dim=-1)
         mixed = causal_convolution((before * values)[0], self.conv.weight[:, 0], self.conv.bias, lengths)
         result: Tensor = self.out_proj(after * mixed[None])
         return result
 
 
-def install_short_convs(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
-    """Put packed convolutions in the place of a model's own, and return what was where.
-
-    Raises:
-        ShapeError: one is of another kind than LFM2's.
-    """
-    found = [
-        (parent, name, layer)
-        for parent in model.modules()
-        for name, layer in parent.named_children()
-        if type(layer).__name__.endswith("ShortConv")
-    ]
-    if not all(_is_known(layer) for _, _, layer in found):
-        raise ShapeError("its short convolutions are not of the kind that is known to run packed")
-    for parent, name, layer in found:
-        setattr(parent, name, PackedShortConv(layer))
-    return found
-
-
-def remove_short_convs(originals: list[tuple[nn.Module, str, nn.Module]]) -> None:
-    """Put a model's own convolutions back."""
-    for parent, name, layer in originals:
-        setattr(parent, name, layer)
-
-
-def _is_known(layer: Any) -> bool:
+def is_short_conv(layer: Any) -> bool:
     """Tell whether a layer is one depthwise convolution, left-padded with zeros, between two projections."""
-    conv = getattr(layer, "conv", None)
     names = {name for name, _ in layer.named_children()}
+    return names == {"in_proj", "conv", "out_proj"} and is_causal_depthwise(layer.conv)
+
+
+def is_causal_depthwise(conv: Any) -> bool:
+    """Tell whether a layer is a convolution that mixes each channel with itself, left-padded with zeros."""
     return (
-        names == {"in_proj", "conv", "out_proj"}
-        and type(conv) is nn.Conv1d
+        type(conv) is nn.Conv1d
         and conv.groups == conv.in_channels == conv.out_channels
         and conv.stride == conv.dilation == (1,)
         and conv.padding_mode == "zeros"

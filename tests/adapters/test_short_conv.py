@@ -17,8 +17,9 @@ from cenote.adapters.backbone import pack
 from cenote.adapters.families import Family, family_of
 from cenote.adapters.linears import PreparedLinear, prepare_linears
 from cenote.adapters.lora import LoraStore, LowRank
+from cenote.adapters.mixers import install_mixers
 from cenote.adapters.selfcheck import choose_execution
-from cenote.adapters.short_conv import PackedShortConv, causal_convolution, install_short_convs
+from cenote.adapters.short_conv import PackedShortConv, causal_convolution
 from cenote.errors import CheckpointError, ShapeError
 from cenote.testing.architectures import Architecture
 from cenote.testing.architectures.build import build_architecture
@@ -143,12 +144,12 @@ class Lfm2ShortConv(nn.Module):
 
 def test_a_convolution_of_another_kind_is_not_replaced() -> None:
     with pytest.raises(ShapeError, match="not of the kind"):
-        install_short_convs(nn.Sequential(Lfm2ShortConv()))
+        install_mixers(nn.Sequential(Lfm2ShortConv()), ["short_conv"])
 
 
 def test_a_packed_convolution_fails_closed() -> None:
     model = _model()
-    install_short_convs(model)
+    install_mixers(model, ["short_conv"])
     layer, rows = model.layers[0].conv, torch.zeros(1, 4, 32)
     with pytest.raises(ShapeError, match="without sequence lengths"):
         layer(rows)
