@@ -11,9 +11,10 @@ from cenote.engine.prompts import Params
 from cenote.engine.scoring import check_top_n, plan_scores, ranking
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest, WrongType
+from cenote.inputs import parse_content
 from cenote.lora import LoRARequest
 from cenote.outputs import RerankResult, ScoringRequestOutput
-from cenote.scoring.texts import ScoreSide, score_texts
+from cenote.scoring.texts import ScoreItem, ScoreSide, score_items
 from cenote.types import ChatOptions
 
 __all__ = ["OfflineScoring"]
@@ -42,8 +43,10 @@ class OfflineScoring(OfflineFace):
         """Return one score per pair: one query with each document, or queries and documents one by one.
 
         Args:
-            data_1: a text or texts, the queries.
-            data_2: a text or texts, the documents.
+            data_1: a text or texts, the queries. With models that read images, also an image of Pillow, or an object:
+                `{"image": address or image}`, `{"content": [parts]}` with parts such as
+                `{"type": "image_url", "image_url": {"url": ...}}`, or `{"multi_modal_data": {"image": image}}`.
+            data_2: the same, the documents.
             use_tqdm: progress bar.
             pooling_params: one for all, or for cross-encoders one per pair.
             lora_request: low-rank adapter.
@@ -100,7 +103,7 @@ class OfflineScoring(OfflineFace):
 
     def rerank(
         self,
-        query: str | Mapping[str, Any],
+        query: ScoreItem,
         documents: ScoreSide,
         *,
         top_n: int | None = None,
@@ -109,8 +112,8 @@ class OfflineScoring(OfflineFace):
         """Return documents with their scores, best first.
 
         Args:
-            query: a text.
-            documents: a text or texts.
+            query: a text, or what else `score` takes.
+            documents: one or several of these.
             top_n: return so many at most; None returns all.
             **options: those of `score`.
 
@@ -119,13 +122,14 @@ class OfflineScoring(OfflineFace):
             InvalidRequest: a text or parameter is wrong.
             NonFiniteResult: the model failed with a document.
         """
-        if not isinstance(query, str | Mapping):
+        if isinstance(query, list | tuple):
             raise WrongType(f"query must be one text, not {type(query).__name__}.", param="query")
         check_top_n(top_n)
-        texts = score_texts(documents, "documents")
-        if not texts:
+        given = score_items(documents, "documents")
+        if not given:
             raise InvalidRequest("documents is empty; give at least one text.", param="documents")
-        return ranking(texts, self._score(query, texts, ("query", "documents"), options), top_n)
+        scores = self._score(parse_content(query, "query"), documents, ("query", "documents"), options)
+        return ranking(given, scores, top_n)
 
 
 def _pair_chat(template: str | None, instruction: str | None) -> ChatOptions | None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from cenote.engine.prompts import Params, check_pooling_params, with_lora
 from cenote.engine.request import RequestOptions
 from cenote.errors import InvalidRequest, NonFiniteResult, WrongType
+from cenote.inputs.media import check_modalities
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, ReadPrompt, RerankResult, ScoringRequestOutput
 from cenote.scoring import ScoreInput, Scorer, choose_scorer, pair_up
 from cenote.scoring.base import Pair, further_tasks
-from cenote.scoring.texts import ScoreSide, score_texts
-from cenote.types import ChatOptions, PoolingParams, Role, TokenizationOptions
+from cenote.scoring.texts import ScoreItem, ScoreSide, score_prompts
+from cenote.types import ChatOptions, PoolingParams, Prompt, Role, TokenizationOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -180,9 +181,11 @@ def plan_scores(
     Raises:
         InvalidRequest: the sides do not fit, or the model cannot score this way.
     """
-    queries, documents = score_texts(data_1, names[0]), score_texts(data_2, names[1])
+    queries, documents = score_prompts(data_1, names[0]), score_prompts(data_2, names[1])
     pairs = pair_up(len(queries), len(documents), names)
     scorer = scorer_of(face, score_type, weights)
+    for name, prompts in zip(names, (queries, documents), strict=True):
+        _check_side(prompts, face.limits.modalities, name)
     inputs = scorer.inputs(queries, documents, pairs)
     joint = inputs[0].side == "pair"
     if use_prompts and joint:
@@ -203,6 +206,16 @@ def plan_scores(
             )
     chosen = [options[given, item.side] for given, item in zip(wanted, inputs, strict=True)]
     return ScorePlan(scorer, len(queries), pairs, inputs, chosen)
+
+
+def _check_side(prompts: Sequence[Prompt], modalities: Sequence[str], name: str) -> None:
+    """Refuse media that the model does not read, by the place on its side."""
+    for place, prompt in enumerate(prompts):
+        try:
+            check_modalities(prompt, modalities, param=name)
+        except InvalidRequest as exc:
+            where = name if len(prompts) == 1 else f"{name}[{place}]"
+            raise InvalidRequest(f"{where}: {exc}", param=name) from exc
 
 
 def _per_input(given: Params, pairs: int, inputs: int, joint: bool) -> list[PoolingParams]:
@@ -263,7 +276,9 @@ def check_top_n(top_n: Any) -> None:
         raise InvalidRequest(f"top_n must be at least 1, not {top_n}.", param="top_n")
 
 
-def ranking(documents: Sequence[str], scores: Sequence[ScoringRequestOutput], top_n: int | None) -> list[RerankResult]:
+def ranking(
+    documents: Sequence[ScoreItem], scores: Sequence[ScoringRequestOutput], top_n: int | None
+) -> list[RerankResult]:
     """Sort documents by score, best first; equal scores keep the order that was given.
 
     Raises:

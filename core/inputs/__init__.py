@@ -2,6 +2,7 @@
 
 from cenote.inputs.chat_pairs import ChatPairTemplate
 from cenote.inputs.encoder import TextEncoder
+from cenote.inputs.items import parse_content
 from cenote.inputs.known_prompts import KnownPrompts, find_known_prompts
 from cenote.inputs.known_templates import KNOWN_TEMPLATES, find_known_template
 from cenote.inputs.limits import DEFAULT_MAX_TOKENS, resolve_max_tokens
@@ -19,6 +20,7 @@ __all__ = [
     "TextEncoder",
     "find_known_prompts",
     "find_known_template",
+    "parse_content",
     "parse_prompts",
     "resolve_max_tokens",
 ]

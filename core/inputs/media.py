@@ -2,60 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
+from cenote.inputs.media_values import embeds_item, image_item, is_tensors, video_item
 from cenote.inputs.values import describe
-from cenote.media import Picture
-from cenote.types import MediaItem, Prompt
+from cenote.types import MediaAddress, MediaItem, Prompt
 
-__all__ = ["check_modalities", "parse_media"]
+__all__ = ["check_modalities", "media_kind", "parse_media"]
 
 _PARAM = "multi_modal_data"
 
 
 def parse_media(data: Any) -> tuple[MediaItem, ...]:
-    """Parse `{"image": image}` or `{"image": [image, ...]}`, with images of Pillow.
+    """Parse `{"image": image, "video": video}`, each one or a list of them, images first.
+
+    An image is one of Pillow or numpy, encoded bytes, or an address; tensors of torch, or a mapping of them, are what
+    a vision tower made of an image.
 
     Raises:
-        WrongType: it is no mapping, or something in it is no image.
+        WrongType: it is no mapping, or something in it is no image or video.
         InvalidRequest: another kind of media, or none.
     """
     if not isinstance(data, Mapping):
         raise WrongType(f"'multi_modal_data' must be {{'image': image}}, got {describe(data)}.", param=_PARAM)
-    others = sorted(str(key) for key in data if key != "image" and data[key] is not None)
+    others = sorted(str(key) for key in data if key not in ("image", "video") and data[key] is not None)
     if others:
-        text = f"'multi_modal_data' has {', '.join(map(repr, others))}; what is known is 'image'."
+        text = f"'multi_modal_data' has {', '.join(map(repr, others))}; what is known is 'image' and 'video'."
         raise InvalidRequest(text, param=_PARAM)
-    given = data.get("image")
-    images = given if isinstance(given, list | tuple) else [given]
-    if given is None or not images:
+    items = (*_each(data.get("image"), _image), *_each(data.get("video"), video_item))
+    if not items:
         raise InvalidRequest("'multi_modal_data' holds no image; give one, or a list of them.", param=_PARAM)
-    return tuple(_image(item) for item in images)
+    return items
 
 
-def _image(value: Any) -> MediaItem:
-    from PIL import Image  # 30 ms, which prompts without images need not pay
-
-    if not isinstance(value, Image.Image):
-        text = f"'multi_modal_data' takes images of Pillow (PIL.Image.Image), got {describe(value)}."
-        raise WrongType(text, param=_PARAM)
-    return MediaItem("image", Picture.of_image(value))
+def _each(given: Any, parse: Callable[[Any, str], MediaItem]) -> tuple[MediaItem, ...]:
+    values = given if isinstance(given, list | tuple) else [] if given is None else [given]
+    return tuple(parse(value, _PARAM) for value in values)
 
 
-def check_modalities(prompt: Prompt, modalities: Sequence[str]) -> None:
+def _image(value: Any, param: str) -> MediaItem:
+    return embeds_item(value, param) if is_tensors(value) else image_item(value, param)
+
+
+def media_kind(item: MediaItem) -> str:
+    """Return the kind of media that a medium stands for: what a vision tower made of an image is an image."""
+    return item.kind.removesuffix("_embeds")
+
+
+def check_modalities(prompt: Prompt, modalities: Sequence[str], param: str = _PARAM) -> None:
     """Check that a model reads every kind of media of a prompt.
 
     Args:
         prompt: any prompt.
         modalities: what the model reads, as in `ModelLimits`.
+        param: field of the request to blame where a medium does not say.
 
     Raises:
         InvalidRequest: it does not.
     """
     for item in prompt.media:
-        if item.kind not in modalities:
-            reads = " and ".join(modalities)
-            text = f"This model reads {reads} only; 'multi_modal_data' with {item.kind!r} is for models that read it."
-            raise InvalidRequest(text, param=_PARAM)
+        kind = media_kind(item)
+        if kind not in modalities:
+            reads, found = " and ".join(modalities), "an image" if kind == "image" else f"a {kind}"
+            text = f"This model reads {reads} only; the prompt has {found}."
+            given = item.value.param if isinstance(item.value, MediaAddress) else param
+            raise InvalidRequest(text, param="messages" if prompt.messages is not None else given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from cenote.errors import ShapeError
 from cenote.outputs.results import PoolingRequestOutput, TypedOutput
@@ -69,4 +69,4 @@ class RerankResult:
 
     index: int
     score: float
-    document: str
+    document: Any

@@ -58,8 +58,14 @@ class Scorer(Protocol):
     #: The stored prompts or markers of queries and documents belong to this way of scoring.
     by_role: bool
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
-        """Return what the model must read for some pairs."""
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
+        """Return what the model must read for some pairs.
+
+        Args:
+            queries: each with a text, media or both.
+            documents: the same.
+            pairs: places of a query and of a document.
+        """
         ...
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:

@@ -19,16 +19,21 @@ class CrossEncoder:
     task = "score"
     by_role = False
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
         """Return one joint prompt per pair."""
         return [
-            ScoreInput(prompt=Prompt(text=queries[query], text_pair=documents[document]), task=self.task, side="pair")
+            ScoreInput(prompt=_joint(queries[query], documents[document]), task=self.task, side="pair")
             for query, document in pairs
         ]
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:
         """Return the model's one label of each pair."""
         return torch.cat([result.reshape(1) for result in results])
+
+
+def _joint(query: Prompt, document: Prompt) -> Prompt:
+    """Return both texts as one pair; media of both follow each other (python-api.md section 15.1)."""
+    return Prompt(text=query.text or "", text_pair=document.text or "", media=(*query.media, *document.media))
 
 
 CROSS_ENCODER = CrossEncoder()

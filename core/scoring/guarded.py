@@ -9,6 +9,7 @@ from cenote.errors import ScorerError
 from cenote.registry import Entry
 from cenote.registry.blame import Blame
 from cenote.scoring.base import Pair, ScoreInput, Scorer, check_scorer_type, further_tasks
+from cenote.types import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,7 @@ class GuardedScorer:
         choose = getattr(self._scorer, "by_similarity", None)
         return self if choose is None else GuardedScorer(self._blame.call(lambda: _checked(choose(name))), self._entry)
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
         """Return what the model must read.
 
         Raises:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.scoring.base import Pair, ScoreInput, Scorer, further_tasks
+from cenote.types import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +46,7 @@ class Hybrid:
         self.also = tuple(others)
         self.by_role = any(part.by_role for part in parts)
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
         """Return what all parts read.
 
         Raises:

@@ -3,55 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cenote.errors import WrongType
+from cenote.inputs import parse_content
+from cenote.inputs.media_values import is_image
+from cenote.types import Prompt
 
-__all__ = ["ScoreSide", "score_texts"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-#: One text or several; a text may be wrapped as `{"text": ...}` or `{"content": [{"type": "text", "text": ...}]}`.
-ScoreSide: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+__all__ = ["ScoreItem", "ScoreSide", "score_items", "score_prompts"]
+
+#: A text, an image of Pillow, or an object: `{"text": ...}`, `{"image": ...}`, `{"content": [parts]}` and the other
+#: forms of `parse_content`.
+ScoreItem: TypeAlias = "str | Mapping[str, Any] | Prompt | Image"
+#: One item or several.
+ScoreSide: TypeAlias = "ScoreItem | Sequence[ScoreItem]"
 
 
-def score_texts(side: ScoreSide, name: str) -> list[str]:
-    """Return the texts of one side.
+def score_prompts(side: ScoreSide, name: str) -> list[Prompt]:
+    """Return the items of one side as prompts, each with a text, media or both.
 
     Args:
         side: as the caller gave it.
         name: of the argument, for messages.
 
     Raises:
-        WrongType: something in it is no text.
+        WrongType: something in it is neither text nor media.
+        InvalidRequest: a part is of a type that is not supported.
     """
-    if isinstance(side, str | Mapping):
-        return [_text(side, name)]
+    items = score_items(side, name)
+    if _is_item(side):
+        return [parse_content(items[0], name)]
+    return [parse_content(item, f"{name}[{place}]") for place, item in enumerate(items)]
+
+
+def score_items(side: ScoreSide, name: str) -> list[Any]:
+    """Return the items of one side as they were given.
+
+    Raises:
+        WrongType: it is neither an item nor a list.
+    """
+    if _is_item(side):
+        return [side]
     if not isinstance(side, Sequence) or isinstance(side, bytes | bytearray):
         raise WrongType(f"{name} must be a text or a list of texts, not {type(side).__name__}.", param=name)
-    return [_text(item, f"{name}[{place}]") for place, item in enumerate(side)]
+    return list(side)
 
 
-def _text(item: Any, name: str) -> str:
-    if isinstance(item, str):
-        return item
-    param = name.partition("[")[0]
-    wrapped = item.get("text") if isinstance(item, Mapping) and item.get("content") is None else None
-    if isinstance(wrapped, str):
-        return wrapped
-    content = item.get("content") if isinstance(item, Mapping) else None
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, Sequence) or not content:
-        found = f"an object with {', '.join(map(repr, item)):.80}" if isinstance(item, Mapping) else type(item).__name__
-        text = f'{name} must be a text, {{"text": text}} or {{"content": [parts]}}, not {found}.'
-        raise WrongType(text, param=param)
-    return "\n".join(_part(part, name, param) for part in content)
-
-
-def _part(part: Any, name: str, param: str) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str):
-        text: str = part["text"]
-        return text
-    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    raise WrongType(f"{name} has a part of type {kind!r}; this model reads text only.", param=param)
+def _is_item(side: Any) -> bool:
+    return isinstance(side, str | Mapping | Prompt) or is_image(side)

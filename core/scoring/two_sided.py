@@ -18,19 +18,16 @@ __all__ = ["DENSE", "SPARSE", "Dense", "Sparse", "TwoSided"]
 
 
 class TwoSided(ABC):
-    """Every text is read once, queries first."""
+    """Every query and document is read once, queries first."""
 
     task: str
     by_role: bool
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
-        """Return one prompt per text."""
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
+        """Return each as it is."""
         return [
-            *(ScoreInput(prompt=Prompt(text=text), task=self.task, side="query", role="query") for text in queries),
-            *(
-                ScoreInput(prompt=Prompt(text=text), task=self.task, side="document", role="document")
-                for text in documents
-            ),
+            *(ScoreInput(prompt=query, task=self.task, side="query", role="query") for query in queries),
+            *(ScoreInput(prompt=document, task=self.task, side="document", role="document") for document in documents),
         ]
 
     @abstractmethod

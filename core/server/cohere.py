@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["cohere_router"]
 
 _TASK = "embed"
-_EXAMPLE = {"texts": ["A cenote is a natural pit."], "input_type": "search_document", "embedding_types": ["float"]}
+_EXAMPLES = {
+    "texts": {"texts": ["A cenote is a natural pit."], "input_type": "search_document", "embedding_types": ["float"]},
+    "content of parts": {"inputs": [{"content": [{"type": "text", "text": "A cenote is a natural pit."}]}]},
+}
 
 
 class KeyCheck(TypedDict):
@@ -64,14 +67,14 @@ _KEY_EXTRA = reply_schema(KeyCheck)
 
 def _add_embed_routes(router: APIRouter) -> None:
     both = EmbedFloatsResponse | EmbedByTypeResponse
-    first = json_body_schema(CohereEmbedRequest, example=_EXAMPLE, response=both)
-    second = json_body_schema(CohereEmbedRequest, example=_EXAMPLE, response=EmbedByTypeResponse)
+    first = json_body_schema(CohereEmbedRequest, examples=_EXAMPLES, response=both)
+    second = json_body_schema(CohereEmbedRequest, examples=_EXAMPLES, response=EmbedByTypeResponse)
 
-    @router.post("/v1/embed", summary="Embed texts (Cohere, version 1)", openapi_extra=first)
+    @router.post("/v1/embed", summary="Embed texts or images (Cohere, version 1)", openapi_extra=first)
     async def embed_v1(request: Request) -> Response:
         return await _embed(request, "1")
 
-    @router.post("/v2/embed", summary="Embed texts (Cohere, version 2)", openapi_extra=second)
+    @router.post("/v2/embed", summary="Embed texts or images (Cohere, version 2)", openapi_extra=second)
     async def embed_v2(request: Request) -> Response:
         return await _embed(request, "2")
 
@@ -83,14 +86,15 @@ def _embeds(model: ServedModel) -> bool:
 async def _embed(request: Request, version: str) -> Response:
     body = await read_body(request, CohereEmbedRequest)
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model, _embeds)
+    name, prompts = body.given()
+    model = state_of(request).models.resolve(body.model, lambda model: _embeds(model) and model.reads(prompts))
     if not _embeds(model):
         tasks = ", ".join(model.engine.supported_tasks)
         raise ApiError(501, "NotImplementedError", f"The model {model.name!r} gives no embeddings; it offers {tasks}.")
-    texts = body.given()
-    name = "texts" if body.texts is not None else "inputs"
-    check_items(texts, state_of(request).config.max_items_per_request, name)
-    outputs = await _run(request, body, model, response_id, texts)
+    check_items(prompts, state_of(request).config.max_items_per_request, name)
+    if name == "images" and not model.reads(prompts):
+        raise InvalidRequest("The served models read text, not images; send texts.", param=name)
+    outputs = await _run(request, body, model, response_id, prompts)
     write = partial(
         embed_reply,
         types=body.types(),
@@ -98,6 +102,7 @@ async def _embed(request: Request, version: str) -> Response:
         response_id=response_id,
         texts=body.texts,
         version=version,
+        has_media=any(prompt.media for prompt in prompts),
     )
     reply = partial(write_items, outputs, body.on_error, write)
     vectors = [output.outputs.data for output in outputs]
@@ -105,14 +110,14 @@ async def _embed(request: Request, version: str) -> Response:
 
 
 async def _run(
-    request: Request, body: CohereEmbedRequest, model: ServedModel, response_id: str, texts: Sequence[str]
+    request: Request, body: CohereEmbedRequest, model: ServedModel, response_id: str, prompts: Sequence[Prompt]
 ) -> list[PoolingRequestOutput]:
-    """Embed the texts; errors name the fields of this dialect."""
+    """Embed the inputs; errors name the fields of this dialect."""
     params, role = body.asked(model)
     call = InferenceCall(
         model=model,
         asked_name=body.model,
-        prompts=[Prompt(text=text) for text in texts],
+        prompts=prompts,
         task=_TASK,
         params=params,
         tokenization=body.cut(model.engine.engine.max_tokens(_TASK)),

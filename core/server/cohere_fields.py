@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from cenote.errors import InvalidRequest
-from cenote.scoring.texts import score_texts
+from cenote.inputs import parse_content
 from cenote.server.codec_field import CodecName
+from cenote.server.content_schema import WRAPPED
 from cenote.server.fields import CommonFields, parse_role
 from cenote.server.models import ServedModel
-from cenote.server.score_fields import TEXT_SCHEMA
-from cenote.types import PoolingParams, Role, TokenizationOptions
+from cenote.types import MediaAddress, MediaItem, PoolingParams, Prompt, Role, TokenizationOptions
 
 __all__ = ["CohereEmbedRequest", "EmbeddingType"]
 
@@ -23,17 +23,23 @@ _INPUTS = ("texts", "images", "inputs")
 _OTHER_WORDS = ("classification", "clustering", "image")
 
 
-def _parse_inputs(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+def _parse_inputs(value: Any, info: ValidationInfo) -> tuple[Prompt, ...]:
     if not isinstance(value, list):
         raise InvalidRequest(f"{info.field_name} must be a list.", param=info.field_name)
-    return tuple(score_texts(value, str(info.field_name)))
+    return tuple(parse_content(item, f"{info.field_name}[{place}]") for place, item in enumerate(value))
 
 
-#: A body field that holds contents of which every part is a text.
-TextContents: TypeAlias = Annotated[
-    tuple[str, ...],
+def _picture(address: str) -> Prompt:
+    if not address:
+        raise InvalidRequest("An address in images is empty.", param="images")
+    return Prompt(media=(MediaItem("image", MediaAddress(address, "images")),))
+
+
+#: A body field that holds contents of texts and images.
+Contents: TypeAlias = Annotated[
+    tuple[Prompt, ...],
     PlainValidator(_parse_inputs),
-    WithJsonSchema({"type": "array", "items": TEXT_SCHEMA["anyOf"][-1], "minItems": 1}),
+    WithJsonSchema({"type": "array", "items": WRAPPED, "minItems": 1}),
 ]
 
 
@@ -46,8 +52,10 @@ class CohereEmbedRequest(CommonFields):
         "clustering or image, which put the model's own prompt for such texts in front if there is one.",
     )
     texts: list[str] | None = Field(default=None, min_length=1, description="What to embed.")
-    images: list[str] | None = Field(default=None, min_length=1, description="Not offered: the models read text.")
-    inputs: TextContents | None = Field(default=None, description="What to embed, as content parts of type text.")
+    images: list[str] | None = Field(
+        default=None, min_length=1, description="Addresses of images, mostly data: addresses with base64."
+    )
+    inputs: Contents | None = Field(default=None, description="What to embed: texts and images, as parts of content.")
     embedding_types: list[EmbeddingType] | None = Field(
         default=None, min_length=1, description="How vectors are given; none is float."
     )
@@ -64,22 +72,28 @@ class CohereEmbedRequest(CommonFields):
         if len(found) != 1:
             text = f"The body has {' and '.join(found) or 'no input'}; send exactly one of texts, images and inputs."
             raise InvalidRequest(text, param=found[0] if found else "texts")
-        if "images" in found:
-            raise InvalidRequest("The served models read text, not images; send texts.", param="images")
         if not data[found[0]] and isinstance(data[found[0]], list):
             raise InvalidRequest(f"{found[0]} is empty; give at least one.", param=found[0])
         return data
 
-    def given(self) -> tuple[str, ...]:
-        """Return the texts to embed."""
-        return tuple(self.texts) if self.texts is not None else self.inputs or ()
+    def given(self) -> tuple[str, tuple[Prompt, ...]]:
+        """Return the name of the field that says what to embed, and what that is.
+
+        Raises:
+            InvalidRequest: the address of an image is empty.
+        """
+        if self.texts is not None:
+            return "texts", tuple(Prompt(text=text) for text in self.texts)
+        if self.images is not None:
+            return "images", tuple(map(_picture, self.images))
+        return "inputs", self.inputs or ()
 
     def types(self) -> tuple[EmbeddingType, ...]:
         """Return how vectors are given, each way once."""
         return tuple(dict.fromkeys(self.embedding_types or ("float",)))
 
     def asked(self, model: ServedModel) -> tuple[PoolingParams, Role | None]:
-        """Return what to compute, and what the texts are for.
+        """Return what to compute, and what the inputs are for.
 
         Cohere's clients always send `input_type`, so its words hold for models without prompts as well. An adapter of
         that name comes first: the tasks of jina-embeddings-v3 are adapters, each with a prompt of its own.

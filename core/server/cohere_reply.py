@@ -83,8 +83,9 @@ def embed_reply(
     response_id: str,
     texts: Sequence[str] | None,
     version: str,
+    has_media: bool = False,
 ) -> Response:
-    """Return the vectors of some texts.
+    """Return the vectors of some inputs.
 
     Args:
         outputs: of the engine.
@@ -93,6 +94,7 @@ def embed_reply(
         response_id: prefix and request id.
         texts: to repeat, or None.
         version: of Cohere's API.
+        has_media: an input has an image, so that all tokens count as those of images (http-api.md section 8.2).
 
     Raises:
         InvalidRequest: the vectors cannot be given this way.
@@ -107,7 +109,7 @@ def embed_reply(
         "id": response_id,
         "embeddings": embeddings if by_type else embeddings[types[0]],
         **({} if texts is None else {"texts": texts}),
-        "meta": _meta(Usage.of(outputs), version),
+        "meta": _meta(Usage.of(outputs), version, has_media=has_media),
         "response_type": "embeddings_by_type" if by_type else "embeddings_floats",
         **({"errors": errors} if errors else {}),
     }
@@ -130,10 +132,11 @@ def _spread(entries: Sequence[Any], places: Sequence[int | None]) -> list[Any]:
     return [None if place is None else next(left) for place in places]
 
 
-def _meta(usage: Usage, version: str) -> dict[str, Any]:
+def _meta(usage: Usage, version: str, *, has_media: bool) -> dict[str, Any]:
+    texts, images = (0, usage.prompt_tokens) if has_media else (usage.prompt_tokens, 0)
     meta: dict[str, Any] = {
         "api_version": {"version": version},
-        "billed_units": {"input_tokens": usage.prompt_tokens, "image_tokens": 0},
+        "billed_units": {"input_tokens": texts, "image_tokens": images},
     }
     if usage.truncated_tokens:
         meta["warnings"] = [f"Texts were too long and were cut, by at least {usage.truncated_tokens} tokens in all."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 if TYPE_CHECKING:
     from cenote.engine.async_llm import OnError
     from cenote.outputs import PoolingRequestOutput, ScoringRequestOutput
-    from cenote.scoring.texts import ScoreSide
 
 __all__ = ["InferenceCall", "ScoreCall", "check_count", "infer", "infer_scores", "with_adapter"]
 
@@ -78,8 +77,8 @@ class ScoreCall:
 
     model: ServedModel
     asked_name: str | None
-    queries: ScoreSide
-    documents: ScoreSide
+    queries: Sequence[Prompt]
+    documents: Sequence[Prompt]
     params: PoolingParams
     tokenization: TokenizationOptions
     response_id: str
@@ -159,9 +158,7 @@ async def infer_scores(request: Request, call: ScoreCall) -> list[ScoringRequest
         names=call.names,
         clock=stages.clock,
     )
-    sides = [[side] if isinstance(side, str | Mapping) else side for side in (call.queries, call.documents)]
-    texts = [text for side in sides for text in side]
-    outputs = await measured(request, work, stages, texts, outputs_of=list)
+    outputs = await measured(request, work, stages, [*call.queries, *call.documents], outputs_of=list)
     state_of(request).metrics.pairs.labels(call.model.name).inc(len(outputs))
     return outputs
 

@@ -16,11 +16,13 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from cenote.errors import InvalidRequest, ModelNotFound
+from cenote.inputs.media import media_kind
 from cenote.server.openapi import reply_schema
 from cenote.server.text import show
 
 if TYPE_CHECKING:
     from cenote.engine import AsyncLLM
+    from cenote.types import Prompt
 
 __all__ = ["ModelTable", "ServedModel", "model_cards", "models_router"]
 
@@ -47,6 +49,11 @@ class ServedModel:
     def offers(self, tasks: Collection[str]) -> bool:
         """Tell whether the model has every one of these tasks."""
         return set(tasks) <= set(self.engine.supported_tasks)
+
+    def reads(self, prompts: Collection[Prompt]) -> bool:
+        """Tell whether the model reads every kind of media in some prompts."""
+        modalities = self.engine.limits.modalities
+        return all(media_kind(item) in modalities for prompt in prompts for item in prompt.media)
 
 
 class ModelTable:

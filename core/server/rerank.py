@@ -25,11 +25,12 @@ from cenote.server.openapi import json_body_schema
 from cenote.server.request_ids import claim_request_id
 from cenote.server.rerank_documents import RerankDocument, rerank_documents
 from cenote.server.rerank_reply import RerankResponse, rerank_reply
-from cenote.server.score_fields import TEXT_SCHEMA, ScoreText, ScoringFields
+from cenote.server.score_fields import ITEM_SCHEMA, ScoreOne, ScoringFields
 from cenote.server.score_run import can_score, run_scores
 from cenote.server.state import ServerState, state_of
 from cenote.server.tei_errors import tei_envelope
 from cenote.server.tei_rerank import TeiRank, TeiRerankRequest, tei_rerank
+from cenote.types import Prompt
 
 __all__ = ["RerankRequest", "answer_ranking", "rerank_router"]
 
@@ -56,7 +57,7 @@ def _parse_documents(value: Any) -> list[Any]:
     return documents
 
 
-_DOCUMENT_SCHEMA = {"anyOf": [*TEXT_SCHEMA["anyOf"], {"type": "object", "additionalProperties": True}]}
+_DOCUMENT_SCHEMA = {"anyOf": [*ITEM_SCHEMA["anyOf"], {"type": "object", "additionalProperties": True}]}
 #: A body field that holds one document or several; `rerank_documents` reads them.
 Documents: TypeAlias = Annotated[
     list[Any],
@@ -70,8 +71,8 @@ Documents: TypeAlias = Annotated[
 class RerankRequest(ScoringFields):
     """Body of `/rerank`."""
 
-    query: ScoreText = Field(description="What the documents are to answer.")
-    documents: Documents = Field(description="What is ranked: texts, or objects with a text.")
+    query: ScoreOne = Field(description="What the documents are to answer.")
+    documents: Documents = Field(description="What is ranked: texts, or objects with a text or an image.")
     top_n: int | None = Field(default=None, ge=0, description="Return so many at most; 0 and none are all.")
     top_k: int | None = Field(default=None, ge=0, description="Another name of top_n (Voyage).")
     return_documents: bool = Field(default=True, description="Tell the documents as well as their places.")
@@ -157,8 +158,7 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
     documents = body.ranked()
     response_id = f"score-{claim_request_id(request, body.request_id)}"
     model = state_of(request).models.resolve(body.model, partial(can_score, score_type=body.score_type))
-    texts = [document.text for document in documents]
-    outputs = await _scores(request, body, model, response_id, texts)
+    outputs = await _scores(request, body, model, response_id, [document.prompt for document in documents])
     path = request.scope["route"].path
     write = partial(
         rerank_reply,
@@ -173,11 +173,11 @@ async def answer_ranking(request: Request, data: Mapping[str, Any]) -> Response:
 
 
 async def _scores(
-    request: Request, body: RerankRequest, model: ServedModel, response_id: str, texts: Sequence[str]
+    request: Request, body: RerankRequest, model: ServedModel, response_id: str, documents: Sequence[Prompt]
 ) -> list[ScoringRequestOutput]:
-    """Score the query with each text; what says that one is too long also says how to cut it here."""
+    """Score the query with each document; what says that one is too long also says how to cut it here."""
     try:
-        scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], texts)
+        scored = await run_scores(request, body, model, response_id, ("query", "documents"), [body.query], documents)
     except PromptTooLong as exc:
         exc.args = (_with_remedy(str(exc)),)
         raise
@@ -199,4 +199,4 @@ def _told(body: RerankRequest, documents: Sequence[RerankDocument], *, plain: bo
     """Return what the answer tells of each document; Infinity, unlike others, tells nothing unless asked."""
     if not body.return_documents or (plain and "return_documents" not in body.model_fields_set):
         return None
-    return [replace(each, echo=orjson.dumps(each.text)) for each in documents] if plain else documents
+    return [replace(each, echo=orjson.dumps(each.prompt.text)) for each in documents] if plain else documents

@@ -1,4 +1,4 @@
-"""The documents of a rerank request: the text that is scored, and what the answer says of each."""
+"""The documents of a rerank request: what is scored, and what the answer says of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from cenote.errors import InvalidRequest, WrongType
-from cenote.scoring.texts import score_texts
+from cenote.inputs import parse_content
+from cenote.types import Prompt
 
 __all__ = ["RerankDocument", "rerank_documents"]
 
@@ -19,16 +20,18 @@ class RerankDocument:
     """One document.
 
     Attributes:
-        text: what is scored.
+        prompt: what is scored.
         echo: what the answer says of it, as JSON; `text` and `multi_modal` are always there.
     """
 
-    text: str
+    prompt: Prompt
     echo: bytes
 
 
 def rerank_documents(given: Sequence[Any], rank_fields: Sequence[str] | None) -> list[RerankDocument]:
-    """Return the documents that a body gives: texts, `{"text": ...}` with any further fields, or `{"content": [...]}`.
+    """Return the documents that a body gives: texts, objects with `text`, `image` or both, or `{"content": [...]}`.
+
+    An object may have any further fields. Media are told as they were given.
 
     Args:
         given: as in the body.
@@ -36,7 +39,7 @@ def rerank_documents(given: Sequence[Any], rank_fields: Sequence[str] | None) ->
             `content` have no fields and are scored whole.
 
     Raises:
-        InvalidRequest: something is no text, lacks a field, or is nested too deeply to be repeated.
+        InvalidRequest: something is neither text nor medium, lacks a field, or is nested too deeply to be repeated.
 
     Source: Cohere's API reference, v1 rerank: "the values in title, author, text sequentially", `text` by default, and
     all fields of a document are kept in the answer. `multi_modal`: vLLM 0.32, RerankDocument.
@@ -48,16 +51,16 @@ def _document(item: Any, name: str, rank_fields: Sequence[str] | None) -> Rerank
     if not isinstance(item, str | Mapping):
         raise WrongType(f"{name} must be a text or an object, not {type(item).__name__}.", param="documents")
     if isinstance(item, Mapping) and item.get("content") is None and rank_fields:
-        text = "\n".join(_field(item, field, name) for field in rank_fields)
+        prompt = Prompt(text="\n".join(_field(item, field, name) for field in rank_fields))
     else:
-        (text,) = score_texts(item, name)
+        prompt = parse_content(item, name)
     try:
-        return RerankDocument(text, orjson.dumps(_echo(item, text)))
+        return RerankDocument(prompt, orjson.dumps(_echo(item, prompt.text)))
     except orjson.JSONEncodeError as exc:
         raise InvalidRequest(f"{name} is nested too deeply.", param="documents") from exc
 
 
-def _echo(item: Any, text: str) -> dict[str, Any]:
+def _echo(item: Any, text: str | None) -> dict[str, Any]:
     """Return what the answer says of a document that was given as this."""
     content = None if isinstance(item, str) else item.get("content")
     if isinstance(content, list):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
-from cenote.errors import InvalidRequest
 from cenote.inputs import parse_prompts
-from cenote.scoring.texts import ScoreSide, score_texts
+from cenote.scoring.texts import ScoreSide, score_prompts
 from cenote.server.inference import InferenceCall, ScoreCall, check_count, infer, infer_scores
 from cenote.server.models import ModelTable, ServedModel
+from cenote.server.score_fields import check_items
 from cenote.server.score_run import can_score, check_scorer
 from cenote.server.state import state_of
 from cenote.types import ModelLimits, PoolingParams, PromptType, Role, TokenizationOptions
@@ -129,8 +129,8 @@ class RouteContext:
 
         Args:
             request: the one that is being answered.
-            queries: one text, or as many as documents.
-            documents: one text or several.
+            queries: one text, or as many as documents; in place of texts also what else `LLM.score` takes.
+            documents: one or several.
             model: a served name; None is the first model that can score so.
             params: parameters of scoring.
             score_type: the way of scoring, or several as in `sparse+dense`; None is the model's own.
@@ -146,14 +146,14 @@ class RouteContext:
         """
         served = self._table.resolve(model, lambda each: can_score(each, score_type))
         check_scorer(served, score_type)
-        sides = {"queries": score_texts(queries, "queries"), "documents": score_texts(documents, "documents")}
-        for name, texts in sides.items():
-            _check_side(request, texts, name)
+        left, right = score_prompts(queries, "queries"), score_prompts(documents, "documents")
+        for name, side in (("queries", left), ("documents", right)):
+            check_items(side, state_of(request).config.max_items_per_request, name)
         call = ScoreCall(
             model=served,
             asked_name=model,
-            queries=queries,
-            documents=documents,
+            queries=left,
+            documents=right,
             params=params or PoolingParams(),
             tokenization=tokenization or TokenizationOptions(),
             response_id=self._response_id(request),
@@ -164,12 +164,6 @@ class RouteContext:
 
     def _response_id(self, request: Request) -> str:
         return f"{self.name}-{request.state.request_id}"
-
-
-def _check_side(request: Request, texts: Collection[str], name: str) -> None:
-    most = state_of(request).config.max_items_per_request
-    if len(texts) > most:
-        raise InvalidRequest(f"{name} has {len(texts)} elements; at most {most} are allowed.", param=name)
 
 
 def _model(served: ServedModel) -> RouteModel:

@@ -19,10 +19,11 @@ from cenote.server.body import read_json, validate
 from cenote.server.item_errors import ItemError, item_error, write_items
 from cenote.server.openapi import json_body_schema
 from cenote.server.request_ids import claim_request_id
-from cenote.server.score_fields import ScoreTexts, ScoringFields
+from cenote.server.score_fields import ScoreMany, ScoringFields
 from cenote.server.score_reply import ScoreUsage, score_number, write_json
 from cenote.server.score_run import can_score, run_scores
 from cenote.server.state import ServerState, state_of
+from cenote.types import Prompt
 
 __all__ = ["ScoreRequest", "answer_scores", "score_router"]
 
@@ -34,13 +35,13 @@ _EXAMPLE = {"queries": "What is a cenote?", "documents": ["A natural pit.", "A k
 class ScoreRequest(ScoringFields):
     """Body of `/score`: exactly one of the pairs of keys, and on each side one text or several."""
 
-    queries: ScoreTexts | None = Field(default=None, description="One text, or as many as documents or items.")
-    documents: ScoreTexts | None = Field(default=None, description="What is scored for the queries.")
-    items: ScoreTexts | None = Field(default=None, description="Another name of documents.")
-    data_1: ScoreTexts | None = Field(default=None, description="Older name of queries; goes with data_2.")
-    data_2: ScoreTexts | None = Field(default=None, description="Older name of documents; goes with data_1.")
-    text_1: ScoreTexts | None = Field(default=None, description="Older name of queries; goes with text_2.")
-    text_2: ScoreTexts | None = Field(default=None, description="Older name of documents; goes with text_1.")
+    queries: ScoreMany | None = Field(default=None, description="One text or image, or as many as documents or items.")
+    documents: ScoreMany | None = Field(default=None, description="What is scored for the queries.")
+    items: ScoreMany | None = Field(default=None, description="Another name of documents.")
+    data_1: ScoreMany | None = Field(default=None, description="Older name of queries; goes with data_2.")
+    data_2: ScoreMany | None = Field(default=None, description="Older name of documents; goes with data_1.")
+    text_1: ScoreMany | None = Field(default=None, description="Older name of queries; goes with text_2.")
+    text_2: ScoreMany | None = Field(default=None, description="Older name of documents; goes with text_1.")
 
     @model_validator(mode="before")
     @classmethod
@@ -54,8 +55,8 @@ class ScoreRequest(ScoringFields):
             raise InvalidRequest(text, param=found[0] if found else "queries")
         return data
 
-    def sides(self) -> tuple[tuple[str, str], tuple[str, ...], tuple[str, ...]]:
-        """Return the names of the two sides in the body, and their texts."""
+    def sides(self) -> tuple[tuple[str, str], tuple[Prompt, ...], tuple[Prompt, ...]]:
+        """Return the names of the two sides in the body, and what they hold."""
         given = ((names, getattr(self, names[0]), getattr(self, names[1])) for names in _SIDES)
         return next(each for each in given if each[1] is not None and each[2] is not None)
 

@@ -9,49 +9,43 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
 from cenote.errors import InvalidRequest, WrongType
-from cenote.scoring.texts import score_texts
+from cenote.inputs import parse_content
+from cenote.scoring.texts import score_prompts
+from cenote.server.content_schema import WRAPPED
 from cenote.server.fields import TokenizationFields
-from cenote.types import ChatOptions, PoolingParams, TokenizationOptions
+from cenote.types import ChatOptions, PoolingParams, Prompt, TokenizationOptions
 
-__all__ = ["TEXT_SCHEMA", "ScoreText", "ScoreTexts", "ScoringFields", "check_items"]
+__all__ = ["ITEM_SCHEMA", "ScoreMany", "ScoreOne", "ScoringFields", "check_items"]
 
 #: Variables of the template that are the server's business.
 _RESERVED = ("chat_template", "tools", "tokenize")
-_PART = {
+_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+#: An address or base64, as Jina's clients write it; a text may stand beside it.
+_IMAGE = {
     "type": "object",
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-    "required": ["type", "text"],
+    "properties": {"image": {"type": "string"}, "text": {"type": "string"}},
+    "required": ["image"],
 }
-#: JSON schema of one text, plain or wrapped.
-TEXT_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
-        {
-            "type": "object",
-            "properties": {"content": {"type": "array", "items": _PART, "minItems": 1}},
-            "required": ["content"],
-        },
-    ]
-}
-_SIDE_SCHEMA = {"anyOf": [*TEXT_SCHEMA["anyOf"], {"type": "array", "items": TEXT_SCHEMA, "minItems": 1}]}
+#: JSON schema of one item: a text, plain or wrapped, and for models that read them also media.
+ITEM_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "string"}, _TEXT, _IMAGE, WRAPPED]}
+_SIDE_SCHEMA = {"anyOf": [*ITEM_SCHEMA["anyOf"], {"type": "array", "items": ITEM_SCHEMA, "minItems": 1}]}
 
 
-def _parse_side(value: Any, info: ValidationInfo) -> tuple[str, ...]:
-    return tuple(score_texts(value, str(info.field_name)))
+def _parse_side(value: Any, info: ValidationInfo) -> tuple[Prompt, ...]:
+    return tuple(score_prompts(value, str(info.field_name)))
 
 
-def _parse_text(value: Any, info: ValidationInfo) -> str:
+def _parse_one(value: Any, info: ValidationInfo) -> Prompt:
     name = str(info.field_name)
     if isinstance(value, list):
         raise WrongType(f"{name} must be one text, not a list.", param=name)
-    return score_texts(value, name)[0]
+    return parse_content(value, name)
 
 
-#: A body field that holds one text.
-ScoreText: TypeAlias = Annotated[str, PlainValidator(_parse_text), WithJsonSchema(TEXT_SCHEMA)]
-#: A body field that holds one text or several.
-ScoreTexts: TypeAlias = Annotated[tuple[str, ...], PlainValidator(_parse_side), WithJsonSchema(_SIDE_SCHEMA)]
+#: A body field that holds one text, or what else is scored.
+ScoreOne: TypeAlias = Annotated[Prompt, PlainValidator(_parse_one), WithJsonSchema(ITEM_SCHEMA)]
+#: A body field that holds one or several of them.
+ScoreMany: TypeAlias = Annotated[tuple[Prompt, ...], PlainValidator(_parse_side), WithJsonSchema(_SIDE_SCHEMA)]
 
 
 class ScoringFields(TokenizationFields):

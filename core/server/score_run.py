@@ -17,6 +17,7 @@ from cenote.server.score_fields import ScoringFields, check_items
 from cenote.server.state import state_of
 from cenote.server.text import shorten
 from cenote.server.usage import Usage
+from cenote.types import Prompt
 
 __all__ = ["Scored", "can_score", "run_scores"]
 
@@ -61,8 +62,8 @@ async def run_scores(
     model: ServedModel,
     response_id: str,
     names: tuple[str, str],
-    queries: Sequence[str],
-    documents: Sequence[str],
+    queries: Sequence[Prompt],
+    documents: Sequence[Prompt],
 ) -> Scored:
     """Score one query with each document, or queries and documents one by one.
 
@@ -72,8 +73,8 @@ async def run_scores(
         model: the model that the body names.
         response_id: prefix and request id.
         names: of the two sides in the body.
-        queries: texts of the first.
-        documents: texts of the second.
+        queries: of the first.
+        documents: of the second.
 
     Raises:
         ApiError: 501 where the model cannot score; 504 beyond the deadline, 503 when the server stops.

@@ -27,7 +27,7 @@ from cenote.server.tei_errors import tei_envelope, tei_error
 from cenote.server.tei_fields import TeiFields, TeiTruncation
 from cenote.server.tei_models import check_given, check_size, model_that
 from cenote.server.tei_replies import Cost
-from cenote.types import TokenizationOptions
+from cenote.types import Prompt, TokenizationOptions
 
 __all__ = ["TeiRank", "TeiRerankRequest", "tei_rerank"]
 
@@ -80,7 +80,8 @@ async def tei_rerank(request: Request, data: dict[str, Any]) -> Response:
     cost = Cost(sum(map(len, body.texts)) + len(body.query) * len(body.texts))
     response_id = f"tei-{claim_request_id(request, None)}"
     names = ("query", "texts")
-    scored = await run_scores(request, _scoring(body, model), model, response_id, names, [body.query], body.texts)
+    sides = [Prompt(text=body.query)], [Prompt(text=text) for text in body.texts]
+    scored = await run_scores(request, _scoring(body, model), model, response_id, names, *sides)
     texts = body.texts if body.return_text else [None] * len(body.texts)
     ranks = [_rank(at, text, output) for at, (text, output) in enumerate(zip(texts, scored.outputs, strict=True))]
     ranks.sort(key=lambda rank: -rank["score"])

@@ -21,6 +21,7 @@ from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_close
 from cenote.testing.lookalikes import LOOKALIKES
 from cenote.testing.texts import sample_texts
+from cenote.types import Prompt
 
 __all__ = ["ScorerConformance"]
 
@@ -85,7 +86,7 @@ class ScorerConformance(Capable):
 
     def test_it_asks_for_its_task_queries_first(self, way: Scorer) -> None:
         pairs = [(0, 0), (1, 1), (1, 0)]
-        inputs = way.inputs(["a", "b"], ["c", "d"], pairs)
+        inputs = way.inputs(*([Prompt(text=text) for text in side] for side in ("ab", "cd")), pairs)
         assert {item.task for item in inputs} == {way.task}
         sides = [item.side for item in inputs]
         assert sides in (["pair"] * len(pairs), ["query", "query", "document", "document"])

@@ -49,10 +49,10 @@ class Distance:
     task = "embed"
     by_role = False
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
         return [
-            *(ScoreInput(prompt=Prompt(text=text), task=self.task, side="query") for text in queries),
-            *(ScoreInput(prompt=Prompt(text=text), task=self.task, side="document") for text in documents),
+            *(ScoreInput(prompt=query, task=self.task, side="query") for query in queries),
+            *(ScoreInput(prompt=document, task=self.task, side="document") for document in documents),
         ]
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,8 +12,10 @@ from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.inputs.media import check_modalities
 from cenote.media import Picture
-from cenote.types import MediaItem, Prompt
+from cenote.types import MediaAddress, MediaItem, Prompt
 
+DATA = "data:image/png;base64,AAAA"
+ADDRESS = MediaAddress(DATA, "multi_modal_data")
 RED, BLUE = Image.new("RGB", (3, 2), "red"), Image.new("L", (1, 1))
 ITEM, OTHER = (MediaItem("image", Picture.of_image(image)) for image in (RED, BLUE))
 
@@ -30,8 +33,15 @@ ITEM, OTHER = (MediaItem("image", Picture.of_image(image)) for image in (RED, BL
             {"prompt_token_ids": [1, 2], "prompt": "a", "multi_modal_data": {"image": (RED,)}},
             Prompt(token_ids=(1, 2), media=(ITEM,)),
         ),
+        ({"multi_modal_data": {"image": np.asarray(RED)}}, Prompt(media=(ITEM,))),
+        ({"multi_modal_data": {"image": b"png"}}, Prompt(media=(MediaItem("image", b"png"),))),
+        ({"multi_modal_data": {"image": DATA}}, Prompt(media=(MediaItem("image", ADDRESS),))),
+        (
+            {"multi_modal_data": {"video": b"mp4", "image": DATA}},
+            Prompt(media=(MediaItem("image", ADDRESS), MediaItem("video", b"mp4"))),
+        ),
     ],
-    ids=["alone", "several", "with a text", "with token ids"],
+    ids=["alone", "several", "text", "token ids", "an array", "bytes", "an address", "a video"],
 )
 def test_images_are_parsed(given: dict[str, Any], parsed: Prompt) -> None:
     assert parse_prompts(given) == [parsed]
@@ -44,9 +54,13 @@ def test_images_are_parsed(given: dict[str, Any], parsed: Prompt) -> None:
         ({"multi_modal_data": RED}, WrongType, "must be {'image': image}"),
         ({"multi_modal_data": {}}, InvalidRequest, "holds no image"),
         ({"multi_modal_data": {"image": []}}, InvalidRequest, "holds no image"),
-        ({"multi_modal_data": {"image": b"png"}}, WrongType, "takes images of Pillow"),
-        ({"multi_modal_data": {"image": [RED, "a.png"]}}, WrongType, "takes images of Pillow"),
-        ({"multi_modal_data": {"audio": 1, "image": RED}}, InvalidRequest, "has 'audio'; what is known is 'image'"),
+        ({"multi_modal_data": {"image": 5}}, WrongType, "An image is an address"),
+        ({"multi_modal_data": {"image": [RED, None]}}, WrongType, "An image is an address"),
+        ({"multi_modal_data": {"image": ""}}, InvalidRequest, "is empty"),
+        ({"multi_modal_data": {"video": 5}}, WrongType, "A video is an address"),
+        ({"multi_modal_data": {"image": np.zeros((2, 2))}}, InvalidRequest, "uint8"),
+        ({"multi_modal_data": {"image": np.zeros((3, 2, 2), np.uint8)}}, InvalidRequest, r"of shape \[3, 2, 2\]"),
+        ({"multi_modal_data": {"audio": 1, "image": RED}}, InvalidRequest, "has 'audio'; what is known is 'image' and"),
     ],
 )
 def test_what_is_no_image_is_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -66,7 +80,5 @@ def test_a_model_is_given_only_what_it_reads() -> None:
     check_modalities(Prompt(media=(ITEM,)), ("text", "image"))
     with pytest.raises(InvalidRequest) as refused:
         check_modalities(Prompt(text="a", media=(ITEM,)), ("text",))
-    assert str(refused.value) == (
-        "This model reads text only; 'multi_modal_data' with 'image' is for models that read it."
-    )
+    assert str(refused.value) == "This model reads text only; the prompt has an image."
     assert refused.value.param == "multi_modal_data"

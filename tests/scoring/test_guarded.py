@@ -11,6 +11,7 @@ import torch
 from cenote.errors import InvalidRequest, ScorerError
 from cenote.registry import Registry
 from cenote.scoring import Scorer, choose_scorer
+from cenote.types import Prompt
 
 
 class Way:
@@ -63,7 +64,7 @@ def test_what_fails_is_an_error_that_names_the_plugin(scores: Any, text: str) ->
 @pytest.mark.parametrize("inputs", [[], 3, ["a"]])
 def test_inputs_that_are_none_are_refused(inputs: Any) -> None:
     with pytest.raises(ScorerError, match="did not return a list of inputs"):
-        chosen(Way(lambda: None, inputs)).inputs(["a"], ["b"], [(0, 0)])
+        chosen(Way(lambda: None, inputs)).inputs([Prompt(text="a")], [Prompt(text="b")], [(0, 0)])
 
 
 def test_a_refusal_of_the_plugin_stays_one() -> None:

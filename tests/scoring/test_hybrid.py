@@ -18,6 +18,7 @@ from cenote.registry import Registry, default_registry
 from cenote.scoring import Pair, ScoreInput, choose_scorer
 from cenote.scoring.base import check_scorer_type, further_tasks
 from cenote.testing.checkpoints import build_checkpoint
+from cenote.types import Prompt
 
 ALL = ("embed", "sparse_embed", "token_embed")
 QUERY, DOCUMENTS = "a well", ["water below ground", "bread", "a well, a pit"]
@@ -129,7 +130,7 @@ def test_names_of_no_mix_are_refused() -> None:
 def test_what_reads_pairs_cannot_be_mixed() -> None:
     scorer = choose_scorer("dense+cross-encoder", ("embed", "score"), "embed")
     with pytest.raises(InvalidRequest, match="texts are read alone"):
-        scorer.inputs(["a"], ["b"], [(0, 0)])
+        scorer.inputs([Prompt(text="a")], [Prompt(text="b")], [(0, 0)])
 
 
 class Both:
@@ -139,7 +140,7 @@ class Both:
     also = ("token_embed",)
     by_role = True
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
         return choose_scorer("dense", ALL, "embed").inputs(queries, documents, pairs)
 
     def scores(self, results: Sequence[Any], queries: int, pairs: Sequence[Pair]) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from cenote.errors import InvalidRequest, UnknownPlugin, UnsupportedTask
 from cenote.kernels.maxsim.reference import maxsim
 from cenote.scoring import choose_scorer, pair_up
-from cenote.scoring.texts import score_texts
+from cenote.scoring.texts import ScoreSide, score_prompts
+from cenote.types import Prompt
 
 EMBEDDER = ("embed", "token_embed")
 
@@ -27,17 +28,23 @@ def test_other_numbers_of_texts_are_refused(left: int, right: int) -> None:
 
 def test_a_side_is_a_text_texts_or_text_parts() -> None:
     parts = {"content": [{"type": "text", "text": "two"}, "lines"]}
-    assert score_texts("one", "data_1") == ["one"]
-    assert score_texts(["one", parts, {"content": "three"}], "data_1") == ["one", "two\nlines", "three"]
-    assert score_texts([{"text": "four"}, {"text": ""}], "data_1") == ["four", ""]
+    assert _texts("one") == ["one"]
+    assert _texts(["one", parts, {"content": "three"}]) == ["one", "two\nlines", "three"]
+    assert _texts([{"text": "four"}, {"text": ""}, Prompt(text="five")]) == ["four", "", "five"]
+
+
+def _texts(side: ScoreSide) -> list[str | None]:
+    prompts = score_prompts(side, "data_1")
+    assert not any(prompt.media for prompt in prompts)
+    return [prompt.text for prompt in prompts]
 
 
 @pytest.mark.parametrize(
-    "side", [5, [5], None, b"bytes", {"texts": "x"}, {"text": 5}, {"content": []}, {"content": [{"type": "image_url"}]}]
+    "side", [5, [5], None, b"bytes", {"texts": "x"}, {"text": 5}, {"content": []}, {"content": [{"type": "poem"}]}]
 )
 def test_what_is_no_text_is_refused_with_its_place(side: object) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        score_texts(side, "documents")  # type: ignore[arg-type]
+        score_prompts(side, "documents")  # type: ignore[arg-type]
     assert caught.value.param == "documents"
 
 

@@ -199,7 +199,7 @@ IMAGE = {"content": [{"type": "image_url", "image_url": {"url": "https://example
         ({"queries": 5, "documents": "b"}, "queries", "must be a text or a list of texts"),
         ({"queries": "a", "documents": ["b", 5]}, "documents", "documents[1] must be a text"),
         ({"queries": "a", "documents": [["b"]]}, "documents", "documents[0]"),
-        ({"queries": "a", "documents": {"image": "b"}}, "documents", "an object with 'image'"),
+        ({"queries": "a", "documents": {"image": "b"}}, "documents", "reads text only"),
         ({"data_1": [IMAGE], "data_2": "b"}, "data_1", "reads text only"),
         ({"score_type": "nonsense"}, "score_type", "nonsense"),
         ({"score_type": "cross-encoder"}, "score_type", "needs the task 'score'"),

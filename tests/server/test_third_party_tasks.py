@@ -25,7 +25,6 @@ PLUGIN = '''
 from cenote.registry import ArchitectureSpec
 from cenote.scoring import ScoreInput
 from cenote.tasks import Task
-from cenote.types import Prompt
 
 COUNT = Task(name="acme_count", grain="sequence", parameters=frozenset({"prompt"}), priority=90)
 PLACES = Task(name="acme_places", grain="token", parameters=frozenset(), priority=91)
@@ -76,8 +75,8 @@ class ByLength:
     by_role = False
 
     def inputs(self, queries, documents, pairs):
-        sides = [("query", text) for text in queries] + [("document", text) for text in documents]
-        return [ScoreInput(prompt=Prompt(text=text), task=self.task, side=side) for side, text in sides]
+        sides = [("query", each) for each in queries] + [("document", each) for each in documents]
+        return [ScoreInput(prompt=prompt, task=self.task, side=side) for side, prompt in sides]
 
     def scores(self, results, queries, pairs):
         import torch

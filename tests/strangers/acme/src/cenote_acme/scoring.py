@@ -19,14 +19,11 @@ class Nearness:
     task = "embed"
     by_role = False
 
-    def inputs(self, queries: Sequence[str], documents: Sequence[str], pairs: Sequence[Pair]) -> list[ScoreInput]:
-        """Read every text once, queries first."""
+    def inputs(self, queries: Sequence[Prompt], documents: Sequence[Prompt], pairs: Sequence[Pair]) -> list[ScoreInput]:
+        """Read each once, queries first."""
         return [
-            *(ScoreInput(prompt=Prompt(text=text), task="embed", side="query", role="query") for text in queries),
-            *(
-                ScoreInput(prompt=Prompt(text=text), task="embed", side="document", role="document")
-                for text in documents
-            ),
+            *(ScoreInput(prompt=query, task="embed", side="query", role="query") for query in queries),
+            *(ScoreInput(prompt=document, task="embed", side="document", role="document") for document in documents),
         ]
 
     def scores(self, results: Sequence[Tensor], queries: int, pairs: Sequence[Pair]) -> Tensor:

@@ -1,0 +1,103 @@
+"""One image, video or precomputed embedding as callers give it: an address, encoded bytes, or what Python holds."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from cenote.errors import InvalidRequest, WrongType
+from cenote.inputs.embeds import RawEmbeds
+from cenote.inputs.values import describe
+from cenote.media import Picture
+from cenote.types import MediaAddress, MediaItem
+
+__all__ = ["embeds_item", "image_item", "is_image", "is_tensors", "video_item"]
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:")
+_IMAGES = "an address such as 'data:image/png;base64,...', encoded bytes, or an image of Pillow or numpy (uint8)"
+
+
+def image_item(value: Any, param: str, *, bare: bool = False) -> MediaItem:
+    """Take an image.
+
+    Args:
+        value: an address, encoded bytes, an image of Pillow, an array [height, width] or [height, width, 3 or 4] of
+            uint8, or a `Picture`.
+        param: field of the request that errors name.
+        bare: text that begins with no scheme is base64, as Jina's clients send it.
+
+    Raises:
+        WrongType: it is none of these.
+        InvalidRequest: the array has another shape or type.
+    """
+    if isinstance(value, str):
+        return MediaItem("image", _address(value, param, "data:image/png;base64," if bare else ""))
+    if isinstance(value, bytes | Picture):
+        return MediaItem("image", value)
+    pillow = sys.modules.get("PIL.Image")  # whoever has such an image has imported it
+    if pillow is not None and isinstance(value, pillow.Image):
+        return MediaItem("image", Picture.of_image(value))
+    if _is_array(value):
+        return MediaItem("image", _of_array(value, param))
+    raise WrongType(f"An image is {_IMAGES}; got {describe(value)}.", param=param)
+
+
+def video_item(value: Any, param: str, *, bare: bool = False) -> MediaItem:
+    """Take a video: an address, encoded bytes, or a `cenote.media.Clip`; as for images.
+
+    Raises:
+        WrongType: it is none of these.
+    """
+    if isinstance(value, str):
+        return MediaItem("video", _address(value, param, "data:video/mp4;base64," if bare else ""))
+    if isinstance(value, bytes):
+        return MediaItem("video", value)
+    raise WrongType(f"A video is an address or encoded bytes; got {describe(value)}.", param=param)
+
+
+def embeds_item(value: Any, param: str) -> MediaItem:
+    """Take what a vision tower made of an image, unread: base64 of a saved tensor, arrays, or a mapping of them.
+
+    Raises:
+        WrongType: it is none of these.
+    """
+    if not isinstance(value, str | list | tuple | Mapping) and not is_tensors(value):
+        text = f"'{param}' is base64 of a saved tensor, an array, or an object of these; got {describe(value)}."
+        raise WrongType(text, param=param)
+    return MediaItem("image_embeds", RawEmbeds(value, param))
+
+
+def is_image(value: Any) -> bool:
+    """Tell whether a value is an image of Pillow or a `Picture`."""
+    pillow = sys.modules.get("PIL.Image")
+    return isinstance(value, Picture) or (pillow is not None and isinstance(value, pillow.Image))
+
+
+def is_tensors(value: Any) -> bool:
+    """Tell whether a value is a tensor of torch, or a mapping, as precomputed embeddings are given in Python."""
+    torch = sys.modules.get("torch")
+    return isinstance(value, Mapping) or (torch is not None and isinstance(value, torch.Tensor))
+
+
+def _address(value: str, param: str, head: str) -> MediaAddress:
+    if not value:
+        raise InvalidRequest(f"'{param}' is empty; give an address.", param=param)
+    return MediaAddress(value if not head or _SCHEME.match(value) else head + value, param)
+
+
+def _is_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def _of_array(value: Any, param: str) -> Picture:
+    from PIL import Image
+
+    is_grey, is_colour = value.ndim == 2, value.ndim == 3 and value.shape[2] in (3, 4)
+    if str(value.dtype) != "uint8" or not (is_grey or is_colour) or not value.size:
+        found = f"{value.dtype} of shape {list(value.shape)}"
+        text = f"An image of numpy is uint8 [height, width], or [height, width, 3 or 4]; got {found}."
+        raise InvalidRequest(text, param=param)
+    return Picture.of_image(Image.fromarray(value))
