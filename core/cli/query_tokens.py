@@ -48,6 +48,9 @@ def query_tokens(llm: LLM, query: str, ids: Sequence[int], places: Sequence[int]
     first = min(_shared(ids, layout) for layout in layouts)
     last = len(ids) - min(_shared(ids[::-1], layout[::-1]) for layout in layouts)
     tokenizer = llm.get_tokenizer()
+    specials = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    while last > first and ids[last - 1] in specials:
+        last -= 1  # where queries are filled up to a length, their ends do not stand below each other
     text, ends = _spelled(lambda part: tokenizer.decode(part, clean_up_tokenization_spaces=False), ids)
     begins = [0, *ends]
     return [
