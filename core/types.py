@@ -34,6 +34,7 @@ __all__ = [
     "TextPrompt",
     "TokenizationOptions",
     "TokensPrompt",
+    "VisualInputs",
 ]
 
 #: What an input is for.
@@ -280,6 +281,23 @@ class PreparedInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VisualInputs:
+    """What the tokens of a batch are that stand for patches. V is their number, H the width of an embedding.
+
+    Attributes:
+        rows: [V, H * (1 + layers)]: a token's embedding, and what is added to it after each of the first layers.
+        mask: [T] bool, where they stand.
+        counts: how many of them each sequence has.
+        position_ids: [3, T] int64, of all tokens of the batch: in time, height and width, each sequence from 0.
+    """
+
+    rows: Tensor
+    mask: Tensor
+    counts: tuple[int, ...]
+    position_ids: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedBatch:
     """Sequences laid end to end, without padding. T is the sum of all lengths, n their number.
 
@@ -294,6 +312,7 @@ class PackedBatch:
         loras: per sequence, the name of its low-rank adapter or None; empty where no sequence has one.
         roles: per sequence, what it is for; empty where no sequence says.
         media: per sequence, the `media` of its `PreparedInput`; empty where no sequence has any.
+        visual: what a model made of `media`, for its backbone; None where there are none.
     """
 
     input_ids: Tensor
@@ -305,6 +324,7 @@ class PackedBatch:
     loras: tuple[str | None, ...] = ()
     roles: tuple[Role | None, ...] = ()
     media: tuple[Any, ...] = ()
+    visual: VisualInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from cenote.adapters.visual import padded_visual, select_visual, visual_arguments
 from cenote.errors import ShapeError
-from cenote.types import PackedBatch, Role
+from cenote.types import PackedBatch, Role, VisualInputs
 
 __all__ = ["Backbone", "PackedBackbone", "PaddedBackbone", "accepts", "pack", "segments", "select"]
 
@@ -114,6 +115,7 @@ def select(batch: PackedBatch, indices: list[int]) -> PackedBatch:
         loras=tuple(batch.loras[index] for index in indices) if batch.loras else (),
         roles=tuple(batch.roles[index] for index in indices) if batch.roles else (),
         media=tuple(batch.media[index] for index in indices) if batch.media else (),
+        visual=None if batch.visual is None else select_visual(batch.visual, batch.lengths, indices),
     )
 
 
@@ -130,13 +132,14 @@ class _TransformersBackbone:
         self._fixed = {name: value for name, value in fixed.items() if accepts(self.model, name)}
         self._takes_types = segments(self.model) > 0
 
-    def _hidden(self, ids: Tensor, **arguments: Any) -> Tensor:
-        """Return [n, length, hidden] for ids [n, length].
+    def _hidden(self, ids: Tensor, visual: tuple[Tensor, Tensor] | None = None, **arguments: Any) -> Tensor:
+        """Return [n, length, hidden] for ids [n, length], with rows of patches and where they stand, [n, length].
 
         Raises:
             ShapeError: the model does not give one hidden state per token.
         """
-        output = self.model(input_ids=ids, **arguments, **self._fixed)
+        given = {"input_ids": ids} if visual is None else visual_arguments(self.model, ids, *visual)
+        output = self.model(**given, **arguments, **self._fixed)
         hidden: Tensor | None = getattr(output, "last_hidden_state", None)
         if hidden is None:
             raise ShapeError("its output has no last_hidden_state")
@@ -165,9 +168,13 @@ class PackedBackbone(_TransformersBackbone):
         if self._takes_types:
             types = batch.token_type_ids
             extra["token_type_ids"] = torch.zeros_like(batch.input_ids)[None] if types is None else types[None]
+        positions, visual = self._positions(batch)[None], batch.visual
+        if visual is not None:  # the first row counts tokens, the others are what is rotated by
+            positions = torch.cat([positions, visual.position_ids])[:, None]
         hidden = self._hidden(
             batch.input_ids[None],
-            position_ids=self._positions(batch)[None],
+            visual=None if visual is None else (visual.rows, visual.mask[None]),
+            position_ids=positions,
             cu_seq_lens_q=batch.cu_seq_lens_q,
             cu_seq_lens_k=batch.cu_seq_lens_q,
             max_length_q=max(batch.lengths),
@@ -218,6 +225,7 @@ class PaddedBackbone(_TransformersBackbone):
                 [rows[i] for i in bucket],
                 [batch.key_lengths[i] for i in bucket],
                 None if types is None else [types[i] for i in bucket],
+                None if batch.visual is None else select_visual(batch.visual, batch.lengths, bucket),
             )
             for index, row in zip(bucket, hidden, strict=True):
                 results[index] = row[: batch.lengths[index]]
@@ -239,12 +247,17 @@ class PaddedBackbone(_TransformersBackbone):
                 used = lengths[index]
         return groups
 
-    def _run(self, rows: list[Tensor], attended: list[int], types: list[Tensor] | None) -> Tensor:
+    def _run(
+        self, rows: list[Tensor], attended: list[int], types: list[Tensor] | None, visual: VisualInputs | None
+    ) -> Tensor:
         """Return [n, longest, hidden] of right-padded rows, whose leading tokens are attended to."""
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id)
         places = torch.arange(ids.shape[1], device=ids.device)
         mask = (places < torch.tensor(attended, device=ids.device)[:, None]).to(ids.dtype)
-        extra: dict[str, Tensor] = {}
+        extra: dict[str, Any] = {}
         if self._takes_types and types is not None:
             extra["token_type_ids"] = torch.nn.utils.rnn.pad_sequence(types, batch_first=True)
+        if visual is not None:
+            placed, extra["position_ids"] = padded_visual(visual, [len(row) for row in rows])
+            extra["visual"] = (visual.rows, placed)
         return self._hidden(ids, attention_mask=mask, **extra)

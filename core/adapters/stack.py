@@ -86,6 +86,7 @@ def load_stack(
     whole: PreTrainedModel | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
     expands: bool = False,
+    lora_heads: tuple[str, ...] = (),
 ) -> TextStack:
     """Load the base model of a checkpoint with its tokenizer, and choose packed or padded execution.
 
@@ -98,6 +99,7 @@ def load_stack(
         tokenizer: in place of the checkpoint's, for one that transformers cannot read.
         expands: prompts may end in tokens that are computed and not attended to (`PreparedInput.attended`); the check
             at load then compares such prompts as well.
+        lora_heads: where the base model may stand in the larger one that low-rank adapters are made for.
 
     Raises:
         CheckpointError: weights or files are missing or do not fit.
@@ -126,7 +128,7 @@ def load_stack(
     rows = vocabulary(base)  # an adapter may wrap the table
     # An embedder is loaded without the base class's own pooling layer; a classifier may need it.
     ignored = ("pooler.",) if whole is base else ()
-    loras = LoraStore(base, backbone, probe, ignored=ignored, max_rank=options.max_lora_rank)
+    loras = LoraStore(base, backbone, probe, ignored=ignored, max_rank=options.max_lora_rank, heads=lora_heads)
     for name, folder in options.lora_modules:
         loras.load(name, folder)
     return TextStack(

@@ -34,6 +34,8 @@ def load_backbone(
     allowed_missing: Sequence[str] = ("pooler.",),
     keep_pooler: bool = False,
     tensors: Mapping[str, Tensor] | None = None,
+    key_mapping: Mapping[str, str] | None = None,
+    allowed_unused: Sequence[str] | None = None,
     hint: str = "",
 ) -> PreTrainedModel:
     """Load the base model of a checkpoint, in evaluation mode and without gradients.
@@ -49,10 +51,13 @@ def load_backbone(
         keep_pooler: build the base class's own pooling layer (BERT's tanh) where it has one.
         tensors: weights by their name in transformers, in place of the files; for layouts that transformers cannot
             read, translated by an adapter.
+        key_mapping: regular expressions and what replaces their match in the names of stored tensors, applied in turn
+            before any of transformers' own; the tensors are still read one by one.
+        allowed_unused: prefixes of stored tensors that the model need not have a place for; None is any.
         hint: what else may be done where tensors are missing.
 
     Raises:
-        CheckpointError: tensors are missing or of other shapes, or a file is broken.
+        CheckpointError: tensors are missing, unknown or of other shapes, or a file is broken.
         UnknownArchitecture: transformers has no base model for this config.
     """
     for file in weight_files(checkpoint.backbone_path) if tensors is None else ():
@@ -68,8 +73,11 @@ def load_backbone(
         extra["add_pooling_layer"] = False
     if tensors is not None:
         extra["state_dict"] = dict(tensors)
+    if key_mapping is not None:
+        extra["key_mapping"] = dict(key_mapping)
     model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
     _check_complete(checkpoint, model, info, tuple(allowed_missing), hint)
+    _check_unused(checkpoint, model, info, allowed_unused)
     if base.decoder:
         model = _decoder(model)
     model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps the method without its types
@@ -134,6 +142,19 @@ def _check_complete(
             f"{', …' if len(missing) > 5 else ''}. The files are incomplete or belong to another architecture."
             f"{' ' if hint else ''}{hint}"
         )
+
+
+def _check_unused(
+    checkpoint: Checkpoint, model: PreTrainedModel, info: dict[str, Any], allowed: Sequence[str] | None
+) -> None:
+    what = f"{checkpoint.name!r} as {type(model).__name__}"
     unused = sorted(info["unexpected_keys"])
+    unknown = [] if allowed is None else [name for name in unused if not name.startswith(tuple(allowed))]
+    if unknown:
+        raise CheckpointError(
+            f"{what}: {len(unknown)} stored tensors have no place in the model: {', '.join(unknown[:5])}"
+            f"{', …' if len(unknown) > 5 else ''}. Without them it would compute something else. The files belong to "
+            "another architecture, or to a version of the model that is not known yet."
+        )
     if unused:
         _log.info("%s: %d stored tensors are not used: %s", what, len(unused), ", ".join(unused[:5]))

@@ -59,7 +59,15 @@ class PeftFolder:
         return LowRank(down.detach(), up.detach() * layer.scaling[_ADAPTER])
 
 
-def read_folder(name: str, folder: str | Path, model: Any, *, device: str, ignored: tuple[str, ...]) -> PeftFolder:
+def read_folder(
+    name: str,
+    folder: str | Path,
+    model: Any,
+    *,
+    device: str,
+    ignored: tuple[str, ...],
+    heads: tuple[str, ...] = (),
+) -> PeftFolder:
     """Read an adapter for a loaded model.
 
     Args:
@@ -68,6 +76,8 @@ def read_folder(name: str, folder: str | Path, model: Any, *, device: str, ignor
         model: transformers base model, which is not changed.
         device: where the model is.
         ignored: prefixes of modules that the model was loaded without because nothing reads them.
+        heads: where the model may stand in the larger one that the adapter was made for, such as `language_model.`,
+            besides the usual place behind a head.
 
     Raises:
         CheckpointError: the folder is incomplete, the adapter belongs to another model, or it asks for something
@@ -84,7 +94,7 @@ def read_folder(name: str, folder: str | Path, model: Any, *, device: str, ignor
     try:
         with warnings.catch_warnings():  # what peft warns of (keys that do not fit) is an error below
             warnings.simplefilter("ignore")
-            return PeftFolder(name, _layers(peft, name, folder, model, device, ignored))
+            return PeftFolder(name, _layers(peft, name, folder, model, device, ignored, heads))
     except CheckpointError:
         raise
     except Exception as exc:  # peft and safetensors raise many kinds for files that do not fit the model
@@ -101,7 +111,7 @@ def _import_peft() -> Any:
 
 
 def _layers(
-    peft: Any, name: str, folder: Path, model: Any, device: str, ignored: tuple[str, ...]
+    peft: Any, name: str, folder: Path, model: Any, device: str, ignored: tuple[str, ...], heads: tuple[str, ...]
 ) -> dict[str, nn.Module]:
     from cenote.checkpoints.files import read_object
 
@@ -109,7 +119,9 @@ def _layers(
     settings = peft.PeftConfig.from_pretrained(str(folder))
     settings.init_lora_weights = False  # every value comes from the file
     settings.inference_mode = True
-    head, state = _split(model, peft.load_peft_weights(str(folder), device="cpu"))
+    head, state = _split(model, peft.load_peft_weights(str(folder), device="cpu"), heads)
+    if heads:
+        _check_inside(name, state, head)
     state = {key: value for key, value in state.items() if not key.removeprefix(head).startswith(ignored)}
     state = _without_base_weights(name, model, state, head)
     structure = _under(head, skeleton(model, model.dtype, device))
@@ -127,9 +139,26 @@ def _layers(
     }
 
 
-def _split(model: Any, stored: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+def _check_inside(name: str, state: Mapping[str, Tensor], head: str) -> None:
+    """Raise where an adapter of a larger model changes other parts of it.
+
+    Raises:
+        CheckpointError: it does, a vision tower for example.
+    """
+    outside = next((key for key in state if not key.startswith(head)), None)
+    if outside is not None:
+        raise CheckpointError(
+            f"Adapter {name!r} has {outside}, which is outside the language model ({head}); only layers of the "
+            "language model can have an adapter."
+        )
+
+
+def _split(model: Any, stored: Mapping[str, Tensor], heads: tuple[str, ...]) -> tuple[str, dict[str, Tensor]]:
     """Return the prefix of a class with a head that the adapter was made for, if any, and its tensors."""
     state = {key.removeprefix(_PREFIX): value for key, value in stored.items()}
+    for prefix in heads:
+        if any(key.startswith(prefix) for key in state):
+            return prefix, state
     head = f"{getattr(model, 'base_model_prefix', '')}."
     own = {name for name, _ in model.named_children()}
     headed = head != "." and head[:-1] not in own and any(key.startswith(head) for key in state)
@@ -138,11 +167,11 @@ def _split(model: Any, stored: Mapping[str, Tensor]) -> tuple[str, dict[str, Ten
 
 def _under(head: str, structure: Any) -> Any:
     """Return a structure as the part of a class with a head that it is there."""
-    if not head:
-        return structure
-    outer = nn.Module()
-    outer.add_module(head[:-1], structure)
-    return outer
+    for part in reversed(head.split(".")[:-1]):
+        outer = nn.Module()
+        outer.add_module(part, structure)
+        structure = outer
+    return structure
 
 
 def _without_base_weights(name: str, model: Any, state: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:

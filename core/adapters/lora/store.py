@@ -42,6 +42,7 @@ class LoraStore:
         *,
         ignored: tuple[str, ...] = (),
         max_rank: int | None = None,
+        heads: tuple[str, ...] = (),
     ) -> None:
         """Prepare a model for adapters; nothing changes until one is loaded.
 
@@ -51,6 +52,7 @@ class LoraStore:
             probe: sequences that each adapter is checked with.
             ignored: prefixes of modules that it was loaded without because nothing reads them.
             max_rank: highest rank of an adapter from a folder; None is any.
+            heads: where the model may stand in the larger one that adapters are made for, as `read_folder` takes it.
         """
         self._model = model
         self._dtype: torch.dtype = model.dtype
@@ -58,6 +60,7 @@ class LoraStore:
         self._probe = probe
         self._ignored = ignored
         self._max_rank = max_rank
+        self._heads = heads
         self._routes = Routes()
         self._adapters: dict[str, tuple[str, ...]] = {}
         self._changing = threading.Lock()
@@ -92,7 +95,9 @@ class LoraStore:
         """
         with self._changing:
             self._check_new(name, replace)
-            found = read_folder(name, folder, self._model, device=self._device, ignored=self._ignored)
+            found = read_folder(
+                name, folder, self._model, device=self._device, ignored=self._ignored, heads=self._heads
+            )
             updates = found.updates()
             self._check_rank(name, updates)
             with self._in_place_of(name):

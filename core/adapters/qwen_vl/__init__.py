@@ -1,0 +1,30 @@
+"""Models on Qwen-VL: images and videos on the host, the vision tower, and the language model that reads both."""
+
+from cenote.adapters.qwen_vl.embeds import PreparedEmbeds
+from cenote.adapters.qwen_vl.images import PreparedImage, patches_of, prepare_image
+from cenote.adapters.qwen_vl.load import IGNORED, RENAMES, load_visual_stack
+from cenote.adapters.qwen_vl.placeholders import Visual, VisualTokens, expand_placeholders, patch_grids
+from cenote.adapters.qwen_vl.positions import rope_positions
+from cenote.adapters.qwen_vl.rules import ImageRules
+from cenote.adapters.qwen_vl.settings import Settings, read_settings, size_limits
+from cenote.adapters.qwen_vl.stack import VisualStack
+
+__all__ = [
+    "IGNORED",
+    "RENAMES",
+    "ImageRules",
+    "PreparedEmbeds",
+    "PreparedImage",
+    "Settings",
+    "Visual",
+    "VisualStack",
+    "VisualTokens",
+    "expand_placeholders",
+    "load_visual_stack",
+    "patch_grids",
+    "patches_of",
+    "prepare_image",
+    "read_settings",
+    "rope_positions",
+    "size_limits",
+]

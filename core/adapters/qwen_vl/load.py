@@ -1,0 +1,137 @@
+"""Load the vision tower and the language model of a Qwen-VL checkpoint, and decide how they run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from cenote.adapters.base import LoadOptions
+from cenote.adapters.dtypes import resolve_dtype
+from cenote.adapters.probes import tolerance
+from cenote.adapters.qwen_vl.pixels import pixel_table
+from cenote.adapters.qwen_vl.placeholders import VisualTokens
+from cenote.adapters.qwen_vl.probe import build_visual_probe
+from cenote.adapters.qwen_vl.rules import ImageRules
+from cenote.adapters.qwen_vl.stack import VisualStack
+from cenote.adapters.qwen_vl.vision import VisionTower, prepare_tower
+from cenote.adapters.stack import load_stack
+from cenote.checkpoints import Checkpoint, load_backbone
+from cenote.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+__all__ = ["IGNORED", "RENAMES", "load_visual_stack"]
+
+_log = logging.getLogger(__name__)
+
+#: From the names that checkpoints of Qwen-VL use to those of transformers' base model. Each stands for a whole prefix,
+#: so that no name is changed twice.
+RENAMES: Mapping[str, str] = {
+    r"^(?:base_model\.model\.)?(?:vlm\.)?(?:model\.)?visual\.": "visual.",
+    r"^(?:base_model\.model\.)?(?:vlm\.)?(?:model\.)?language_model\.(?:model\.)?": "language_model.",
+}
+#: Stored tensors that no hidden state depends on: the output layer, and the layers that predict further tokens.
+IGNORED: tuple[str, ...] = ("lm_head.", "vlm.lm_head.", "mtp.", "model.mtp.")
+#: Where the language model stands in the models that people train adapters of.
+_LORA_HEADS = ("vlm.model.language_model.", "model.language_model.", "language_model.")
+
+
+def load_visual_stack(
+    checkpoint: Checkpoint,
+    options: LoadOptions,
+    *,
+    config: PreTrainedConfig,
+    rules: ImageRules,
+    heads: Sequence[str] = (),
+    renames: Mapping[str, str] = RENAMES,
+    ignored: Sequence[str] = IGNORED,
+    bidirectional: bool = False,
+    skip_final_norm: bool = False,
+) -> VisualStack:
+    """Load `Qwen3VLModel` or `Qwen3_5Model`, whichever the config is for, and let it run packed where that is exact.
+
+    A few prompts with images are run by transformers' own forward first, alone. What runs afterwards must give the
+    same: together, or else one prompt at a time.
+
+    Args:
+        checkpoint: the opened checkpoint.
+        options: what the user asked for.
+        config: `Qwen3VLConfig` or `Qwen3_5Config`.
+        rules: of its images.
+        heads: prefixes of stored tensors that the adapter reads itself.
+        renames: as `load_backbone` takes it, for other names of the two parts.
+        ignored: prefixes of stored tensors that nothing reads.
+        bidirectional: tokens see later ones, whatever the config says.
+        skip_final_norm: give the hidden states before the last normalisation, as the model's reference does.
+
+    Raises:
+        CheckpointError: weights or files are missing, unknown or do not fit, or no way of running is exact.
+        InvalidRequest: an option does not fit the checkpoint.
+    """
+    whole: Any = load_backbone(
+        checkpoint,
+        config,
+        dtype=resolve_dtype(options.dtype, checkpoint, options.device).value,
+        device=options.device,
+        attn_implementation=None,
+        key_mapping=renames,
+        allowed_missing=(),
+        allowed_unused=(*ignored, *heads),
+    )
+    if not isinstance(getattr(whole, "visual", None), nn.Module) or not hasattr(whole, "language_model"):
+        raise CheckpointError(f"{type(whole).__name__} has no vision tower and language model of the Qwen-VL kind.")
+    if bidirectional:
+        _look_ahead(whole.language_model)
+    if skip_final_norm:
+        whole.language_model.norm = nn.Identity()
+    tower = VisionTower(whole.visual, pixel_table(rules, options.device))
+    _check_rules(rules, tower)
+    tokens = VisualTokens(image=config.image_token_id, video=config.video_token_id, merge_size=rules.merge_size)
+    probe = build_visual_probe(whole, tokens, rules)
+    expected = probe.reference(whole, tower.table)
+    how = prepare_tower(tower, probe.images, options.execution)
+    stack = load_stack(checkpoint, options, whole=whole.language_model, lora_heads=_LORA_HEADS)
+    if bidirectional and stack.attention != "bidirectional":
+        raise CheckpointError(f"{type(whole.language_model).__name__} does not look ahead, as this model must.")
+    batch = probe.batch(options.device)
+    for together in (True, False):
+        found = VisualStack(
+            stack=stack, tower=tower, tokens=tokens, rules=rules, together=together, tower_execution=how
+        )
+        with torch.inference_mode():
+            difference = float((found.forward(batch).float() - expected).abs().max() / expected.abs().max())
+        if difference <= tolerance(whole.dtype):
+            return found
+        _log.warning("prompts with images, together: %s, are off by %.1e of the largest value", together, difference)
+    raise CheckpointError(
+        f"Prompts with images differ by {difference:.1e} of the largest value from what {type(whole).__name__} of the "
+        "installed transformers computes, even one by one. Try execution='padded' (--execution padded)."
+    )
+
+
+def _look_ahead(model: Any) -> None:
+    """Let every token see all others, in transformers' attention and in the packed one."""
+    model.config.is_causal = False  # transformers makes its masks by this
+    for module in model.modules():
+        if hasattr(module, "is_causal"):
+            module.is_causal = False
+
+
+def _check_rules(rules: ImageRules, tower: VisionTower) -> None:
+    """Raise where images would be cut into other patches than the tower reads.
+
+    Raises:
+        CheckpointError: they would.
+    """
+    kernel = tuple(tower.model.patch_embed.proj.weight.shape[1:])
+    wanted = (3, rules.temporal_patch_size, rules.patch_size, rules.patch_size)
+    if kernel != wanted or tower.merge_size != rules.merge_size:
+        raise CheckpointError(
+            f"The vision tower reads patches of {kernel} and merges {tower.merge_size} x {tower.merge_size}; the files "
+            f"of the image processor make patches of {wanted}, {rules.merge_size} x {rules.merge_size} per token."
+        )
