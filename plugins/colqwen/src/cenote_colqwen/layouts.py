@@ -71,5 +71,6 @@ def plain_layouts(kinds: tuple[str, ...]) -> Layouts:
 
 def reference_layouts(texts: Mapping[Role, Layout], media: Mapping[str, Layout], *, strips: bool = False) -> Layouts:
     """Return a model's own."""
-    prompts = frozenset(f"Describe the {kind}." for kind in media)
-    return Layouts(texts=texts, media=media, strips=strips, dropped=prompts)
+    prompts = (f"Describe the {kind}." for kind in media)
+    own = frozenset(prompt for prompt in prompts if any(prompt in layout.before for layout in media.values()))
+    return Layouts(texts=texts, media=media, strips=strips, dropped=own)

@@ -32,11 +32,13 @@ class StoredNames:
             matches two, and none makes a name that another one matches.
         backbone: names in transformers of the tensors of the vision tower and the language model.
         head: `weight` and `bias` of the projection, to their stored names; empty where there is none.
+        unused: stored names of tensors that no vector comes from.
     """
 
     renames: dict[str, str] = field(default_factory=dict)
     backbone: frozenset[str] = frozenset()
     head: dict[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
 
 def read_names(names: Iterable[str], model: str) -> StoredNames:
@@ -54,22 +56,25 @@ def read_names(names: Iterable[str], model: str) -> StoredNames:
     prefixes: dict[str, str] = {}
     backbone: dict[str, str] = {}
     head: dict[str, str] = {}
+    unused: list[str] = []
     unknown: list[str] = []
     for name in sorted(names):
         inner = _unwrap(name)
         part = _head_part(inner)
-        if part is not None:
+        if name.endswith(_COMPUTED) or inner.removeprefix("model.").startswith(_UNUSED):
+            unused.append(name)
+        elif part is not None:
             _take(head, part, name, model)
         elif (found := _backbone_prefix(inner)) is not None:
             own, target = found
             prefixes[name[: len(name) - len(inner)] + own] = target
             _take(backbone, target + inner.removeprefix(own), name, model)
-        elif not inner.removeprefix("model.").startswith(_UNUSED):
+        else:
             unknown.append(name)
     if unknown:
         raise CheckpointError(_strange(unknown, model))
     renames = {f"^{re.escape(old)}": new for old, new in sorted(prefixes.items()) if old != new}
-    return StoredNames(renames, frozenset(name for name in backbone if not name.endswith(_COMPUTED)), head)
+    return StoredNames(renames, frozenset(backbone), head, tuple(unused))
 
 
 def _unwrap(name: str) -> str:
@@ -90,7 +95,7 @@ def _backbone_prefix(inner: str) -> tuple[str, str] | None:
         return f"model.{part}", f"language_model.{part}"
     own = "model." if inner.startswith(tuple(f"model.{root}" for root in _ROOTS)) else ""
     root = next((root for root in _ROOTS if inner.startswith(own + root)), None)
-    if root is None or inner.startswith(f"{own}language_model.lm_head."):
+    if root is None:
         return None
     if inner.startswith(f"{own}language_model.model."):
         return f"{own}language_model.model.", root

@@ -1,0 +1,187 @@
+"""A loaded late-interaction model that reads texts, images and, some, videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from cenote.adapters.qwen_vl import VisualStack, VisualTokens, expand_placeholders, patch_grids
+from cenote.adapters.text import TextPoolingModel
+from cenote.errors import InvalidRequest
+from cenote.inputs import Located
+from cenote.inputs.budget import too_long
+from cenote.media import MediaCache
+from cenote.types import (
+    ChatOptions,
+    ModelLimits,
+    PackedBatch,
+    PoolingParams,
+    PreparedInput,
+    Prompt,
+    Role,
+    TokenizationOptions,
+)
+from cenote_colqwen.composing import Composer, content_of
+from cenote_colqwen.limits import PromptLimits
+from cenote_colqwen.seeing import MediaReader, Seen
+from cenote_colqwen.writing import Room, Writer, Written
+
+__all__ = ["ColQwenModel"]
+
+
+class ColQwenModel(TextPoolingModel):
+    """Gives one vector per token; a prompt without a role is a document."""
+
+    def __init__(
+        self,
+        visual: VisualStack,
+        *arguments: Any,
+        tokens: VisualTokens,
+        composer: Composer,
+        reader: MediaReader,
+        prompt_limits: PromptLimits,
+        changes: Mapping[str, Any],
+        **options: Any,
+    ) -> None:
+        """Put a loaded backbone and a pooler together.
+
+        Args:
+            visual: vision tower and language model.
+            *arguments: as `TextPoolingModel` takes them.
+            tokens: placeholders of media.
+            composer: writes prompts.
+            reader: measures and prepares media.
+            prompt_limits: how long prompts may be.
+            changes: what `limits` says otherwise than of text models.
+            **options: as `TextPoolingModel` takes them.
+        """
+        super().__init__(*arguments, **options)
+        self._visual = visual
+        self._tokens = tokens
+        self._composer = composer
+        self._reader = reader
+        self._prompt_limits = prompt_limits
+        self._writer = Writer(self.tokenizer)
+        self.limits: ModelLimits = replace(self.limits, **changes)
+
+    @property
+    def media_cache(self) -> MediaCache:
+        """Return what keeps prepared media."""
+        return self._reader.cache
+
+    def prepare(
+        self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
+    ) -> PreparedInput:
+        """Write a prompt by the layout of its kind, tokenise it and prepare its media.
+
+        Raises:
+            PromptTooLong: more tokens than the model takes, and the text may or can not be cut.
+            InvalidRequest: the prompt cannot be answered as asked.
+            ModelNotFound: the low-rank adapter that it asks for is not loaded.
+        """
+        self.loras.check(params.lora)
+        _check_form(prompt, tokenization)
+        if prompt.messages is not None and self._composer.is_content(prompt.messages, tokenization):
+            prompt, told = content_of(prompt, self._composer.layouts.dropped)
+            role = role or told
+        seen = self._reader.measure(prompt.media)
+        room = self._prompt_limits.room(role or "document", sum(sum(item.tokens) for item in seen), tokenization)
+        side = tokenization.truncation_side or self.tokenizer.truncation_side
+        room = replace(room, media=_extra(seen), from_end=room.cuts and side == "left")
+        if prompt.token_ids is not None:
+            return self._finish(*self._of_ids(prompt.token_ids, seen, room, tokenization), seen)
+        written, removed = self._write(prompt, role or "document", params, tokenization, seen, room)
+        ids, cut = self._writer.ids(written, room)
+        return self._finish(ids, removed + cut, seen)
+
+    def _write(
+        self,
+        prompt: Prompt,
+        role: Role,
+        params: PoolingParams,
+        options: TokenizationOptions,
+        seen: Sequence[Seen],
+        room: Room,
+    ) -> tuple[Written, int]:
+        """Return a written prompt, and how many tokens limits of queries and documents removed."""
+        if prompt.messages is not None:
+            chat = options.chat or ChatOptions()
+            return self._composer.render(prompt.messages, seen, chat, from_end=room.from_end), 0
+        prefix = self._prompts.prefix(replace(prompt, text=prompt.text or ""), role, params)
+        (text, _), removed = self._encoder.shorten(prompt, options, role)
+        return self._composer.write(prefix + text, seen, role, options, from_end=room.from_end), removed
+
+    def _finish(self, ids: tuple[int, ...], removed: int, seen: Sequence[Seen]) -> PreparedInput:
+        """Put the tokens of media in place of their placeholders, and prepare the media."""
+        counts = {
+            token: [count for item in seen if self._tokens.of(item.kind) == token for count in item.tokens]
+            for token in (self._tokens.image, self._tokens.video)
+        }
+        ids = expand_placeholders(ids, counts)
+        media = tuple(item.prepare() for item in seen)
+        grids = patch_grids(ids, self._tokens, media) if media else ()
+        return PreparedInput(token_ids=ids, truncated_tokens=removed, media=media or None, grids=grids)
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """Run vision tower and language model: [T, hidden_size]."""
+        return self._visual.forward(batch)
+
+    def locate(
+        self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True
+    ) -> Located:
+        """Tokenise a whole text as its layout does, and say which characters each token stands for.
+
+        Raises:
+            InvalidRequest: the text is not valid Unicode, or the stored prompt asked for is unknown.
+        """
+        prefix = self._prompts.prefix(Prompt(text=text), role, params)
+        options = TokenizationOptions(add_special_tokens=add_special_tokens)
+        written = self._composer.write(prefix + text, (), role or "document", options, from_end=False)
+        return self._writer.locate(written, prefix + text, prefix=len(prefix))
+
+    def report(self) -> dict[str, str]:
+        """Say what was resolved, and from where."""
+        return {**self._facts, **self._visual.facts(), "max tokens": str(self._prompt_limits.document)}
+
+    def _of_ids(
+        self, ids: tuple[int, ...], seen: Sequence[Seen], room: Room, options: TokenizationOptions
+    ) -> tuple[tuple[int, ...], int]:
+        """Check the tokens of a caller, which have one placeholder per medium, and cut them where that was asked for.
+
+        Raises:
+            PromptTooLong: there are too many, and they must not be cut.
+            InvalidRequest: an id is out of vocabulary.
+        """
+        total = len(ids) + room.media
+        if total > room.tokens and not room.cuts:
+            raise too_long(total, room.tokens, exact=True)
+        most = max(room.tokens - room.media, 1)
+        keep = most if room.cuts else None
+        plain = TokenizationOptions(
+            truncate_prompt_tokens=keep, max_tokens=most, truncation_side=options.truncation_side
+        )
+        prepared = self._encoder.encode(Prompt(token_ids=ids), plain)
+        return prepared.token_ids, prepared.truncated_tokens
+
+
+def _extra(seen: Sequence[Seen]) -> int:
+    """Return how many tokens media take beyond their placeholders."""
+    return sum(count - 1 for item in seen for count in item.tokens)
+
+
+def _check_form(prompt: Prompt, options: TokenizationOptions) -> None:
+    """Refuse what such a model cannot read.
+
+    Raises:
+        InvalidRequest: as said.
+    """
+    if prompt.text_pair is not None:
+        raise InvalidRequest("This model reads one text at a time; it has no use for text_pair.", param="text_pair")
+    if prompt.chunk_ends:
+        raise InvalidRequest("This model gives a vector for each token; late chunking means nothing here.")
+    if options.pad_to_limit:
+        text = "This model reads padding as text. Leave padding out."
+        raise InvalidRequest(text, param="padding")

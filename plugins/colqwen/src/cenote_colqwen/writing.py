@@ -1,0 +1,142 @@
+"""Written prompts to token ids: what stands around a text is kept, and only the text is cut."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cenote.errors import InvalidRequest
+from cenote.inputs.budget import too_long
+from cenote.inputs.content import ContentTokenizer
+from cenote.inputs.locate import Located, Span
+from cenote.inputs.text import check_unicode
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["Room", "Writer", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A prompt as text.
+
+    Attributes:
+        before: in front of the text, kept whole.
+        text: what may be cut.
+        after: behind the text, kept whole.
+    """
+
+    before: str = ""
+    text: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long a prompt may be.
+
+    Attributes:
+        tokens: the most.
+        media: tokens that media take beyond their placeholders.
+        cuts: a longer text is cut; else it is refused.
+        from_end: the end of the text is kept, not its beginning.
+    """
+
+    tokens: int
+    media: int = 0
+    cuts: bool = False
+    from_end: bool = False
+
+
+class Writer:
+    """Tokenises written prompts; keeps no state between calls and may be used from many threads.
+
+    The ids are those of the whole text in one go: what stands around is tokenised for itself only up to a special
+    token, across which no tokenizer merges.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._content = ContentTokenizer(tokenizer.backend_tokenizer)
+        added = sorted((str(token) for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True)
+        self._special = re.compile("|".join(map(re.escape, added)) or r"(?!)")
+        self._fixed = lru_cache(maxsize=256)(self._content.whole)
+
+    def ids(self, written: Written, room: Room) -> tuple[tuple[int, ...], int]:
+        """Return the ids of a prompt, with one placeholder per medium, and how many tokens were cut off.
+
+        Raises:
+            PromptTooLong: more tokens than there is room, and the text must not be cut.
+            InvalidRequest: what stands around the text takes all the room.
+        """
+        head, lead = self._split_before(written.before)
+        trail, tail = self._split_after(written.after)
+        around = (*self._fixed(head), *self._fixed(tail))
+        left = room.tokens - room.media - len(around)
+        glued = lead + written.text + trail
+        end = room.cuts and room.from_end
+        piece = (self._content.last if end else self._content.first)(glued, max(left, 0) + 1)
+        body = piece.ids
+        removed = 0
+        if piece.seen > left:
+            if not room.cuts:
+                raise too_long(piece.seen + len(around) + room.media, room.tokens, exact=piece.exact)
+            body = self._cut(lead, written.text, trail, left, from_end=end)
+            removed = piece.seen - len(body)
+        return (*self._fixed(head), *body, *self._fixed(tail)), removed
+
+    def _cut(self, lead: str, text: str, trail: str, left: int, *, from_end: bool) -> list[int]:
+        """Return ids of a text that leave room for what is glued to it."""
+        front = self._content.whole(lead.rstrip(" "))
+        back = self._content.whole(trail)
+        most = left - len(front) - len(back)
+        if most < 1:
+            raise InvalidRequest(
+                "Truncation leaves no room for the text beside what the model puts around it and its images. Raise "
+                "truncate_prompt_tokens, or make the image smaller.",
+                param="truncate_prompt_tokens",
+            )
+        if from_end:
+            return [*front, *self._content.last(text, most).ids, *back]
+        # The first word may be one token with the white space in front of it, so that both are read together.
+        return [*self._content.first(lead + text, len(front) + most).ids, *back]
+
+    def locate(self, written: Written, text: str, *, prefix: int) -> Located:
+        """Return the tokens of a prompt without media, and which characters of a text each stands for.
+
+        Args:
+            written: the prompt.
+            text: the text before white space was removed from it.
+            prefix: characters of `text` that were put in front of the caller's.
+        """
+        check_unicode(text)
+        head, lead = self._split_before(written.before)
+        trail, tail = self._split_after(written.after)
+        encoding = self._content.rust.encode(lead + written.text + trail, add_special_tokens=False)
+        front, back = self._fixed(head), self._fixed(tail)
+        shift = text.find(written.text) - len(lead)
+        spans = [_within(start, end, len(lead), len(lead) + len(written.text)) for start, end in encoding.offsets]
+        moved = [span and (span[0] + shift, span[1] + shift) for span in spans]
+        return Located(
+            ids=(*front, *encoding.ids, *back),
+            spans=(*[None] * len(front), *moved, *[None] * len(back)),
+            text=text,
+            prefix=prefix,
+        )
+
+    def _split_before(self, text: str) -> tuple[str, str]:
+        end = max((match.end() for match in self._special.finditer(text)), default=0)
+        return text[:end], text[end:]
+
+    def _split_after(self, text: str) -> tuple[str, str]:
+        found = self._special.search(text)
+        start = len(text) if found is None else found.start()
+        return text[:start], text[start:]
+
+
+def _within(start: int, end: int, first: int, last: int) -> Span:
+    """Return the part of a span within others, or None where there is none."""
+    start, end = max(start, first), min(end, last)
+    return (start, end) if start < end else None
