@@ -221,7 +221,8 @@ def to_output(
     if isinstance(result, Exception):
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
-        outputs, error = PoolingOutput(result[task], by_task(result), places(result)), None
+        found = places(result, () if prompt is None else prompt.grids)
+        outputs, error = PoolingOutput(result[task], by_task(result), found), None
     return PoolingRequestOutput(
         request_id=request_id,
         outputs=outputs,

@@ -14,10 +14,12 @@ from torch import Tensor
 from cenote.engine.request import EngineRequest
 from cenote.engine.worker import Outcome, settle
 from cenote.errors import EngineClosed
+from cenote.outputs.positions import Places, on_grids
 from cenote.outputs.token_pooling import pool_tokens
 from cenote.poolers import POSITIONS
 from cenote.tasks import FORMS
 from cenote.threads import DaemonThreads
+from cenote.types import PatchGrid
 
 __all__ = ["Finisher", "by_task", "places", "pooled"]
 
@@ -108,12 +110,17 @@ def by_task(result: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in result.items() if name not in (POSITIONS, GROUP_SIZES)}
 
 
-def places(result: Mapping[str, Tensor]) -> list[int] | list[list[int]] | None:
-    """Return the place of the token of each vector, or of merged ones the places; None where the model says nothing."""
+def places(result: Mapping[str, Tensor], grids: Sequence[PatchGrid]) -> Places | None:
+    """Return the place of the token of each vector, or of merged ones the places; None where the model says nothing.
+
+    Args:
+        result: of one prompt.
+        grids: which of its tokens are patches.
+    """
     if POSITIONS not in result:
         return None
     found: list[int] = result[POSITIONS].tolist()
     if GROUP_SIZES not in result:
-        return found
+        return on_grids(found, grids)
     borders = accumulate(result[GROUP_SIZES].tolist(), initial=0)
-    return [found[start:end] for start, end in pairwise(borders)]
+    return on_grids([found[start:end] for start, end in pairwise(borders)], grids)

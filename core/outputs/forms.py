@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from cenote.outputs.positions import Places
 from cenote.outputs.results import PoolingRequestOutput, TypedOutput
 from cenote.outputs.sparse import SparseOutput, Words
 
@@ -28,7 +29,7 @@ class Forms:
     dense: Tensor | None = field(default=None, repr=False)
     sparse: SparseOutput | None = None
     multi: Tensor | None = field(default=None, repr=False)
-    positions: list[int] | list[list[int]] | None = field(default=None, repr=False)
+    positions: Places | None = field(default=None, repr=False)
 
 
 class FormsRequestOutput(TypedOutput[Forms]):

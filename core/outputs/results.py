@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from cenote.errors import CenoteError, ShapeError
+from cenote.outputs.positions import Places
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,14 +45,15 @@ class PoolingOutput:
             `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, and [tokens] of a model
             without labels, `sparse_embed` a sparse row [vocabulary size]; empty after an error.
         by_task: every result of the pass by task, `data` among them; empty after an error.
-        positions: of `token_embed`, the place in `prompt_token_ids` of the token that each vector belongs to, or with
-            `pool_factor` the places of the tokens that were averaged; None for other tasks, and where the model's
-            pooler does not say.
+        positions: of `token_embed`, the place in `prompt_token_ids` of the token that each vector belongs to; for a
+            patch `[row, column]` of the image's tokens, or `[image, row, column]` where the prompt has several images
+            or frames. With `pool_factor`, the places of the tokens that were averaged. None for other tasks, and where
+            the model's pooler does not say.
     """
 
     data: Tensor = field(repr=False)
     by_task: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
-    positions: list[int] | list[list[int]] | None = field(default=None, repr=False)
+    positions: Places | None = field(default=None, repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PoolingOutput) and self.data.equal(other.data)
