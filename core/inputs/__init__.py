@@ -6,7 +6,9 @@ from cenote.inputs.items import parse_content
 from cenote.inputs.known_prompts import KnownPrompts, find_known_prompts
 from cenote.inputs.known_templates import KNOWN_TEMPLATES, find_known_template
 from cenote.inputs.limits import DEFAULT_MAX_TOKENS, resolve_max_tokens
+from cenote.inputs.literals import check_no_placeholders
 from cenote.inputs.locate import Located
+from cenote.inputs.messages import parse_conversation
 from cenote.inputs.prompts import parse_prompts
 from cenote.inputs.rerank_template import RerankTemplate
 
@@ -18,9 +20,11 @@ __all__ = [
     "Located",
     "RerankTemplate",
     "TextEncoder",
+    "check_no_placeholders",
     "find_known_prompts",
     "find_known_template",
     "parse_content",
+    "parse_conversation",
     "parse_prompts",
     "resolve_max_tokens",
 ]

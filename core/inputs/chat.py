@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cenote.errors import InvalidRequest
-from cenote.inputs.messages import join_parts, split_content, text_messages
+from cenote.inputs.messages import join_parts, readable_messages, split_content
 from cenote.inputs.text import check_unicode
 from cenote.types import ChatOptions, Message
 
@@ -41,14 +41,22 @@ _REASON = 300
 class ChatRenderer:
     """Fills the chat template of one model, or one that a request brings; may be used from many threads."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, placeholders: Mapping[str, str] | None = None) -> None:
+        """Prepare.
+
+        Args:
+            tokenizer: of the model, with its template.
+            placeholders: kinds of media that messages may hold, and what stands for one in a text, for templates that
+                read no parts; None is text only.
+        """
         self._tokenizer = tokenizer
+        self._placeholders = placeholders or {}
         self._reads = lru_cache(maxsize=256)(self._probe)
 
     def render(self, messages: Sequence[Message], options: ChatOptions, *, own: str | None = None) -> str:
         """Return the text of a conversation.
 
-        Text parts of a message are joined with newlines, unless the template itself walks over parts.
+        Parts of a message are joined with newlines, media in front, unless the template itself walks over parts.
 
         Args:
             messages: the conversation.
@@ -57,7 +65,7 @@ class ChatRenderer:
 
         Raises:
             InvalidRequest: no template, a template that fails, refuses the conversation or makes far too much of it,
-                contradicting options, or a part that is not text.
+                contradicting options, or a part that the model does not read.
         """
         if options.continue_final_message and options.add_generation_prompt:
             raise InvalidRequest(
@@ -72,14 +80,14 @@ class ChatRenderer:
                 param="chat_template_kwargs",
             )
         template = self._template(options.template, own)
-        texts = text_messages(messages)
-        roles = tuple(str(message["role"]) for message in texts)
-        if any(isinstance(message["content"], list) for message in texts) and not self._reads(template, roles, True):
-            texts = [join_parts(message) for message in texts]
+        given = readable_messages(messages, tuple(self._placeholders))
+        roles = tuple(str(message["role"]) for message in given)
+        if any(isinstance(message["content"], list) for message in given) and not self._reads(template, roles, True):
+            given = [join_parts(message, self._placeholders) for message in given]
         elif not self._reads(template, roles, False) and self._reads(template, roles, True):
-            texts = [split_content(message) for message in texts]
-        text = self._fill(template, texts, options)
-        _check_length(len(text), len(str(texts)) + len(str(options.kwargs)))
+            given = [split_content(message) for message in given]
+        text = self._fill(template, given, options)
+        _check_length(len(text), len(str(given)) + len(str(options.kwargs)))
         check_unicode(text)
         return text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.media import parse_media
-from cenote.inputs.media_values import image_item, is_image, video_item
+from cenote.inputs.media_values import image_item, is_image
 from cenote.inputs.parts import parse_part
 from cenote.types import MediaItem, Prompt
 
@@ -76,10 +76,6 @@ def _of_keys(content: Mapping[str, Any], name: str) -> Prompt | None:
 
 
 def _keyed(content: Mapping[str, Any], key: str, name: str) -> MediaItem:
-    if key == "image":
-        return image_item(content[key], key, bare=True)
-    if key == "video":
-        return video_item(content[key], key, bare=True)
     item = parse_part({"type": key, key: content[key]}, name, _field(name))
     assert isinstance(item, MediaItem)
     return item

@@ -39,7 +39,10 @@ def parse_media(data: Any) -> tuple[MediaItem, ...]:
 
 def _each(given: Any, parse: Callable[[Any, str], MediaItem]) -> tuple[MediaItem, ...]:
     values = given if isinstance(given, list | tuple) else [] if given is None else [given]
-    return tuple(parse(value, _PARAM) for value in values)
+    try:
+        return tuple(parse(value, _PARAM) for value in values)
+    except WrongType as exc:
+        raise WrongType(f"'multi_modal_data': {exc}", param=_PARAM) from exc
 
 
 def _image(value: Any, param: str) -> MediaItem:

@@ -1,4 +1,4 @@
-"""Conversations as callers pass them: checked, copied, and reduced to what text models read."""
+"""Conversations as callers pass them: checked, copied, and with their media taken out."""
 
 from __future__ import annotations
 
@@ -6,52 +6,74 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
+from cenote.inputs.media import media_kind
+from cenote.inputs.parts import parse_part
 from cenote.inputs.values import describe
-from cenote.types import Message
+from cenote.types import MediaItem, Message, Prompt
 
-__all__ = ["join_parts", "parse_messages", "split_content", "text_messages"]
+__all__ = ["join_parts", "parse_conversation", "readable_messages", "split_content"]
 
-#: Part types that carry text, and the key that holds it (http-api.md section 5).
-_TEXT_PARTS: Mapping[str, str] = {
-    "text": "text",
-    "input_text": "text",
-    "output_text": "text",
-    "refusal": "refusal",
-    "thinking": "thinking",
-}
+_PARAM = "messages"
 
 
-def parse_messages(messages: Any) -> tuple[Message, ...]:
-    """Check the shape of a conversation.
+def parse_conversation(messages: Any) -> Prompt:
+    """Check the shape of a conversation, and take its media out.
 
     Args:
-        messages: `{"role": str, "content": str, list of parts, or None}`, with further keys for the template.
+        messages: `{"role": str, "content": str, list of parts, or None}`, with further keys for the template. A part
+            is a text or a medium of any spelling of `parse_part`.
+
+    Returns:
+        A prompt whose `media` are in the order of the parts; in `messages` a part `{"type": "image"}` or
+        `{"type": "video"}` stands for each, as chat templates of Hugging Face read them.
 
     Raises:
         WrongType: not a list of mappings, or a role or content of another type.
-        InvalidRequest: no messages, or one without a role.
+        InvalidRequest: no messages, one without a role, or a part that is not supported.
     """
     if not isinstance(messages, list | tuple):
-        raise WrongType(f"messages must be a list of messages, got {describe(messages)}.", param="messages")
+        raise WrongType(f"messages must be a list of messages, got {describe(messages)}.", param=_PARAM)
     if not messages:
-        raise InvalidRequest("messages is empty; give at least one message.", param="messages")
-    return tuple(_message(message, at) for at, message in enumerate(messages))
+        raise InvalidRequest("messages is empty; give at least one message.", param=_PARAM)
+    media: list[MediaItem] = []
+    parsed = tuple(_message(message, at, media) for at, message in enumerate(messages))
+    return Prompt(messages=parsed, media=tuple(media))
 
 
-def text_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return messages whose content is a string, None, or a list of `{"type": "text", "text": ...}` parts.
+def readable_messages(messages: Sequence[Message], kinds: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return messages whose content is a string, None, or a list of texts and of media that a model reads.
+
+    Args:
+        messages: a conversation.
+        kinds: of media that may stand in it.
 
     Raises:
-        InvalidRequest: a part that is not text.
+        InvalidRequest: a part of another kind.
     """
-    return [{**message, "content": _text_content(message.get("content"), at)} for at, message in enumerate(messages)]
+    for at, message in enumerate(messages):
+        content = message.get("content")
+        for index, part in enumerate(content if isinstance(content, list) else ()):
+            kind = part.get("type")
+            if kind != "text" and kind not in kinds:
+                reads = " and ".join(("text", *kinds))
+                text = f"Part {index} of message {at} is {kind!r}, but this model reads {reads} only."
+                raise InvalidRequest(text, param=_PARAM)
+    return [{**message, "content": message.get("content")} for message in messages]
 
 
-def join_parts(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message whose text parts are one string, joined with newlines as vLLM does (http-api.md section 5)."""
+def join_parts(message: Mapping[str, Any], placeholders: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a message whose parts are one string: media in front, then texts, joined with newlines.
+
+    Args:
+        message: one of `readable_messages`.
+        placeholders: what stands for a medium of each kind.
+
+    Source: vLLM 0.32 does the same for templates that read strings (http-api.md section 5).
+    """
     content = message["content"]
     if isinstance(content, list):
-        content = "\n".join(part["text"] for part in content)
+        marks = [(placeholders or {})[part["type"]] for part in content if part["type"] != "text"]
+        content = "\n".join([*marks, *(part["text"] for part in content if part["type"] == "text")])
     return {**message, "content": content}
 
 
@@ -63,54 +85,26 @@ def split_content(message: Mapping[str, Any]) -> dict[str, Any]:
     return {**message, "content": content}
 
 
-def _message(message: Any, at: int) -> Message:
+def _message(message: Any, at: int, media: list[MediaItem]) -> Message:
     if not isinstance(message, Mapping):
-        raise WrongType(
-            f"Message {at} must be a mapping with role and content, got {describe(message)}.", param="messages"
-        )
+        raise WrongType(f"Message {at} must be a mapping with role and content, got {describe(message)}.", param=_PARAM)
     role, content = message.get("role"), message.get("content")
     if not isinstance(role, str):
-        raise WrongType(f"The role of message {at} must be a string, got {describe(role)}.", param="messages")
+        raise WrongType(f"The role of message {at} must be a string, got {describe(role)}.", param=_PARAM)
     if not role:
-        raise InvalidRequest(f"The role of message {at} is empty.", param="messages")
+        raise InvalidRequest(f"The role of message {at} is empty.", param=_PARAM)
     if content is not None and not isinstance(content, str | list | tuple):
         raise WrongType(
-            f"The content of message {at} must be a string or a list of parts, got {describe(content)}.",
-            param="messages",
+            f"The content of message {at} must be a string or a list of parts, got {describe(content)}.", param=_PARAM
         )
     if isinstance(content, list | tuple):
-        content = [_part(part, at, index) for index, part in enumerate(content)]
+        content = [_part(part, f"part {index} of message {at}", media) for index, part in enumerate(content)]
     return {**message, "content": content}
 
 
-def _part(part: Any, at: int, index: int) -> dict[str, Any]:
-    if isinstance(part, str):
-        return {"type": "text", "text": part}
-    if not isinstance(part, Mapping):
-        raise WrongType(
-            f"Part {index} of message {at} must be a mapping with a type, got {describe(part)}.", param="messages"
-        )
-    kind = part.get("type", "text" if "text" in part else None)
-    if not isinstance(kind, str):
-        raise WrongType(f"Part {index} of message {at} needs a type, such as 'text'.", param="messages")
-    key = _TEXT_PARTS.get(kind)
-    if key is None:
-        return dict(part)
-    if not isinstance(part.get(key), str):
-        raise WrongType(
-            f"{key!r} of part {index} of message {at} must be a string, got {describe(part.get(key))}.",
-            param="messages",
-        )
-    return {"type": "text", "text": part[key]}
-
-
-def _text_content(content: Any, at: int) -> Any:
-    if not isinstance(content, list):
-        return content
-    for index, part in enumerate(content):
-        if part.get("type") != "text":
-            raise InvalidRequest(
-                f"Part {index} of message {at} is {part.get('type')!r}, but this model reads text only.",
-                param="messages",
-            )
-    return content
+def _part(part: Any, where: str, media: list[MediaItem]) -> dict[str, Any]:
+    found = parse_part(part, where, _PARAM)
+    if isinstance(found, str):
+        return {"type": "text", "text": found}
+    media.append(found)
+    return {"type": media_kind(found)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.media import parse_media
-from cenote.inputs.messages import parse_messages
+from cenote.inputs.messages import parse_conversation
 from cenote.inputs.values import as_list, describe, is_number, parse_ids, parse_type_ids
 from cenote.types import Prompt
 
@@ -18,10 +18,15 @@ _FORMS = (
     "a string, a list of token ids, {'prompt': str}, {'prompt_token_ids': [int]}, {'text': str, 'text_pair': str}, "
     "{'messages': [...]}, or a list of these"
 )
-#: Accepted keys without effect on text models (python-api.md section 3).
-_IGNORED_KEYS = frozenset({"cache_salt", "multi_modal_uuids", "mm_processor_kwargs", "media_io_kwargs"})
+#: Accepted keys without effect (python-api.md section 3): what is kept of media is found by their content.
+_IGNORED_KEYS = frozenset({"cache_salt", "multi_modal_uuids"})
+#: Accepted keys that must be empty: media are prepared in one way for all prompts of a model.
+_EMPTY_KEYS = {
+    "mm_processor_kwargs": "set mm_processor_kwargs of the model, as in LLM(..., mm_processor_kwargs={...})",
+    "media_io_kwargs": "media are decoded in one way",
+}
 _FORM_KEYS = ("prompt", "prompt_token_ids", "token_type_ids", "text", "text_pair", "messages", "multi_modal_data")
-_KEYS = frozenset(_FORM_KEYS) | _IGNORED_KEYS
+_KEYS = frozenset((*_FORM_KEYS, *_EMPTY_KEYS)) | _IGNORED_KEYS
 
 
 def parse_prompts(prompts: Any) -> list[Prompt]:
@@ -29,8 +34,9 @@ def parse_prompts(prompts: Any) -> list[Prompt]:
 
     Args:
         prompts: a string, token ids (a list, tuple or integer array), a mapping, or a list of these. A mapping has
-            `prompt`; `prompt_token_ids` (and `token_type_ids`); `text` (and `text_pair`); or `messages`. For
-            models that read images it may have `multi_modal_data`, alone or with `prompt` or `prompt_token_ids`.
+            `prompt`; `prompt_token_ids` (and `token_type_ids`); `text` (and `text_pair`); or `messages`, whose parts
+            may be media. For models that read images it may have `multi_modal_data`, alone or with `prompt` or
+            `prompt_token_ids`.
 
     Returns:
         At least one prompt, in order.
@@ -88,7 +94,7 @@ def _from_mapping(prompt: Mapping[str, Any]) -> Prompt:
     if len(texts) > 1:
         raise InvalidRequest(f"A prompt has both {texts[0]!r} and {texts[1]!r}; give one of them.", param=texts[1])
     if "messages" in given:
-        return Prompt(messages=parse_messages(given["messages"]))
+        return parse_conversation(given["messages"])
     if not texts:
         hint = " A message alone is no prompt: give {'messages': [...]}." if "role" in prompt else ""
         needed = "'prompt' or 'prompt_token_ids', 'text' or 'messages'"
@@ -134,6 +140,9 @@ def _refuse_other_kinds(prompt: Mapping[str, Any]) -> None:
     for key in ("prompt_embeds", "encoder_prompt", "decoder_prompt"):
         if prompt.get(key) is not None:
             raise InvalidRequest(f"A prompt with {key!r} is not supported by this model; give text or ids.", param=key)
+    for key, remedy in _EMPTY_KEYS.items():
+        if prompt.get(key):
+            raise InvalidRequest(f"{key!r} is not offered for single prompts; {remedy}.", param=key)
     known = _KEYS | ({"role", "content"} if "role" in prompt and "messages" not in prompt else set())
     unknown = [str(key) for key in prompt if key not in known and prompt[key] is not None]
     if unknown:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from cenote.errors import InvalidRequest
-from cenote.inputs.messages import parse_messages
+from cenote.inputs.messages import parse_conversation
 from cenote.server.content_schema import CONVERSATION
 from cenote.server.fields import CommonFields
 from cenote.server.switches import switches_of
@@ -25,7 +25,7 @@ __all__ = ["ChatFields", "ChatOptionFields", "Conversations", "parse_conversatio
 
 
 def _parse(value: object) -> Prompt:
-    return Prompt(messages=parse_messages(value))
+    return parse_conversation(value)
 
 
 def parse_conversations(value: object) -> tuple[Prompt, ...]:

@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from cenote.checkpoints import load_tokenizer, open_checkpoint
 from cenote.errors import InvalidRequest, PromptTooLong
-from cenote.inputs import TextEncoder, parse_prompts
+from cenote.inputs import TextEncoder, check_no_placeholders, parse_conversation, parse_prompts
+from cenote.inputs.chat import ChatRenderer
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.checkpoints.templates import INTERNLM2, LLAMA3, QWEN
 from cenote.types import ChatOptions, TokenizationOptions
@@ -153,9 +154,36 @@ def test_contradictions_and_reserved_variables_are_refused(encoder: TextEncoder)
     assert caught.value.param == "chat_template_kwargs"
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
+SEES = (
+    "{% for m in messages %}{{ m.role }}:{% for p in m.content %}"
+    "{% if p.type == 'image' %}<i>{% else %}{{ p.text }}{% endif %}{% endfor %};{% endfor %}"
+)
+READS = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [(SEES, "user:a<i>b;user:c;"), (READS, "user:<image>\na\nb;user:c;")],
+    ids=["parts", "strings"],
+)
+def test_media_stand_where_the_template_puts_them(tokenizer: Any, template: str, wanted: str) -> None:
+    renderer = ChatRenderer(tokenizer, {"image": "<image>"})
+    turns = [{"role": "user", "content": ["a", IMAGE, "b"]}, {"role": "user", "content": "c"}]
+    messages = parse_conversation(turns).messages or ()
+    assert renderer.render(messages, ChatOptions(template=template)) == wanted
+
+
+def test_texts_with_a_placeholder_are_told_apart() -> None:
+    check_no_placeholders(["a", "image_pad"], ["<|image_pad|>"])
+    with pytest.raises(InvalidRequest, match=r"contains '<\|image_pad\|>'") as caught:
+        check_no_placeholders(["a", "b<|image_pad|>"], ["<|video_pad|>", "<|image_pad|>"])
+    assert caught.value.param == "input"
+
+
 def test_media_parts_and_lone_surrogates_are_refused(encoder: TextEncoder) -> None:
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
-    with pytest.raises(InvalidRequest, match=r"'image_url'.*text only"):
+    with pytest.raises(InvalidRequest, match=r"'image'.*text only"):
         _ids(encoder, image)
     with pytest.raises(InvalidRequest, match="surrogate"):
         _ids(encoder, [{"role": "user", "content": "\ud800"}])

@@ -8,7 +8,8 @@ import pytest
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
-from cenote.inputs.messages import join_parts, text_messages
+from cenote.inputs.messages import join_parts, parse_conversation, readable_messages
+from cenote.types import MediaAddress, MediaItem
 
 
 def _parse(messages: Any) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ def test_strings_and_text_parts_of_every_spelling_are_text() -> None:
     assert messages[0] == {"role": "system", "content": "s"}
     assert messages[1]["name"] == "me"
     assert messages[1]["content"] == [{"type": "text", "text": letter} for letter in "abcde"]
-    assert join_parts(text_messages(messages)[1])["content"] == "a\nb\nc\nd\ne"
+    assert join_parts(readable_messages(messages)[1])["content"] == "a\nb\nc\nd\ne"
 
 
 def test_roles_are_free_and_content_may_be_missing() -> None:
@@ -40,12 +41,44 @@ def test_roles_are_free_and_content_may_be_missing() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["image_url", "input_audio", "video_url", "prompt_embeds", "poem"])
-def test_a_part_that_is_no_text_is_named(kind: str) -> None:
-    messages = _parse([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": kind, kind: {}}]}])
-    with pytest.raises(InvalidRequest, match=f"Part 1 of message 0 is '{kind}'.*text only") as caught:
-        text_messages(messages)
+@pytest.mark.parametrize("kind", ["audio_url", "input_audio", "video_embeds", "prompt_embeds", "poem"])
+def test_a_part_of_an_unknown_type_is_named_with_those_that_are_known(kind: str) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": kind, kind: {}}]}]
+    with pytest.raises(
+        InvalidRequest, match=f"Part 1 of message 0 .*'{kind}'.*Supported are text, .*image_url"
+    ) as caught:
+        parse_conversation(messages)
     assert caught.value.param == "messages"
+
+
+def test_media_are_taken_out_in_their_order() -> None:
+    url = "data:image/png;base64,AAAA"
+    first: dict[str, Any] = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}, "a"]}
+    rest = ["b", {"video_url": {"url": url}}, {"type": "image_embeds", "image_embeds": [[1.0]]}]
+    prompt = parse_conversation([first, {"role": "document", "content": rest}])
+    assert prompt.messages == (
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "a"}]},
+        {"role": "document", "content": [{"type": "text", "text": "b"}, {"type": "video"}, {"type": "image"}]},
+    )
+    assert [item.kind for item in prompt.media] == ["image", "video", "image_embeds"]
+    assert prompt.media[:2] == (
+        MediaItem("image", MediaAddress(url, "image_url")),
+        MediaItem("video", MediaAddress(url, "video_url")),
+    )
+
+
+def test_media_that_a_model_does_not_read_are_named() -> None:
+    parts = ["a", {"type": "video_url", "video_url": "data:,"}]
+    messages = parse_conversation([{"role": "user", "content": parts}]).messages or ()
+    for kinds, reads in (((), "text"), (("image",), "text and image")):
+        with pytest.raises(InvalidRequest, match=f"Part 1 of message 0 is 'video', but this model reads {reads} only"):
+            readable_messages(messages, kinds)
+    assert readable_messages(messages, ("image", "video")) == list(messages)
+
+
+def test_media_stand_in_front_of_joined_texts() -> None:
+    message = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "image"}]}
+    assert join_parts(message, {"image": "<i>"})["content"] == "<i>\n<i>\na"
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ def test_accepted_forms(given: Any, parsed: list[Prompt]) -> None:
         ({"prompt_token_ids": [1, 2], "token_type_ids": [1, 0]}, "zeros followed by ones"),
         ({"prompt_token_ids": [1, 2], "token_type_ids": [0, 2]}, "zeros followed by ones"),
         ({"prompt": "a", "multi_modal_data": {"image": 1}}, "multi_modal_data"),
+        ({"prompt": "a", "mm_processor_kwargs": {"max_pixels": 1}}, "'mm_processor_kwargs' is not offered for single"),
+        ({"prompt": "a", "media_io_kwargs": {"video": {}}}, "'media_io_kwargs' is not offered for single"),
         ({"prompt_embeds": [1]}, "prompt_embeds"),
         ({"data": 1}, 'pooling_task="plugin"'),
         ({"prompt": "a", "promt": "b"}, "promt"),
