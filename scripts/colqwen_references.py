@@ -169,6 +169,8 @@ def _ops(folder: Path) -> Reference:
     weight, bias = rest["custom_text_proj.weight"], rest["custom_text_proj.bias"]
 
     def layout(item: Item, flipped: str) -> str:
+        if item.image is None and item.role == "document":  # `process_texts` adds nothing
+            return item.text
         if item.image is None:
             prefix = "" if flipped == "no prefix" else "Query: "
             return prefix + item.text + ("" if flipped == "no augmentation" else _PAD * 10)
@@ -180,7 +182,7 @@ def _ops(folder: Path) -> Reference:
         layout=layout,
         run=partial(_projected, model, weight, bias, settings["dims"]),
         **_folder(folder),
-        takes=lambda item: not item.text if item.image is not None else item.role == "query",
+        takes=lambda item: item.image is None or not item.text,
         traps=("no bias", "bidirectional", "no prefix", "no augmentation", "no visual prompt")
         + (("cut after normalising",) if settings["dims"] < len(weight) else ()),
     )

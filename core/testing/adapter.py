@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from cenote.testing.conformance.base import Reference
 from cenote.testing.conformance.batches import BatchTests
+from cenote.testing.conformance.image_faults import ImageFaultTests
+from cenote.testing.conformance.image_scores import ImageScoreTests
 from cenote.testing.conformance.labels import ClassifierTests, ScoreTests
 from cenote.testing.conformance.late import LateInteractionTests
 from cenote.testing.conformance.limits import LimitTests, RefusalTests
@@ -30,6 +32,8 @@ class AdapterConformance(
     VectorTests,
     TokenTests,
     LateInteractionTests,
+    ImageFaultTests,
+    ImageScoreTests,
     SparseTests,
     ClassifierTests,
     ScoreTests,

@@ -151,8 +151,8 @@ def _internlm2() -> TinyTokenizer:
 #: Words that rerankers made of language models read the probability of.
 _ANSWERS = ("yes", "no", "Yes", "No", "0", "1")
 
-#: Marks of images and videos in Qwen-VL's vocabularies.
-_VISION = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
+#: Marks of images and videos in Qwen-VL's vocabularies, and one of the tokens that follow them.
+_VISION = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>", "<|fim_pad|>")
 
 #: Builders by the name that families use.
 DECODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {

@@ -42,6 +42,9 @@ class AdapterBase(Capable):
             tested.
         by_role: queries and documents are read differently.
         late_interaction: texts are compared by the vectors of their tokens, of which some may have none.
+        image: images are read, alone; the fixture `pictures` says which.
+        text_beside_image: a text may stand beside an image.
+        placeholder: the token that stands for an image in a prompt; empty: not tested.
         lora: low-rank adapters are taken; the fixture `lora_folder` writes one.
         tolerance: largest difference allowed between two ways to compute the same.
         separation: smallest distance (1 - cosine) between vectors of different texts.
@@ -57,6 +60,9 @@ class AdapterBase(Capable):
     dimensions: ClassVar[tuple[int, ...] | None] = ()
     by_role: ClassVar[bool] = False
     late_interaction: ClassVar[bool] = False
+    image: ClassVar[bool] = False
+    text_beside_image: ClassVar[bool] = True
+    placeholder: ClassVar[str] = ""
     lora: ClassVar[bool] = False
     tolerance: ClassVar[float] = 2e-5
     separation: ClassVar[float] = 1e-3
@@ -75,6 +81,9 @@ class AdapterBase(Capable):
             "roles": cls.by_role,
             "late interaction": cls.late_interaction,
             "scores": cls.late_interaction or "score" in cls.tasks,
+            "image": cls.image,
+            "text beside image": cls.text_beside_image,
+            "placeholder": bool(cls.placeholder),
             "lora": cls.lora,
             "several tasks": len(cls.own_tasks()) > 1,
         }
@@ -95,8 +104,15 @@ class AdapterBase(Capable):
             spec: whose tasks are tested.
             **attributes: further attributes, and fixtures; one of them must be `checkpoint`.
         """
-        unknown = {"pooling": "", "normalized": None, "separation": -1.0, "dimensions": None, "tasks": spec.tasks}
-        return type(f"Test_{spec.name.replace('-', '_')}", (cls,), {**unknown, **attributes})
+        unknown = {
+            "pooling": "",
+            "normalized": None,
+            "separation": -1.0,
+            "dimensions": None,
+            "text_beside_image": False,
+        }
+        promised = {"tasks": spec.tasks, "image": "image" in spec.modalities}
+        return type(f"Test_{spec.name.replace('-', '_')}", (cls,), {**unknown, **promised, **attributes})
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:

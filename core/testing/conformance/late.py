@@ -14,7 +14,7 @@ from cenote.testing.capabilities import needs
 from cenote.testing.compare import assert_close
 from cenote.testing.conformance.base import CUT, AdapterBase, encode, numbers, run
 
-__all__ = ["LateInteractionTests"]
+__all__ = ["LateInteractionTests", "best_matches"]
 
 _ROLES = ("query", "document")
 
@@ -45,7 +45,7 @@ class LateInteractionTests(AdapterBase):
     @needs("late interaction")
     def test_scores_follow_from_the_vectors(self, model: LLM, texts: list[str]) -> None:
         (query,) = encode(model, texts[1:2], "token_embed", role="query")
-        expected = [_score(query, rows) for rows in encode(model, texts, "token_embed", role="document")]
+        expected = [best_matches(query, rows) for rows in encode(model, texts, "token_embed", role="document")]
         outputs = model.score(texts[1], texts, score_type="colbert", use_tqdm=False, tokenization_kwargs=dict(CUT))
         found = [output.outputs.score for output in outputs]
         assert_close(found, expected, tolerance=self.tolerance, name="sums of best matches")
@@ -64,6 +64,6 @@ def _merged(model: LLM, texts: list[str], role: str, factor: int) -> NDArray[Any
     return np.asarray(numbers(output))
 
 
-def _score(query: NDArray[Any], document: NDArray[Any]) -> float:
+def best_matches(query: NDArray[Any], document: NDArray[Any]) -> float:
     """Return the sum over the query's vectors of the largest product with one of the document."""
     return float((query.astype(np.float64) @ document.astype(np.float64).T).max(axis=1).sum())
