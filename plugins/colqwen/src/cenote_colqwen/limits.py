@@ -60,7 +60,7 @@ class PromptLimits:
             beside = f" beside {self.beside_media} of text" if self.beside_media else ""
             raise PromptTooLong(
                 f"The images or videos of this prompt have {media} tokens, but this model takes at most {most}"
-                f"{beside}. Send smaller ones, have them made smaller with max_num_visual_tokens in mm_processor_kwargs "
+                f"{beside}. Send smaller ones, make them smaller with max_num_visual_tokens in mm_processor_kwargs "
                 "(--mm-processor-kwargs), or raise max_model_len.",
                 param="input_tokens",
             )
