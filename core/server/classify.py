@@ -112,11 +112,12 @@ async def answer_classify(request: Request, data: Mapping[str, Any]) -> Response
     """
     body = await validate(data, ClassificationRequest, request)
     response_id = f"classify-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model, can_classify)
+    prompts = body.prompts()
+    model = state_of(request).models.resolve(body.model, lambda model: can_classify(model) and model.reads(prompts))
     if not can_classify(model):
         tasks = ", ".join(model.engine.supported_tasks)
         raise ApiError(501, "NotImplementedError", f"The model {model.name!r} gives no labels; it offers {tasks}.")
-    check_count(request, body.prompts())
+    check_count(request, prompts)
     outputs = await infer(request, _to_call(body, model, response_id))
     head: dict[str, object] = {"id": response_id, "object": "list", "created": int(time.time()), "model": model.name}
     write = partial(write_items, outputs, body.on_error, partial(_to_response, labels=_given_labels(model), head=head))

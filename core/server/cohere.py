@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["cohere_router"]
 
 _TASK = "embed"
-_EXAMPLES = {
+_EXAMPLES: dict[str, dict[str, Any]] = {
     "texts": {"texts": ["A cenote is a natural pit."], "input_type": "search_document", "embedding_types": ["float"]},
     "content of parts": {"inputs": [{"content": [{"type": "text", "text": "A cenote is a natural pit."}]}]},
 }

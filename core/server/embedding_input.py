@@ -1,4 +1,4 @@
-"""The shapes of `input` on `/v1/embeddings`: those of every route, conversations, and texts wrapped as objects."""
+"""The shapes of `input` on `/v1/embeddings`: those of every route, conversations, and Jina's objects."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from cenote.errors import InvalidRequest
 from cenote.server.chat_fields import parse_conversations
 from cenote.server.content_schema import CONVERSATION
+from cenote.server.jina_items import JINA_ITEMS, is_item, parse_item
 from cenote.server.prompts import INPUT_SHAPES, parse_input
+from cenote.server.text import show
 from cenote.types import Prompt
 
 __all__ = ["EmbeddingInput"]
 
 
 def parse_embedding_input(value: object) -> tuple[Prompt, ...]:
-    """Parse `input`: messages and lists of them (http-api.md section 4.2), `{"text": ...}` as Jina writes texts.
+    """Parse `input`: messages and lists of them (http-api.md section 4.2), and objects as Jina's clients write them.
 
     Raises:
         ValueError: any other shape that `parse_input` refuses.
-        InvalidRequest: an item is no text, or what looks like a conversation is none.
+        InvalidRequest: an object holds nothing that can be read, or what looks like a conversation is none.
     """
     if _is_chat(value) or (isinstance(value, list) and value and all(map(_is_chat, value))):
         return parse_conversations(value)
-    if isinstance(value, dict):
-        return parse_input(_text(value, "All"))
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        return parse_input([_text(item, f"Element {index}") for index, item in enumerate(value)])
+    if isinstance(value, dict) and is_item(value):
+        return (parse_item(value, "input"),)
+    if isinstance(value, list) and any(map(is_item, value)):
+        return tuple(_prompt(item, index) for index, item in enumerate(value))
     return parse_input(value)
 
 
@@ -39,17 +40,14 @@ def _is_chat(value: object) -> bool:
     )
 
 
-def _text(item: Any, where: str) -> Any:
-    """Return the text of an object that holds nothing else; what else there is goes on as it is."""
-    if not isinstance(item, dict):
-        return item
-    for kind in ("image", "video", "audio", "url", "bytes"):
-        if kind in item:
-            raise InvalidRequest(f"{where} of input has {kind}, but this model reads text only.", param="input")
-    return item["text"] if set(item) == {"text"} and isinstance(item["text"], str) else item
+def _prompt(item: Any, index: int) -> Prompt:
+    if isinstance(item, str):
+        return Prompt(text=item)
+    if is_item(item):
+        return parse_item(item, f"input[{index}]")
+    raise ValueError(f"element {index} is {show(item)}, but must be a string or an object with text, image or content")
 
 
-_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 #: A body field that holds parsed prompts.
 EmbeddingInput: TypeAlias = Annotated[
     tuple[Prompt, ...],
@@ -58,7 +56,8 @@ EmbeddingInput: TypeAlias = Annotated[
         {
             "anyOf": [
                 *INPUT_SHAPES,
-                {"type": "array", "items": {"anyOf": [{"type": "string"}, _TEXT]}, "minItems": 1},
+                *JINA_ITEMS,
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, *JINA_ITEMS]}, "minItems": 1},
                 CONVERSATION,
                 {"type": "array", "items": CONVERSATION, "minItems": 1},
             ]

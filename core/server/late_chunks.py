@@ -25,7 +25,8 @@ def join_chunks(prompts: Sequence[Prompt]) -> Prompt:
     Raises:
         InvalidRequest: a chunk is no single text.
     """
-    texts = [prompt.text for prompt in prompts if prompt.text is not None and prompt.text_pair is None]
+    alone = (prompt for prompt in prompts if prompt.text_pair is None and not prompt.media)
+    texts = [prompt.text for prompt in alone if prompt.text is not None]
     if len(texts) < len(prompts):
         raise InvalidRequest("With late_chunking, input must be texts: the chunks of one document.", param=_PARAM)
     return Prompt(text="".join(texts), chunk_ends=tuple(accumulate(map(len, texts))))

@@ -59,7 +59,7 @@ def openai_router(state: ServerState) -> APIRouter:
     if not any(map(can_embed, state.models)):
         return router
 
-    @router.post("/v1/embeddings", summary="Embed texts, token ids or conversations", openapi_extra=embedding_schema())
+    @router.post("/v1/embeddings", summary="Embed texts, images or conversations", openapi_extra=embedding_schema())
     async def create_embeddings(request: Request) -> Response:
         return await answer_embeddings(request, await read_json(request))
 
@@ -77,7 +77,8 @@ async def answer_embeddings(request: Request, data: Mapping[str, Any]) -> Respon
         request.state.envelope = detail_envelope
     body = await validate(data, EmbeddingRequest, request)
     response_id = f"embd-{claim_request_id(request, body.request_id)}"
-    model = state_of(request).models.resolve(body.model, lambda model: model.offers(body.wanted_tasks()))
+    tasks, prompts = body.wanted_tasks(), body.given()
+    model = state_of(request).models.resolve(body.model, lambda model: model.offers(tasks) and model.reads(prompts))
     synonyms = body.synonyms(model)
     with blame_as_sent(synonyms):
         return await _answer(request, natively(body, synonyms), model, response_id)

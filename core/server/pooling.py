@@ -105,8 +105,9 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     body = await validate(data, PoolingRequest, request, first=lambda body: _check_task(request, body.task))
     response_id = f"pooling-{claim_request_id(request, body.request_id)}"
     asked = [FORMS[form] for form in body.outputs] if body.outputs else [body.task] if body.task else []
-    model = state_of(request).models.resolve(body.model, lambda model: model.offers(asked))
-    check_count(request, body.prompts())
+    prompts = body.prompts()
+    model = state_of(request).models.resolve(body.model, lambda model: model.offers(asked) and model.reads(prompts))
+    check_count(request, prompts)
     tasks = form_tasks(body.outputs) if body.outputs else (body.task or model.engine.default_task,)
     words = model.engine.token_texts if body.return_tokens else None
     if body.outputs in (None, ["dense"]):
@@ -114,7 +115,7 @@ async def answer_pooling(request: Request, data: Mapping[str, Any]) -> Response:
     else:
         columns = form_columns(body.outputs or (), body.vectors(), words)
     positions = body.return_positions
-    check_columns(columns, on_error=body.on_error, count=len(body.prompts()), positions=positions)
+    check_columns(columns, on_error=body.on_error, count=len(prompts), positions=positions)
     outputs = await infer(request, _to_call(body, model, response_id, tasks))
     reply = ListReply(response_id, model.name, "pooling", columns, body.on_error, positions)
     return await list_response(outputs, reply)

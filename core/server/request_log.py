@@ -45,8 +45,14 @@ def log_inference(
 
 def _shown(prompt: object, limit: int) -> str:
     if isinstance(prompt, Prompt):
-        pair = [text[: limit + 1] for text in (prompt.text, prompt.text_pair) if text is not None]
-        text = " | ".join(pair) if pair else show(list(prompt.token_ids or prompt.messages or ()))
+        text = " | ".join([*_texts(prompt, limit), *(f"[{item.kind}]" for item in prompt.media)])
     else:
         text = prompt[: limit + 1] if isinstance(prompt, str) else show(prompt)
     return shorten(text, limit)
+
+
+def _texts(prompt: Prompt, limit: int) -> list[str]:
+    """Return what a prompt says in words, or in ids; of media only their kinds are told, by the caller."""
+    found = [text[: limit + 1] for text in (prompt.text, prompt.text_pair) if text is not None]
+    other = prompt.token_ids or prompt.messages
+    return found if found or not other else [show(list(other))]

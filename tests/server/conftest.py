@@ -128,8 +128,17 @@ def scoring(
 @pytest.fixture(scope="session")
 def plain_model() -> ModuleType:
     """The module of the engine's test model, whose hidden states are its token ids; test folders are no packages."""
-    path = Path(__file__).parents[1] / "engine" / "plain_model.py"
-    spec = importlib.util.spec_from_file_location("cenote_tests_plain_model_of_server", path)
+    return _module(Path(__file__).parents[1] / "engine" / "plain_model.py")
+
+
+@pytest.fixture(scope="session")
+def picture_model() -> ModuleType:
+    """The module of a model that reads texts and images."""
+    return _module(Path(__file__).with_name("picture_model.py"))
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"cenote_tests_{path.stem}_of_server", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -165,9 +165,9 @@ def test_normalized_and_truncate_are_the_native_fields(jina: httpx.Client) -> No
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"input": ["a", {"image": "https://example.org/a.png"}]}, "input"),
-        ({"input": {"image": "aGk="}}, "input"),
-        ({"input": [{"text": 5}]}, "body.EmbeddingRequest.input"),
+        ({"input": ["a", {"image": "https://example.org/a.png"}]}, "image"),
+        ({"input": {"image": "aGk="}}, "image"),
+        ({"input": [{"text": 5}]}, "input"),
         ({"input": [{"text": "a"}, 5]}, "body.EmbeddingRequest.input"),
         ({"task": "no-such-task"}, "task"),
         ({"task": "score"}, "task"),
