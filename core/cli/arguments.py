@@ -9,6 +9,7 @@ import typer
 
 __all__ = [
     "FileOption",
+    "ImageOption",
     "InstructionOption",
     "JsonOption",
     "LoraOption",
@@ -48,6 +49,10 @@ ModelOption: TypeAlias = Annotated[
 ]
 FileOption: TypeAlias = Annotated[
     Path | None, typer.Option("--file", "-f", help="UTF-8 file, one input per line; - is stdin.")
+]
+ImageOption: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--image", help="Image file, after all texts; for models that read images. May be given repeatedly."),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")]
 TruncateOption: TypeAlias = Annotated[

@@ -50,17 +50,21 @@ def loaded_model(
 
 
 @contextlib.contextmanager
-def naming_inputs(llm: LLM, task: str, name: Callable[[int], str]) -> Iterator[None]:
+def naming_inputs(llm: LLM, task: str, name: Callable[[int], str], first_image: int | None = None) -> Iterator[None]:
     """Say in errors which input is to blame, as the user gave it: the engine counts its own prompts, from 0.
 
     Args:
         llm: the model.
         task: what is asked of it.
         name: of the engine's prompt at a place.
+        first_image: place of the first image, which no flag cuts.
     """
     try:
         yield
     except PromptTooLong as exc:
+        if first_image is not None and (exc.index or 0) >= first_image:
+            exc.add_note(f"That is {name(exc.index or 0)}.")
+            raise
         text = f"{name(exc.index or 0)} has more than the {llm.engine.max_tokens(task)} tokens that the model takes. "
         text += "Shorten it, or cut over-long texts with --truncate."
         raise PromptTooLong(text, param=exc.param) from exc

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from cenote.cli.arguments import (
     FileOption,
+    ImageOption,
     JsonOption,
     LoraOption,
     ModelOption,
@@ -21,13 +22,17 @@ from cenote.cli.arguments import (
 from cenote.cli.calls import CUT, check_results, loaded_model, naming_inputs
 from cenote.cli.engine_options import engine_flags
 from cenote.cli.forms import split_forms, write_forms
+from cenote.cli.images import named_with_images, read_pictures
 from cenote.cli.terminal import wants_bar
 from cenote.cli.texts import TextCommand, named_text, read_texts
 from cenote.cli.vectors import Format, choose_form, write_vectors
 from cenote.errors import InvalidRequest
 from cenote.outputs import check_output_dtype
 from cenote.tasks import FORMS, form_tasks
-from cenote.types import Role
+from cenote.types import MediaPrompt, PromptType, Role
+
+if TYPE_CHECKING:
+    from cenote.media import Picture
 
 __all__ = ["app", "embed"]
 
@@ -44,6 +49,7 @@ def embed(
     ] = None,
     model: ModelOption = None,
     file: FileOption = None,
+    image: ImageOption = None,
     output: Annotated[
         Format | None,
         typer.Option("--format", help="\\[default: table, or what --save's name says]", show_default=False),
@@ -77,7 +83,7 @@ def embed(
     as_json: JsonOption = False,
     **options: Any,
 ) -> None:
-    """Embed texts and print or save the vectors.
+    """Embed texts and images, and print or save the vectors.
 
     Example: cenote embed "a text" "another" --format json
     """
@@ -90,14 +96,18 @@ def embed(
     if pool_factor is not None and FORMS["multi"] not in tasks:
         raise InvalidRequest("--pool-factor merges vectors of tokens: ask for --output multi.", param="pool_factor")
     output = choose_form(Format.json if as_json else output, save, is_matrix=tasks == ("embed",))
-    with loaded_model(ctx, words, model, options, lambda given: (read_texts(given, file), bool(given))) as (llm, read):
+    images = image or []
+    with loaded_model(ctx, words, model, options, lambda given: _read(given, file, images, options)) as (llm, read):
         from cenote import PoolingParams
 
-        texts, name = read[0], named_text(by_argument=read[1])
+        texts, pictures, by_argument = read
+        seen: list[MediaPrompt] = [{"multi_modal_data": {"image": picture}} for picture in pictures]
+        prompts: list[PromptType] = [*texts, *seen]
+        name = named_with_images(named_text(by_argument=by_argument), len(texts), images)
         asked: dict[str, Any] = {
             "pooling_params": PoolingParams(use_activation=normalize, dimensions=dimensions),
             "output_dtype": precision,
-            "use_tqdm": wants_bar(len(texts)),
+            "use_tqdm": wants_bar(len(prompts)),
             "tokenization_kwargs": CUT if truncate else None,
             "role": cast("Role | None", role),
             "prompt_name": prompt_name,
@@ -105,14 +115,24 @@ def embed(
             "lora": lora,
             "pool_factor": pool_factor,
         }
-        with naming_inputs(llm, tasks[0], name):
+        with naming_inputs(llm, tasks[0], name, len(texts)):
             if tasks == ("embed",):
-                vectors = llm.encode(list(texts), pooling_task="embed", **asked)
+                vectors = llm.encode(prompts, pooling_task="embed", **asked)
                 check_results(vectors, name)
             else:
-                several = llm.encode(list(texts), outputs=names, **asked)
+                several = llm.encode(prompts, outputs=names, **asked)
                 check_results(several, name)
+    shown: list[str | Path] = [*texts, *images]
     if tasks == ("embed",):
-        write_vectors(vectors, texts, output, save)
+        write_vectors(vectors, shown, output, save)
     else:
-        write_forms(several, texts, output, save)
+        write_forms(several, shown, output, save)
+
+
+def _read(
+    words: list[str], file: Path | None, images: list[Path], options: dict[str, Any]
+) -> tuple[list[str], list[Picture], bool]:
+    """Return texts and images, and whether the texts came as arguments; images alone need no text."""
+    pictures = read_pictures(images, options)
+    texts = read_texts(words, file) if words or file is not None or not images else []
+    return texts, pictures, bool(words)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cenote.cli.show import print_table
-from cenote.cli.vectors import Format, choose_form, write_records
+from cenote.cli.vectors import Format, choose_form, named_input, write_records
 
 if TYPE_CHECKING:
     from cenote.outputs import Forms, FormsRequestOutput
@@ -24,13 +24,13 @@ def split_forms(given: str) -> list[str]:
 
 
 def write_forms(
-    results: Sequence[FormsRequestOutput], texts: Sequence[str], form: Format | None, path: Path | None
+    results: Sequence[FormsRequestOutput], texts: Sequence[str | Path], form: Format | None, path: Path | None
 ) -> None:
-    """Write one record per text, in order, with a field for each form: to the file, or to standard output.
+    """Write one record per text or image, in order, with a field for each form: to the file, or to standard output.
 
     Args:
-        results: one per text.
-        texts: the texts themselves.
+        results: one for each.
+        texts: the texts themselves, and the files of images.
         form: JSON, lines of JSON or a table; None takes it from the end of the file's name, or is a table.
         path: file to write; None is standard output.
 
@@ -44,15 +44,15 @@ def write_forms(
         return
     shown = [_cells(result.outputs) for result in results]
     rows = [
-        (text, str(len(result.prompt_token_ids)), *cells.values())
+        (str(text), str(len(result.prompt_token_ids)), *cells.values())
         for (text, result), cells in zip(pairs, shown, strict=True)
     ]
     print_table(["text", "tokens", *shown[0]], ["text"], rows)
 
 
-def _record(index: int, text: str, result: FormsRequestOutput) -> dict[str, Any]:
+def _record(index: int, text: str | Path, result: FormsRequestOutput) -> dict[str, Any]:
     found = result.outputs
-    record: dict[str, Any] = {"index": index, "text": text, "tokens": len(result.prompt_token_ids)}
+    record: dict[str, Any] = {"index": index, **named_input(text), "tokens": len(result.prompt_token_ids)}
     if found.dense is not None:
         record["dense"] = found.dense.tolist()
     if found.sparse is not None:

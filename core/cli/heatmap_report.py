@@ -49,13 +49,16 @@ def print_comparison(found: Comparison, shown: np.ndarray[Any, Any], *, as_json:
         return
     said = {"score": found.score, **parts}
     meanings = (
-        f"MaxSim of the query and the page, {rows} rows of {columns} patches",
-        "of it the query's own tokens, at patches of the page",
-        "the same, where text around the image is nearer than all patches",
-        "tokens that the model adds to the query",
+        f"MaxSim of query and page, {rows} x {columns} patches",
+        "by the query's own tokens, at patches",
+        "by these, at text around the image",
+        "by tokens that the model adds to the query",
     )
     lines = zip(said.items(), meanings, strict=True)
-    print_table(["part", "sum", "what"], ["what"], ([name, f"{value:.4f}", text] for (name, value), text in lines))
+    print_table(
+        ["part", "sum", "what"], ["part", "what"], ([name, f"{value:.4f}", text] for (name, value), text in lines)
+    )
+    print()
     print_table(
         ["index", "token", "similarity", "row", "column", "pixels", "counted"],
         ["token"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from cenote.errors import InvalidRequest
 if TYPE_CHECKING:
     from cenote.media import Picture
 
-__all__ = ["read_pictures"]
+__all__ = ["named_with_images", "read_pictures"]
 
 #: Flags of the engine that bound an image.
 _BOUNDS = ("max_media_bytes", "max_image_pixels")
@@ -34,6 +34,17 @@ def read_pictures(paths: Sequence[Path], options: Mapping[str, Any]) -> list[Pic
         **{name: options[name] for name in _BOUNDS if options.get(name) is not None},
     )
     return [_picture(path, bounds) for path in paths]
+
+
+def named_with_images(name: Callable[[int], str], texts: int, images: Sequence[Path]) -> Callable[[int], str]:
+    """Return what to call the input at a place, where image files stand after so many texts.
+
+    Args:
+        name: of the texts.
+        texts: how many there are.
+        images: the files.
+    """
+    return lambda place: name(place) if place < texts else f"Image {str(images[place - texts])!r}"
 
 
 def _picture(path: Path, bounds: EngineConfig) -> Picture:

@@ -35,9 +35,10 @@ def name_sides(
         name_document: what to call the document, or pair, at a place.
     """
     from cenote.engine.scoring import scorer_of
+    from cenote.types import Prompt
 
     scorer = scorer_of(llm, score_type)
-    if scorer.inputs(["a"], ["b"], [(0, 0)])[0].side == "pair":
+    if scorer.inputs([Prompt(text="a")], [Prompt(text="b")], [(0, 0)])[0].side == "pair":
         return scorer.task, name_document
     return scorer.task, lambda place: name_query(place) if place < queries else name_document(place - queries)
 

@@ -16,7 +16,7 @@ from cenote.errors import InvalidRequest
 if TYPE_CHECKING:
     from cenote.outputs import PoolingRequestOutput
 
-__all__ = ["Format", "choose_form", "write_content", "write_records", "write_vectors"]
+__all__ = ["Format", "choose_form", "named_input", "write_content", "write_records", "write_vectors"]
 
 
 class Format(StrEnum):
@@ -29,13 +29,13 @@ class Format(StrEnum):
 
 
 def write_vectors(
-    results: Sequence[PoolingRequestOutput], texts: Sequence[str], form: Format | None, path: Path | None
+    results: Sequence[PoolingRequestOutput], texts: Sequence[str | Path], form: Format | None, path: Path | None
 ) -> None:
-    """Write one row per text, in order: to the file, or to standard output.
+    """Write one row per text or image, in order: to the file, or to standard output.
 
     Args:
-        results: one per text, in any precision.
-        texts: the texts themselves.
+        results: one for each, in any precision.
+        texts: the texts themselves, and the files of images.
         form: the form; None takes it from the end of the file's name, or is a table.
         path: file to write; None is standard output.
 
@@ -46,7 +46,7 @@ def write_vectors(
     form = choose_form(form, path)
     if form is Format.table:
         columns = ["text", "tokens", "size", "norm", "first components"]
-        print_table(columns, ["text"], (_cells(text, result) for text, result in pairs))
+        print_table(columns, ["text"], (_cells(str(text), result) for text, result in pairs))
     elif form is Format.npy:
         write_content(_npy(results), path)
     else:
@@ -121,10 +121,15 @@ def _form_of(path: Path | None) -> Format:
         raise InvalidRequest(text, param="save") from exc
 
 
-def _record(index: int, text: str, result: PoolingRequestOutput) -> dict[str, Any]:
+def named_input(text: str | Path) -> dict[str, str]:
+    """Return the field of a record that says what was embedded: the text, or the file of an image."""
+    return {"text": text} if isinstance(text, str) else {"image": str(text)}
+
+
+def _record(index: int, text: str | Path, result: PoolingRequestOutput) -> dict[str, Any]:
     return {
         "index": index,
-        "text": text,
+        **named_input(text),
         "tokens": len(result.prompt_token_ids),
         "embedding": result.outputs.data.tolist(),
     }
