@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from cenote.errors import InvalidRequest
+from cenote.inputs import check_no_placeholders
 from cenote.inputs.chat import ChatRenderer
 from cenote.types import ChatOptions, Message, Prompt, Role, TokenizationOptions
 from cenote_colqwen.layouts import PLACEHOLDERS, Layout, Layouts, visual
@@ -33,9 +34,7 @@ def content_of(prompt: Prompt, dropped: Collection[str] = ()) -> tuple[Prompt, R
         dropped: parts beside a medium that count as no text.
     """
     (message,) = prompt.messages or ()
-    content = message.get("content")
-    parts: Sequence[Any] = content if isinstance(content, list | tuple) else [{"type": "text", "text": content or ""}]
-    texts = [str(part["text"]) for part in parts if part.get("type") == "text"]
+    texts = [str(part["text"]) for part in _parts(message) if part.get("type") == "text"]
     role = cast("Role", message["role"]) if message["role"] in ("query", "document") else None
     if prompt.media:
         texts = [text for text in texts if text.strip() not in dropped]
@@ -59,7 +58,7 @@ class Composer:
     @classmethod
     def of(cls, layouts: Layouts, tokenizer: PreTrainedTokenizerBase, template: str | None) -> Composer:
         """Make one for a tokenizer."""
-        return cls(layouts, ChatRenderer(tokenizer), template)
+        return cls(layouts, ChatRenderer(tokenizer, {kind: visual(kind) for kind in layouts.media}), template)
 
     def is_content(self, messages: Sequence[Message], options: TokenizationOptions) -> bool:
         """Tell whether a conversation is read as its content, not through a chat template."""
@@ -83,7 +82,7 @@ class Composer:
         """
         if seen and _PLACEHOLDER.search(text):
             return self.literal(text, seen, from_end=from_end)
-        check_text(text)
+        check_no_placeholders([text], PLACEHOLDERS.values())
         bare = options.add_special_tokens is False
         if not seen:
             layout = Layout() if bare else self.layouts.texts[role]
@@ -105,10 +104,8 @@ class Composer:
         Raises:
             InvalidRequest: the template cannot be filled, or has not one placeholder for each medium.
         """
-        for message in messages:
-            content = message.get("content")
-            for part in content if isinstance(content, list | tuple) else [{"type": "text", "text": content or ""}]:
-                check_text(str(part.get("text", "")))
+        texts = (str(part.get("text", "")) for message in messages for part in _parts(message))
+        check_no_placeholders(texts, PLACEHOLDERS.values(), param="messages")
         if options.template is None and self.template is not None:
             options = replace(options, template=self.template)
         return self.literal(self.chat.render(messages, options), seen, from_end=from_end)
@@ -160,18 +157,10 @@ class Composer:
         return Written(pattern.sub(frames, written.before), written.text, pattern.sub(frames, written.after))
 
 
-def check_text(text: str) -> None:
-    """Refuse a text with a token that stands for a medium.
-
-    Raises:
-        InvalidRequest: as said.
-    """
-    found = _PLACEHOLDER.search(text)
-    if found is not None:
-        raise InvalidRequest(
-            f"The text contains {found.group()!r}, which stands for {_counted([_KINDS[found.group()]])} that is not "
-            "there. Remove it, or send what it stands for."
-        )
+def _parts(message: Message) -> Sequence[Mapping[str, Any]]:
+    """Return the parts of a message, whose content may be one text."""
+    content = message.get("content")
+    return content if isinstance(content, list | tuple) else [{"type": "text", "text": content or ""}]
 
 
 def _counted(kinds: Sequence[str]) -> str:
