@@ -65,9 +65,7 @@ def _resized(picture: Picture, rules: ImageRules, rows: int, columns: int) -> By
 
     size = (columns * rules.factor, rows * rules.factor)
     image = picture.rgb().resize(size, resample=Image.Resampling.BICUBIC)
-    patches = patches_of(np.asarray(image)[None], rules)
-    patches.setflags(write=False)
-    return patches
+    return patches_of(np.asarray(image)[None], rules)
 
 
 def patches_of(frames: Bytes, rules: ImageRules) -> Bytes:
