@@ -60,6 +60,8 @@ class EngineConfig(BaseModel):
         max_media_bytes: size of one medium, also as `64M`.
         media_timeout: seconds that loading one medium may take.
         max_image_pixels: pixels of one image, or of one frame of a video, that are decoded.
+        max_video_seconds: duration of one video.
+        video_timeout: seconds that decoding one video may take.
         media_workers: threads that load and decode media.
         limit_mm_per_prompt: how many media a prompt may have, by kind, as `{"image": 4}`, `{"image": {"count": 4}}` or
             `image=4`; 0 accepts none, and a kind that is not named may have 999.
@@ -109,6 +111,8 @@ class EngineConfig(BaseModel):
     max_media_bytes: Size = Field(default=64 * 1024**2, ge=1)
     media_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     max_image_pixels: Size = Field(default=178_956_970, ge=1)
+    max_video_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
+    video_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     media_workers: int = Field(default=4, ge=1)
     limit_mm_per_prompt: dict[str, int] = Field(default_factory=dict)
     mm_processor_kwargs: dict[str, Any] = Field(default_factory=dict)

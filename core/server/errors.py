@@ -18,6 +18,7 @@ from cenote.errors import (
     InvalidRequest,
     MediaFetchError,
     MediaUnavailable,
+    MissingDependency,
     ModelNotFound,
     NonFiniteResult,
     PluginFailure,
@@ -40,6 +41,7 @@ _TABLE: tuple[tuple[type[CenoteError], int, str], ...] = (
     (MediaFetchError, 422, "UnprocessableEntityError"),
     (InvalidRequest, 400, "BadRequestError"),
     (MediaUnavailable, 500, "InternalServerError"),
+    (MissingDependency, 501, "NotImplementedError"),  # names what the operator has to install
     (QueueFull, 429, "TooManyRequestsError"),
     (EngineClosed, 503, "ServiceUnavailableError"),
     (NonFiniteResult, 500, "NonFiniteResultError"),
