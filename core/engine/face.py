@@ -20,6 +20,7 @@ from cenote.engine.stats import EngineStats
 from cenote.engine.vocabulary import token_texts, tokenizer_of
 from cenote.errors import CenoteError, InvalidRequest
 from cenote.hooks.caller import HookCaller
+from cenote.media import MediaCache
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
 from cenote.tasks import check_params, default_task, get_task
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Role, TokenizationOptions
@@ -114,8 +115,16 @@ class EngineFace(LoraFace, ProcessorFace):
         """Return the model's `config.json` as it was read, with the user's overrides and any repair applied."""
         return dict(self._loaded.settings)
 
+    @property
+    def media_cache(self) -> MediaCache | None:
+        """Return what keeps media that the model has prepared already, or None where it keeps none."""
+        cache = getattr(self._loaded.model, "media_cache", None)
+        return cache if isinstance(cache, MediaCache) else None
+
     def reset_mm_cache(self) -> None:
-        """Do nothing: no inputs of other kinds than text are kept."""
+        """Forget the media that the model has prepared."""
+        if self.media_cache is not None:
+            self.media_cache.clear()
 
     @property
     def limits(self) -> ModelLimits:

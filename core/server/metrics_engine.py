@@ -39,6 +39,10 @@ class EngineCollector(Collector):
             "Time that models spent in batches, by the distribution of their adapter.",
             labels=["plugin"],
         )
+        queries = CounterMetricFamily(
+            "cenote:mm_cache_queries", "Media that models looked for among those prepared already.", labels=labels
+        )
+        hits = CounterMetricFamily("cenote:mm_cache_hits", "Media that they found there.", labels=labels)
         seconds: dict[str, float] = {}
         for model in self._models:
             stats, plugin = model.engine.stats(), model.engine.plugin
@@ -48,9 +52,12 @@ class EngineCollector(Collector):
             forwards.add_metric([model.name], stats.forwards)
             tokens.add_metric([model.name], stats.tokens)
             seconds[plugin] = seconds.get(plugin, 0.0) + stats.busy_seconds
+            if (cache := model.engine.media_cache) is not None:
+                queries.add_metric([model.name], cache.queries)
+                hits.add_metric([model.name], cache.hits)
         for plugin, value in seconds.items():
             plugins.add_metric([plugin], value)
-        yield from (running, waiting, queued, forwards, tokens, plugins)
+        yield from (running, waiting, queued, forwards, tokens, plugins, queries, hits)
 
 
 class BatchMetrics:

@@ -18,6 +18,8 @@ _PREFIX = "cenote:"
 _NAMES = {
     "num_requests_running": ("num_requests_running",),
     "num_requests_waiting": ("num_requests_waiting",),
+    "mm_cache_queries": ("mm_cache_queries",),
+    "mm_cache_hits": ("mm_cache_hits",),
     "prompt_tokens": ("prompt_tokens",),
     "request_success": ("request_success",),
     "admission_rejections": ("admission_rejections",),

@@ -5,12 +5,14 @@ A word is a token whose hidden state says how long it is; each 8 x 8 pixels of a
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from cenote.errors import InvalidRequest, PromptTooLong
-from cenote.media import Picture
+from cenote.media import MediaCache, Picture
 from cenote.poolers import ClassifierHead, EmbeddingHead, SequenceClassifier, SequencePooler, TaskPooler, TokenPooler
 from cenote.poolers.sequence import get_method
 from cenote.types import (
@@ -38,6 +40,7 @@ class PictureModel:
     """Gives vectors [5]: three colours, the length of a word, and one."""
 
     def __init__(self, modalities: tuple[str, ...] = ("text", "image")) -> None:
+        self.media_cache = MediaCache(100_000)
         mean, head = SequencePooler(get_method("MEAN"), EmbeddingHead()), EmbeddingHead(normalize=False)
         labels = SequenceClassifier(self._logits, ClassifierHead(activation=torch.sigmoid))
         self.pooler = TaskPooler({"embed": mean, "token_embed": TokenPooler(head), "classify": labels})
@@ -59,7 +62,7 @@ class PictureModel:
         rows: list[tuple[float, ...]] = []
         grids = []
         for item in prompt.media:
-            grid = _patches(item.value)
+            grid = self.media_cache.get(item.value.digest, partial(_patches, item.value))
             grids.append(PatchGrid(start=len(rows), rows=grid.shape[0], columns=grid.shape[1]))
             rows += [(*colour, 0.0, 1.0) for colour in grid.reshape(-1, 3).tolist()]
         rows += [(0.0, 0.0, 0.0, float(len(word)), 1.0) for word in text.split()]
