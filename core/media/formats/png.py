@@ -1,0 +1,43 @@
+"""PNG: a list of chunks, of which five kinds hold the first image."""
+
+from __future__ import annotations
+
+import struct
+
+from cenote.media.formats.exif import read_orientation
+from cenote.media.formats.head import BrokenImage, Head
+
+__all__ = ["read_png"]
+
+#: Source: PNG, third edition, 11.2 and 11.3.1.1. Of APNG only the default image is left, which is its first frame, too.
+_KEPT = (b"PLTE", b"tRNS", b"IDAT")
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_MOST = 100_000
+
+
+def read_png(data: bytes) -> Head:
+    """Read the chunks of a PNG.
+
+    Raises:
+        BrokenImage: it does not begin with its size, or has no end of chunks.
+    """
+    if data[8:16] != b"\0\0\0\rIHDR" or len(data) < 33:
+        raise BrokenImage("the PNG does not begin with its size")
+    width, height = struct.unpack_from(">LL", data, 16)
+    parts, orientation, place = [data[:33]], 1, 33
+    for _ in range(_MOST):
+        if place + 8 > len(data):
+            break
+        length, kind = struct.unpack_from(">L4s", data, place)
+        end = place + 12 + length
+        if kind == b"IEND":
+            parts.append(_END)
+            break
+        if kind in _KEPT:
+            parts.append(data[place:end])
+        elif kind == b"eXIf":
+            orientation = read_orientation(data[place + 8 : end - 4])
+        place = end
+    else:
+        raise BrokenImage(f"the PNG has more than {_MOST} chunks")
+    return Head("PNG", width, height, b"".join(parts), orientation)
