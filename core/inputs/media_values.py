@@ -93,11 +93,8 @@ def _is_array(value: Any) -> bool:
 
 
 def _of_array(value: Any, param: str) -> Picture:
-    from PIL import Image
-
-    is_grey, is_colour = value.ndim == 2, value.ndim == 3 and value.shape[2] in (3, 4)
-    if str(value.dtype) != "uint8" or not (is_grey or is_colour) or not value.size:
-        found = f"{value.dtype} of shape {list(value.shape)}"
-        text = f"An image of numpy is uint8 [height, width], or [height, width, 3 or 4]; got {found}."
-        raise InvalidRequest(text, param=param)
-    return Picture.of_image(Image.fromarray(value))
+    try:
+        return Picture.of_array(value)
+    except InvalidRequest as exc:
+        exc.param = param
+        raise

@@ -64,8 +64,9 @@ def _resized(picture: Picture, rules: ImageRules, rows: int, columns: int) -> By
     from PIL import Image
 
     size = (columns * rules.factor, rows * rules.factor)
-    image = picture.rgb().resize(size, resample=Image.Resampling.BICUBIC)
-    return patches_of(np.asarray(image)[None], rules)
+    with picture.decoded() as image:
+        resized = image.resize(size, resample=Image.Resampling.BICUBIC)
+    return patches_of(np.asarray(resized)[None], rules)
 
 
 def patches_of(frames: Bytes, rules: ImageRules) -> Bytes:
