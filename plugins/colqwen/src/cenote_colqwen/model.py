@@ -115,7 +115,13 @@ class ColQwenModel(TextPoolingModel):
         return self._composer.write(prefix + text, seen, role, options, from_end=room.from_end), removed
 
     def _finish(self, ids: tuple[int, ...], removed: int, seen: Sequence[Seen]) -> PreparedInput:
-        """Put the tokens of media in place of their placeholders, and prepare the media."""
+        """Put the tokens of media in place of their placeholders, and prepare the media.
+
+        Raises:
+            InvalidRequest: there are no tokens.
+        """
+        if not ids:
+            raise InvalidRequest("The prompt is empty: it has no tokens.", param="input")
         counts = {
             token: [count for item in seen if self._tokens.of(item.kind) == token for count in item.tokens]
             for token in (self._tokens.image, self._tokens.video)
