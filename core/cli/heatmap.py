@@ -93,7 +93,7 @@ def heatmap(
 def _read(words: list[str], options: Mapping[str, Any], save: Path | None, folder: Path | None) -> Image:
     """Return the page, once it is known that what is asked can be written."""
     if len(words) != 1:
-        text = f"Name one image file, the page; {len(words)} arguments were given beside the model."
+        text = f"Name one image file, the page, beside the model; found {len(words)} arguments."
         raise InvalidRequest(text, param="page")
     page = Path(words[0])
     if save is not None:
