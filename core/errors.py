@@ -81,11 +81,18 @@ class MediaUnavailable(CenoteError, RuntimeError):
 
     Attributes:
         param: name of the request field that names the medium, or None.
+        index: place of its prompt in the list that was sent, from 0, or None.
     """
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+        self.index: int | None = None
+
+    def locate(self, index: int) -> None:
+        """Say which prompt of a list is to blame, in the message as well."""
+        self.index = index
+        self.args = (f"Prompt {index}: {self.args[0]}",)
 
 
 class ModelNotFound(CenoteError, LookupError):

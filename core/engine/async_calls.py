@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from cenote.engine.observer import CallClock
-from cenote.engine.request import RequestOptions
+from cenote.engine.request import PromptError, RequestOptions
 from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound
 from cenote.types import Prompt
 
@@ -56,14 +56,14 @@ class CallPart:
 
     prompts: Sequence[Prompt]
     options: RequestOptions
-    blame: Callable[[InvalidRequest], None] | None = None
+    blame: Callable[[PromptError], None] | None = None
 
     @property
     def is_located(self) -> bool:
         """Tell whether an error says which prompt it is about."""
         return len(self.prompts) > 1 or self.blame is not None
 
-    def worded(self, error: InvalidRequest) -> InvalidRequest:
+    def worded(self, error: PromptError) -> PromptError:
         """Return the error of a prompt in the caller's words."""
         if self.blame is not None:
             self.blame(error)

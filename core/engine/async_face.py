@@ -13,7 +13,7 @@ from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
 from cenote.engine.loop import ComputeLoop
 from cenote.engine.observer import CallClock
-from cenote.errors import InvalidRequest
+from cenote.engine.request import PROMPT_ERRORS, PromptError
 from cenote.outputs import PoolingRequestOutput
 from cenote.types import PoolingParams, PreparedInput, Role, TokenizationOptions
 from cenote.types import Prompt as ParsedPrompt
@@ -105,21 +105,21 @@ class AsyncFace(EngineFace):
         finally:
             self.engine.cancel(requests)  # settled ones ignore it
         answers = iter(zip((request.prompt for request in requests), results, strict=True))
-        pairs = [(None, item) if isinstance(item, InvalidRequest) else next(answers) for item, _ in prepared]
+        pairs = [next(answers) if isinstance(item, PreparedInput) else (None, item) for item, _ in prepared]
         return [
             to_output(f"{caller.request_id}-{index}", prompt, result, options.task)
             for index, ((prompt, result), (_, options)) in enumerate(zip(pairs, prepared, strict=True))
         ]
 
-    async def _prepare(self, part: CallPart, caller: Caller) -> list[PreparedInput | InvalidRequest]:
-        """Tokenise prompts chunk by chunk; errors are in the list where the caller wants them there, else raised."""
-        prepared: list[PreparedInput | InvalidRequest] = []
+    async def _prepare(self, part: CallPart, caller: Caller) -> list[PreparedInput | PromptError]:
+        """Prepare prompts chunk by chunk; errors are in the list where the caller wants them there, else raised."""
+        prepared: list[PreparedInput | PromptError] = []
         for start in range(0, len(part.prompts), _CHUNK):
             chunk, first = part.prompts[start : start + _CHUNK], start if part.is_located else None
             prepare: Any = self.engine.prepare_each if caller.keeps_errors else self.engine.prepare
             try:
                 prepared.extend(await asyncio.wrap_future(prepare(chunk, part.options, first=first)))
-            except InvalidRequest as exc:
+            except PROMPT_ERRORS as exc:
                 part.worded(exc)
                 raise
         for place, item in enumerate(prepared):
@@ -129,4 +129,4 @@ class AsyncFace(EngineFace):
                 if not caller.keeps_errors:
                     raise part.worded(error)
                 prepared[place] = error
-        return [part.worded(item) if isinstance(item, InvalidRequest) else item for item in prepared]
+        return [item if isinstance(item, PreparedInput) else part.worded(item) for item in prepared]

@@ -22,6 +22,8 @@ __all__ = ["Answer", "BulkRun", "prompt_size"]
 _CHUNK = 64
 #: Prompts that are tokenised or queued at once; bounds memory and is the pool that batches are formed from.
 _WINDOW = 2048
+#: Texts as which a prompt with media counts: prepared, it takes megabytes, and is worth a thread's time of its own.
+_HEAVY = 32
 
 #: A tokenised prompt, and its result or what kept the engine from computing one.
 Answer = tuple[PreparedInput, "dict[str, Tensor] | Exception"]
@@ -62,6 +64,8 @@ class BulkRun:
         self._requests: set[EngineRequest] = set()
         self._next = 0
         self._finished = 0
+        self._weights = [_HEAVY if prompt.media else 1 for prompt in prompts]
+        self._underway = 0
 
     def run(self) -> list[Answer]:
         """Return the answers in prompt order.
@@ -87,13 +91,15 @@ class BulkRun:
         return [answer for answer in self._answers if answer is not None]
 
     def _fill(self) -> None:
-        """Tokenise further chunks while less than the window is outstanding. A chunk has equal options."""
-        while self._next < len(self._prompts) and self._next - self._finished < _WINDOW:
+        """Prepare further chunks while less than the window is outstanding. A chunk has equal options."""
+        while self._next < len(self._prompts) and self._underway < _WINDOW:
             start, options = self._next, self._options[self._next]
-            end = start + 1
-            while end < min(start + _CHUNK, len(self._prompts)) and self._options[end] == options:
+            end, weight = start + 1, self._weights[start]
+            while weight < _CHUNK and end < len(self._prompts) and self._options[end] == options:
+                weight += self._weights[end]
                 end += 1
             self._next = end
+            self._underway += weight
             future = self._engine.prepare(
                 self._prompts[start:end], options, first=start if len(self._prompts) > 1 else None
             )
@@ -119,5 +125,6 @@ class BulkRun:
     def _collect(self, index: int, request: EngineRequest) -> None:
         self._requests.discard(request)
         self._finished += 1
+        self._underway -= self._weights[index]
         self._answers[index] = (request.prompt, _outcome(request))
         self._progress.done(request.tokens)

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import cast
 
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
@@ -23,7 +24,7 @@ from cenote.engine.finishing import Finisher
 from cenote.engine.line import Load, WaitingLine
 from cenote.engine.observer import CallClock
 from cenote.engine.rendering import Renderer
-from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.engine.request import EngineRequest, PromptError, RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.engine.tally import Tally
 from cenote.engine.worker import Outcome, answer, settle
@@ -95,7 +96,7 @@ class Engine:
     def prepare(
         self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
     ) -> Future[list[PreparedInput]]:
-        """Tokenise prompts in a thread; the future raises the first prompt's error.
+        """Tokenise prompts and load their media in threads; the future raises the first prompt's error.
 
         Args:
             prompts: what to tokenise.
@@ -103,14 +104,25 @@ class Engine:
             first: place of the first one in the caller's list, for messages; None where the caller gave no list.
         """
         with self._open():
-            return self._renderer.prepare(prompts, options, first)
+            return cast(
+                "Future[list[PreparedInput]]", self._renderer.prepare(prompts, options, first, keeps_errors=False)
+            )
 
     def prepare_each(
         self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
-    ) -> Future[list[PreparedInput | InvalidRequest]]:
-        """Tokenise prompts in a thread, as `prepare` does; a prompt that cannot be is an error in the list."""
+    ) -> Future[list[PreparedInput | PromptError]]:
+        """Prepare prompts in threads, as `prepare` does; a prompt that cannot be is an error in the list."""
         with self._open():
-            return self._renderer.prepare_each(prompts, options, first)
+            return self._renderer.prepare(prompts, options, first, keeps_errors=True)
+
+    def load_media(self, prompt: Prompt) -> Prompt:
+        """Return a prompt with its media loaded; blocking.
+
+        Raises:
+            InvalidRequest: one is not allowed, or cannot be read.
+            MediaUnavailable: its host does not give it for now.
+        """
+        return self._renderer.load_media(prompt)
 
     def submit(
         self,

@@ -18,7 +18,7 @@ from cenote.engine.processors import ProcessorFace, find_named
 from cenote.engine.request import RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.engine.vocabulary import token_texts, tokenizer_of
-from cenote.errors import CenoteError, InvalidRequest
+from cenote.errors import CenoteError, InvalidRequest, MediaFetchError
 from cenote.hooks.caller import HookCaller
 from cenote.media import MediaCache
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
@@ -243,8 +243,10 @@ def to_output(
 
 def _error(failure: Exception) -> RequestError:
     if isinstance(failure, InvalidRequest):
-        return RequestError(code=400, message=str(failure), param=failure.param, kind=type(failure))
+        code = 422 if isinstance(failure, MediaFetchError) else 400
+        return RequestError(code=code, message=str(failure), param=failure.param, kind=type(failure))
     if isinstance(failure, CenoteError):
-        return RequestError(code=500, message=str(failure), kind=type(failure))
+        param = getattr(failure, "param", None)
+        return RequestError(code=500, message=str(failure), param=param, kind=type(failure))
     # Texts of foreign exceptions may hold paths and addresses; the log has them.
     return RequestError(code=500, message=f"The model failed ({type(failure).__name__}).")

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from cenote.engine.call_options import Bar, ScoreOptions
 from cenote.engine.offline import OfflineFace
 from cenote.engine.prompts import Params
+from cenote.engine.request import PROMPT_ERRORS
 from cenote.engine.scoring import check_top_n, plan_scores, ranking
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest, WrongType
@@ -93,11 +94,12 @@ class OfflineScoring(OfflineFace):
             score_type=options.get("score_type"),
             use_prompts=options.get("use_prompts", False),
             weights=options.get("weights"),
+            names=names,
         )
         try:
             answers = self._run([item.prompt for item in plan.inputs], plan.options, options.get("use_tqdm", True))
             return plan.outputs(answers, self.limits.pad_token_id)
-        except InvalidRequest as exc:
+        except PROMPT_ERRORS as exc:
             plan.blame(exc, names)
             raise
 

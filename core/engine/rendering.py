@@ -1,75 +1,122 @@
-"""Tokenisation in threads, in front of the queue."""
+"""Prompts made ready in threads, in front of the queue: tokenised, and their media loaded and prepared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import groupby
 
 from cenote.adapters.base import PoolingModel
 from cenote.config import EngineConfig
 from cenote.engine.chunks import longest_prompt
-from cenote.engine.request import RequestOptions
+from cenote.engine.gathering import Gathering
+from cenote.engine.media import MediaStage
+from cenote.engine.request import PROMPT_ERRORS, PromptError, RequestOptions
 from cenote.errors import EngineClosed, InvalidRequest
-from cenote.inputs.media import check_modalities
 from cenote.inputs.padding import pad_to
 from cenote.threads import DaemonThreads
-from cenote.types import PreparedInput, Prompt
+from cenote.types import PreparedInput, Prompt, TokenizationOptions
 
 __all__ = ["Renderer"]
 
 
 class Renderer:
-    """Tokenises prompts for one engine. Thread safe."""
+    """Prepares prompts for one engine; those with media in threads of their own. Thread safe."""
 
     def __init__(self, model: PoolingModel, config: EngineConfig) -> None:
         self._model = model
         self._config = config
         self._threads = DaemonThreads(config.renderer_num_workers, "cenote-render")
+        self._media = MediaStage(model.limits.modalities, config)
 
     def max_tokens(self, task: str) -> int:
         """Return how many tokens a prompt for a task may have, all parts of a chunked one together."""
         return longest_prompt(task, self._model.limits, self._config.pooler_config)
 
     def prepare(
-        self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None
-    ) -> Future[list[PreparedInput]]:
-        """Tokenise prompts in a thread; the future raises the first prompt's error."""
-        return self._threads.submit(self._prepare, prompts, options, first)
+        self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None, *, keeps_errors: bool
+    ) -> Future[list[PreparedInput | PromptError]]:
+        """Prepare prompts in threads: texts together in one, and each prompt with media in one of the others.
 
-    def prepare_each(
-        self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None
-    ) -> Future[list[PreparedInput | InvalidRequest]]:
-        """Tokenise prompts in a thread; a prompt that cannot be is an error in the list."""
-        return self._threads.submit(lambda: list(self._each(prompts, options, first)))
+        Args:
+            prompts: what to prepare.
+            options: what is asked of them.
+            first: place of the first one in the caller's list, for messages; None where the caller gave no list.
+            keeps_errors: a prompt that cannot be prepared is an error in the list; else the future raises the error of
+                the first such prompt, and nothing is loaded where one can be seen to be wrong without.
+        """
+        tokenization = self._tokenization(options)
+        faults = {place: error for place, prompt in enumerate(prompts) if (error := self._fault(prompt)) is not None}
+        for place, error in faults.items():
+            _locate(error, first, place)
+        if faults and not keeps_errors:
+            failed: Future[list[PreparedInput | PromptError]] = Future()
+            failed.set_exception(next(iter(faults.values())))
+            return failed
+
+        def run(places: Sequence[int]) -> list[PreparedInput | PromptError]:
+            made: list[PreparedInput | PromptError] = []
+            for place in places:
+                item = faults.get(place) or self._prepared(prompts[place], options, tokenization, first, place)
+                made.append(item)
+                if not keeps_errors and not isinstance(item, PreparedInput):
+                    break
+            return made
+
+        jobs = [
+            (self._media if has_media else self._threads).submit(run, places) for places, has_media in _groups(prompts)
+        ]
+        return Gathering(jobs, keeps_errors=keeps_errors).future
+
+    def load_media(self, prompt: Prompt) -> Prompt:
+        """Return a prompt with its media loaded; blocking.
+
+        Raises:
+            InvalidRequest: one is not allowed, or cannot be read.
+            MediaUnavailable: its host does not give it for now.
+        """
+        self._media.check(prompt)
+        return self._media.submit(self._media.load, prompt).result() if prompt.media else prompt
 
     def shutdown(self) -> None:
         """Fail what has not begun with `EngineClosed`; the threads end."""
-        self._threads.shutdown(lambda: EngineClosed("The engine was shut down before this request ran."))
+        for threads in (self._threads, self._media):
+            threads.shutdown(lambda: EngineClosed("The engine was shut down before this request ran."))
 
-    def _prepare(self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None) -> list[PreparedInput]:
-        prepared: list[PreparedInput] = []
-        for item in self._each(prompts, options, first):
-            if isinstance(item, InvalidRequest):
-                raise item
-            prepared.append(item)
-        return prepared
+    def _tokenization(self, options: RequestOptions) -> TokenizationOptions:
+        longest = min(map(self.max_tokens, (options.task, *options.also)))
+        is_usual = longest == self._model.limits.max_tokens
+        return options.tokenization if is_usual else replace(options.tokenization, max_tokens=longest)
 
-    def _each(
-        self, prompts: Sequence[Prompt], options: RequestOptions, first: int | None
-    ) -> Iterator[PreparedInput | InvalidRequest]:
-        tokenization, longest = options.tokenization, min(map(self.max_tokens, (options.task, *options.also)))
+    def _fault(self, prompt: Prompt) -> InvalidRequest | None:
+        """Return what is wrong with the media of a prompt before they are loaded."""
+        try:
+            self._media.check(prompt)
+        except InvalidRequest as exc:
+            return exc
+        return None
+
+    def _prepared(
+        self, prompt: Prompt, options: RequestOptions, tokenization: TokenizationOptions, first: int | None, place: int
+    ) -> PreparedInput | PromptError:
         limits = self._model.limits
-        if longest != limits.max_tokens:
-            tokenization = replace(tokenization, max_tokens=longest)
-        for index, prompt in enumerate(prompts):
-            try:
-                check_modalities(prompt, limits.modalities)
-                prepared = self._model.prepare(prompt, options.role, options.params, tokenization)
-                yield (
-                    pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared
-                )
-            except InvalidRequest as exc:
-                if first is not None:
-                    exc.locate(first + index)
-                yield exc
+        try:
+            loaded = self._media.load(prompt)
+            prepared = self._model.prepare(loaded, options.role, options.params, tokenization)
+            return pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared
+        except PROMPT_ERRORS as exc:
+            _locate(exc, first, place)
+            return exc
+
+
+def _locate(error: PromptError, first: int | None, place: int) -> None:
+    if first is not None:
+        error.locate(first + place)
+
+
+def _groups(prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], bool]]:
+    """Return the places of prompts that one thread takes, and whether these have media: each then goes alone."""
+    for has_media, group in groupby(range(len(prompts)), lambda place: bool(prompts[place].media)):
+        places = list(group)
+        yield from (([place], True) for place in places) if has_media else [(places, False)]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from cenote.engine.observer import CallClock
+from cenote.errors import InvalidRequest, MediaUnavailable
 from cenote.types import PoolingParams, PoolingRow, PreparedInput, Role, TokenizationOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EngineRequest", "RequestOptions"]
+__all__ = ["PROMPT_ERRORS", "EngineRequest", "PromptError", "RequestOptions"]
+
+#: What may be wrong with one prompt, and leaves the others of a call alone where the caller wants that.
+PromptError: TypeAlias = InvalidRequest | MediaUnavailable
+PROMPT_ERRORS = (InvalidRequest, MediaUnavailable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

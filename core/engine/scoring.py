@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cenote.engine.prompts import Params, check_pooling_params, with_lora
-from cenote.engine.request import RequestOptions
+from cenote.engine.request import PromptError, RequestOptions
 from cenote.errors import InvalidRequest, NonFiniteResult, WrongType
 from cenote.inputs.media import check_modalities
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, ReadPrompt, RerankResult, ScoringRequestOutput
@@ -48,7 +48,7 @@ class ScorePlan:
             return [(0, len(self.inputs))]
         return [(0, self.queries), (self.queries, len(self.inputs))]
 
-    def blame(self, error: InvalidRequest, names: tuple[str, str], first: int = 0) -> None:
+    def blame(self, error: PromptError, names: tuple[str, str], first: int = 0) -> None:
         """Say in an error which text of the caller's two sides is to blame.
 
         Args:

@@ -34,22 +34,24 @@ def view_tokens(
     params: PoolingParams | None = None,
     options: TokenizationOptions | None = None,
 ) -> TokenView:
-    """Tokenise a text or a conversation of any length, in the calling thread.
+    """Tokenise a text or a conversation of any length, in the calling thread; media are loaded in their own.
 
     Args:
         face: whose model.
-        prompt: a text, or a conversation.
+        prompt: a text, or a conversation, perhaps with media.
         role: what it is for.
         params: which stored prompt and which low-rank adapter.
         options: special tokens, and how a conversation becomes text.
 
     Raises:
         InvalidRequest: the prompt cannot be tokenised, or a conversation is empty.
+        MediaUnavailable: a medium cannot be loaded for now.
         ModelNotFound: the low-rank adapter is not loaded.
     """
     params, options = params or PoolingParams(), options or TokenizationOptions()
+    prompt = face.engine.load_media(prompt)
     model, located = face.engine.model, None
-    if prompt.text is not None and (find := getattr(model, "locate", None)) is not None:
+    if prompt.text is not None and not prompt.media and (find := getattr(model, "locate", None)) is not None:
         with_specials = options.add_special_tokens is not False
         located = find(prompt.text, role, params, add_special_tokens=with_specials)
         if not located.ids:  # nothing to run a model on, but an answer here

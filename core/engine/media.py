@@ -1,0 +1,109 @@
+"""The media of prompts: checked, then loaded and read in threads of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from cenote.config import EngineConfig
+from cenote.config.media_limits import media_limit
+from cenote.errors import InvalidRequest
+from cenote.inputs.embeds import RawEmbeds
+from cenote.inputs.media import check_modalities, media_kind
+from cenote.media import Clip, MediaPolicy, Picture, VideoLimits, load_media
+from cenote.threads import DaemonThreads
+from cenote.types import MediaAddress, MediaItem, Prompt
+
+__all__ = ["MediaStage"]
+
+T = TypeVar("T")
+
+#: Blamed where a medium came without an address.
+_PARAM = "multi_modal_data"
+
+
+class MediaStage:
+    """Loads media as the operator allows. Thread safe; its threads begin with the first prompt that has media."""
+
+    def __init__(self, modalities: Sequence[str], config: EngineConfig) -> None:
+        """Prepare.
+
+        Args:
+            modalities: what the model reads, as in `ModelLimits`.
+            config: limits and permissions.
+        """
+        self._modalities = tuple(modalities)
+        self._counts = config.limit_mm_per_prompt
+        self._takes_embeds = config.enable_mm_embeds
+        self._policy = MediaPolicy.of(config)
+        self._max_pixels = config.max_image_pixels
+        self._video = VideoLimits.of(config)
+        self._threads = DaemonThreads(config.media_workers, "cenote-media")
+
+    def check(self, prompt: Prompt) -> None:
+        """Check what can be checked without loading anything.
+
+        Raises:
+            InvalidRequest: the model does not read such media, they are more than allowed, or precomputed embeddings
+                are not accepted.
+        """
+        if not prompt.media:
+            return
+        check_modalities(prompt, self._modalities)
+        kinds = Counter(map(media_kind, prompt.media))
+        for kind, count in kinds.items():
+            most = media_limit(self._counts, kind)
+            if count > most:
+                text = f"The prompt has {count} media of the kind {kind!r}; at most {most} are accepted"
+                first = next(item for item in prompt.media if media_kind(item) == kind)
+                raise InvalidRequest(f"{text} (limit_mm_per_prompt). Spread them over prompts.", param=_param(first))
+        given = next((item for item in prompt.media if isinstance(item.value, RawEmbeds)), None)
+        if given is not None and not self._takes_embeds:
+            text = "Precomputed embeddings of images are not accepted here (enable_mm_embeds is off). Send the image."
+            raise InvalidRequest(text, param=_param(given))
+
+    def load(self, prompt: Prompt) -> Prompt:
+        """Return a prompt whose media are loaded and read as far as models need; blocking.
+
+        Raises:
+            InvalidRequest: one is not allowed, or cannot be read.
+            MediaFetchError: its host will not give it.
+            MediaUnavailable: its host does not give it for now.
+            MissingDependency: it is a video, and the extra `video` is not installed.
+        """
+        if not prompt.media:
+            return prompt
+        return replace(prompt, media=tuple(map(self._loaded, prompt.media)))
+
+    def submit(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Call in one of the threads."""
+        return self._threads.submit(call, *arguments)
+
+    def shutdown(self, error: Callable[[], Exception]) -> None:
+        """Fail what has not begun with an error made for it; the threads end."""
+        self._threads.shutdown(error)
+
+    def _loaded(self, item: MediaItem) -> MediaItem:
+        value, param = item.value, _param(item)
+        if isinstance(value, RawEmbeds):
+            return MediaItem(item.kind, value.read(self._policy.max_bytes))
+        if isinstance(value, MediaAddress):
+            value = load_media(value.url, self._policy, param=param)
+        try:
+            if isinstance(value, Picture):
+                value.check_size(self._max_pixels)
+            if not isinstance(value, bytes):
+                return item
+            if item.kind == "video":
+                return MediaItem(item.kind, Clip.of_bytes(value, self._video))
+            return MediaItem(item.kind, Picture.of_bytes(value, max_pixels=self._max_pixels))
+        except InvalidRequest as exc:
+            exc.param = param
+            raise
+
+
+def _param(item: MediaItem) -> str:
+    return item.value.param if isinstance(item.value, MediaAddress | RawEmbeds) else _PARAM
