@@ -8,14 +8,20 @@ from cenote.adapters.qwen_vl.positions import rope_positions
 from cenote.adapters.qwen_vl.rules import ImageRules
 from cenote.adapters.qwen_vl.settings import Settings, read_settings, size_limits
 from cenote.adapters.qwen_vl.stack import VisualStack
+from cenote.adapters.qwen_vl.video import PreparedVideo, prepare_video
+from cenote.adapters.qwen_vl.video_rules import VIDEO_OPTIONS, VideoPlan, VideoRules
 
 __all__ = [
     "IGNORED",
     "RENAMES",
+    "VIDEO_OPTIONS",
     "ImageRules",
     "PreparedEmbeds",
     "PreparedImage",
+    "PreparedVideo",
     "Settings",
+    "VideoPlan",
+    "VideoRules",
     "Visual",
     "VisualStack",
     "VisualTokens",
@@ -24,6 +30,7 @@ __all__ = [
     "patch_grids",
     "patches_of",
     "prepare_image",
+    "prepare_video",
     "read_settings",
     "rope_positions",
     "size_limits",

@@ -11,7 +11,7 @@ from cenote.adapters.qwen_vl.settings import Settings, read_settings, size_limit
 from cenote.checkpoints import Checkpoint
 from cenote.errors import CheckpointError, InvalidRequest
 
-__all__ = ["ImageRules"]
+__all__ = ["ImageRules", "rescale_factor"]
 
 _PARAM = "mm_processor_kwargs"
 #: What `mm_processor_kwargs` may set.
@@ -82,7 +82,7 @@ class ImageRules:
             max_pixels=most,
             mean=settings.channels("image_mean"),
             std=settings.channels("image_std"),
-            rescale=_rescale(settings),
+            rescale=rescale_factor(settings),
         )
 
     @property
@@ -140,7 +140,7 @@ def _positive(value: Any, name: str) -> int:
     return value
 
 
-def _rescale(settings: Settings) -> float:
+def rescale_factor(settings: Settings) -> float:
     """Return the factor on the bytes, after checking that the files ask for the usual steps.
 
     Raises:

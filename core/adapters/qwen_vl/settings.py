@@ -21,7 +21,7 @@ _FILES = {
 #: Classes of transformers that follow the rules here, by the beginning of their names.
 _KNOWN = {
     "image": ("Qwen2VLImageProcessor", "Qwen3VLImageProcessor"),
-    "video": ("Qwen3VLVideoProcessor", "Qwen2VLVideoProcessor"),
+    "video": ("Qwen3VLVideoProcessor",),
 }
 
 
