@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cenote import LLM
 from cenote.cli.heatmap import app
+from cenote.cli.heatmap_files import write_picture
 from cenote.cli.score import app as score_app
 from cenote.errors import InvalidRequest, UnsupportedTask
 from cenote.testing.checkpoints import build_checkpoint
@@ -234,3 +235,15 @@ def test_a_token_that_is_not_there_or_a_placeholder_in_the_query_is_refused(
     with pytest.raises(InvalidRequest, match=r"The query: .*<\|image_pad\|>"):
         run("--model", model, page, "--query", "what <|image_pad|>", "-o", tmp_path / "m.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "m.webp"
+    target.write_bytes(b"before")
+    with pytest.raises(InvalidRequest, match=r"Cannot write .*m\.webp"):
+        write_picture(Image.new("RGB", (17000, 1)), target)  # beyond what WebP holds
+    assert target.read_bytes() == b"before"
+    write_picture(Image.new("RGB", (17, 1)), target)
+    assert list(tmp_path.iterdir()) == [target]
+    with Image.open(target) as picture:
+        assert picture.size == (17, 1)

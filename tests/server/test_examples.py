@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
+from PIL import Image
 
 from cenote.engine import AsyncLLM
 from cenote.testing.checkpoints import build_checkpoint
@@ -81,3 +86,57 @@ def test_the_colbert_example_scores_by_hand_what_the_server_scores(tmp_path: Pat
     assert [float(line[0]) for line in ranked] == sorted((float(line[0]) for line in scored), reverse=True)
     for server, by_hand, *_ in scored:
         assert abs(float(server) - float(by_hand)) <= 2e-4
+
+
+@pytest.fixture(scope="module")
+def sees(tmp_path_factory: pytest.TempPathFactory, start_server: Any) -> Iterator[str]:
+    """The port of a server with a model that reads pages."""
+    engine = AsyncLLM(str(build_checkpoint("colqwen3", tmp_path_factory.mktemp("sees") / "m")))
+    with start_server(engine=engine, names=("sees",)) as running:
+        yield str(running.port)
+    asyncio.run(engine.shutdown())
+
+
+def ranked(lines: list[str]) -> list[tuple[float, str]]:
+    return [(float(line[:9]), line[11:]) for line in lines]
+
+
+def test_the_page_retrieval_example_finds_the_page_that_rerank_finds(sees: str) -> None:
+    printed = run("token_embed/colqwen3_token_embed_online.py", "--port", sees, "--model", "sees").splitlines()
+    reranked = run("score/colqwen3_rerank_online.py", "--port", sees).splitlines()
+    assert printed[0].endswith("vectors of 32 components")
+    scores = {line.split("vectors  ")[1]: float(line.split()[0]) for line in printed[1:4]}
+    pages = ranked(reranked[5:8])
+    assert [name for _, name in pages] == sorted(scores, key=lambda name: -scores[name])
+    assert dict((name, value) for value, name in pages) == pytest.approx(scores, abs=2e-4)
+    assert printed[4] == f"best: {pages[0][1]}"
+    assert [re.fullmatch(r"  +-?\d\.\d{4}  row \d+, column \d+", line) is not None for line in printed[5:]] == [
+        True
+    ] * 3
+
+
+def test_the_page_reranking_example_scores_what_it_ranks(sees: str) -> None:
+    printed = run("score/colqwen3_rerank_online.py", "--port", sees).splitlines()
+    assert [line for line in printed if line.startswith("/")] == [
+        "/rerank, texts",
+        "/rerank, pages",
+        "/score, the query with each page",
+        "/score, the first page with each page",
+    ]
+    pages, by_query, by_page = (ranked(printed[at : at + 3]) for at in (5, 9, 13))
+    assert pages == sorted(by_query, reverse=True)
+    assert by_page[0][0] == max(value for value, _ in by_page)
+
+
+def test_own_pages_are_ranked_among_texts(tmp_path: Path, start_server: Any) -> None:
+    engine = AsyncLLM(str(build_checkpoint("colqwen3_5", tmp_path / "m")))
+    for name, colour in (("red.png", "red"), ("blue.jpg", "blue")):
+        Image.new("RGB", (96, 64), colour).save(tmp_path / name)
+    files = [word for name in ("red.png", "blue.jpg") for word in ("--image", str(tmp_path / name))]
+    with start_server(engine=engine, names=("sees",)) as running:
+        printed = run("score/colqwen3_5_rerank_online.py", "--port", str(running.port), *files).splitlines()
+    asyncio.run(engine.shutdown())
+    middle = printed.index("/score")
+    best_first, in_order = ranked(printed[1:middle]), ranked(printed[middle + 1 :])
+    assert best_first == sorted(in_order, key=lambda item: -item[0])
+    assert [name for _, name in in_order[3:]] == [f"page:  {tmp_path / name}" for name in ("red.png", "blue.jpg")]
