@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cenote.adapters import LoadOptions
 from cenote.adapters.matryoshka import matryoshka_sizes
-from cenote.adapters.qwen_vl import ImageRules, VisualStack, load_visual_stack
+from cenote.adapters.qwen_vl import VIDEO_OPTIONS, ImageRules, VideoRules, VisualStack, load_visual_stack
 from cenote.checkpoints import Checkpoint, build_config
 from cenote.config import Fact, PoolerConfig, first_set
 from cenote.errors import CheckpointError, InvalidRequest
@@ -79,7 +79,9 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
     settings = read_settings(checkpoint, variant.settings)
     native = native_checkpoint(checkpoint, variant)
     names = read_names(checkpoint.tensor_names(), checkpoint.name)
-    rules = ImageRules.of(native, options.mm_processor_kwargs, variant.image_tokens if reference else None)
+    moving = "video" in variant.kinds
+    cap, kwargs = variant.image_tokens if reference else None, options.mm_processor_kwargs
+    rules = ImageRules.of(native, kwargs, cap, others=VIDEO_OPTIONS if moving else ())
     visual, seen = _load_visual(variant, native, options, names, rules)
     stack = visual.stack
     _check_placeholders(visual)
@@ -106,6 +108,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
             cache=MediaCache(options.media_cache_bytes),
             width=visual.tower.width,
             takes_embeds=options.enable_mm_embeds,
+            videos=VideoRules.of(native, kwargs, rules) if moving else None,
         ),
         prompt_limits=limits,
         changes={

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, prepare_image
+from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, VideoRules, prepare_image, prepare_video
 from cenote.errors import InvalidRequest
-from cenote.media import MediaCache
+from cenote.media import Clip, MediaCache
 from cenote.types import MediaItem
 
 __all__ = ["MediaReader", "Seen"]
@@ -40,26 +40,29 @@ class MediaReader:
         cache: of prepared media.
         width: numbers that the vision tower gives per token.
         takes_embeds: what a vision tower made of an image is taken in place of the image.
+        videos: rules of videos, or None where the model reads none.
     """
 
     rules: ImageRules
     cache: MediaCache
     width: int
     takes_embeds: bool = False
+    videos: VideoRules | None = None
 
     def measure(self, media: Sequence[MediaItem]) -> list[Seen]:
         """Return the media of a prompt, not decoded yet.
 
         Raises:
-            InvalidRequest: an image is too long and narrow, or embeddings do not fit the model or are not allowed.
+            InvalidRequest: an image or video is too long and narrow, a video has a single frame, or embeddings do not
+                fit the model or are not allowed.
         """
         return [seen for item in media for seen in self._measure(item)]
 
     def _measure(self, item: MediaItem) -> list[Seen]:
         if item.kind == "image_embeds":
             return self._embeds(item.value)
-        if item.kind != "image":
-            raise InvalidRequest(f"This model reads text and images; it cannot read a {item.kind}.")
+        if item.kind == "video":
+            return [self._video(item.value)]
         rows, columns = self.rules.fit(item.value.width, item.value.height)
         image = Seen(
             kind="image",
@@ -67,6 +70,18 @@ class MediaReader:
             prepare=lambda: prepare_image(item.value, self.rules, self.cache),
         )
         return [image]
+
+    def _video(self, clip: Clip) -> Seen:
+        rules = self.videos
+        if rules is None:
+            raise InvalidRequest("This model reads no videos. Send an image of each frame.", param="video_url")
+        plan = rules.plan(clip)
+        return Seen(
+            kind="video",
+            tokens=plan.tokens,
+            prepare=lambda: prepare_video(clip, rules, self.cache),
+            moments=plan.moments,
+        )
 
     def _embeds(self, value: Any) -> list[Seen]:
         if not self.takes_embeds:
