@@ -25,6 +25,9 @@ __all__ = ["EngineConfig"]
 
 _log = logging.getLogger(__name__)
 
+#: What Pillow decodes at most, as far as nobody changes its `MAX_IMAGE_PIXELS`, of which this is the double.
+_MOST_PIXELS = 178_956_970
+
 
 class EngineConfig(BaseModel):
     """Options of an engine. None means: decide from the checkpoint and the machine.
@@ -59,7 +62,8 @@ class EngineConfig(BaseModel):
         allowed_local_media_path: folder below which `file:` addresses may be read; None is nowhere.
         max_media_bytes: size of one medium, also as `64M`.
         media_timeout: seconds that loading one medium may take.
-        max_image_pixels: pixels of one image, or of one frame of a video, that are decoded.
+        max_image_pixels: pixels of one image, or of one frame of a video, that are decoded; more than the default is
+            not offered.
         max_video_seconds: duration of one video.
         video_timeout: seconds that decoding one video may take.
         media_workers: threads that load and decode media.
@@ -110,7 +114,7 @@ class EngineConfig(BaseModel):
     allowed_local_media_path: str | None = None
     max_media_bytes: Size = Field(default=64 * 1024**2, ge=1)
     media_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
-    max_image_pixels: Size = Field(default=178_956_970, ge=1)
+    max_image_pixels: Size = Field(default=_MOST_PIXELS, ge=1, le=_MOST_PIXELS)
     max_video_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     video_timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     media_workers: int = Field(default=4, ge=1)

@@ -124,6 +124,7 @@ def test_a_kind_that_is_not_limited_may_have_999() -> None:
     [
         ("max_image_pixels", 0),
         ("max_image_pixels", "many"),
+        ("max_image_pixels", 178_956_971),
         ("media_workers", 0),
         ("mm_processor_cache_gb", -1),
         ("mm_processor_cache_gb", float("nan")),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from cenote.media.formats.exif import ORIENTATION
 from cenote.media.formats.head import BrokenImage, Head
@@ -15,14 +16,16 @@ _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 #: Bytes of one value, by the number of its type. Source: TIFF 6.0, section 2.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
-_STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _SAMPLE_FORMAT = 273, 322, 323, 324, 339
+_TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT = 322, 323, 339
+#: Where strips and tiles begin, and how many bytes each has.
+_PARTS = {273: 279, 324: 325}
 #: Entries with one whole number: also the order of bits, rows of a strip, planes, predictor.
 _SCALARS = frozenset(
     (_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, 266, ORIENTATION, _SAMPLES, 278, 284, 317, _TILE_WIDTH, _TILE_HEIGHT)
 )
-#: The others that decoding needs: lengths of strips and tiles, options of fax, palette, inks, further samples,
-#: tables of JPEG, and how YCbCr is stored.
-_KEPT = _SCALARS | {_BITS, _STRIPS, 279, 292, 293, 320, _TILES, 325, 332, 338, _SAMPLE_FORMAT, 347, 529, 530, 531, 532}
+#: The others that decoding needs: also options of fax, palette, inks, further samples, tables of JPEG, and how YCbCr is
+#: stored.
+_KEPT = _SCALARS.union((_BITS, 292, 293, 320, 332, 338, _SAMPLE_FORMAT, 347, 529, 530, 531, 532), *_PARTS.items())
 #: None, fax (2, 3, 4), LZW, JPEG, Deflate (two numbers) and PackBits; not the older JPEG (6), or what few read.
 _COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32946, 32773)
 _MOST_PARTS = 400_000
@@ -57,6 +60,8 @@ def read_tiff(data: bytes) -> Head:
         raise BrokenImage("the TIFF does not say its size")
     width, height = numbers[_WIDTH], numbers[_HEIGHT]
     _check_pixels(data, order, entries, numbers)
+    for starts, lengths in _PARTS.items():
+        _check_parts(data, _numbers(data, order, entries.get(starts)), _numbers(data, order, entries.get(lengths)))
     orientation = numbers.get(ORIENTATION, 1)
     kept = {tag: entry for tag, entry in entries.items() if tag != ORIENTATION}
     return Head("TIFF", width, height, _rewritten(data, order, kept), orientation if 1 <= orientation <= 8 else 1)
@@ -83,29 +88,34 @@ def _scalar(tag: int, entry: _Entry, order: str) -> int:
     return int(struct.unpack_from(order + ("H" if entry.kind == 3 else "L"), entry.raw)[0])
 
 
-def _shorts(data: bytes, order: str, entry: _Entry | None) -> set[int]:
-    """Return the values of an entry of 16-bit numbers; none where there is no such entry."""
+def _numbers(data: bytes, order: str, entry: _Entry | None) -> tuple[int, ...]:
+    """Return the values of an entry of whole numbers; none where there is no such entry."""
     if entry is None:
-        return set()
-    if entry.kind != 3 or entry.number > 16:
-        raise BrokenImage("the samples of the TIFF are not of a known kind")
+        return ()
+    if entry.kind not in (3, 4) or entry.number > _MOST_PARTS:
+        raise BrokenImage("the TIFF has too many parts, or they are not of a known kind")
     source, start = (data, _offset(entry, order)) if entry.size > 4 else (entry.raw, 0)
-    return set(struct.unpack_from(f"{order}{entry.number}H", source, start))
+    return struct.unpack_from(f"{order}{entry.number}{'H' if entry.kind == 3 else 'L'}", source, start)
+
+
+def _check_parts(data: bytes, starts: Sequence[int], lengths: Sequence[int]) -> None:
+    """Check that strips or tiles lie in the file; where lengths are missing, decoders take what they need."""
+    if any(start + length > len(data) for start, length in zip_longest(starts, lengths, fillvalue=0)):
+        raise BrokenImage("the TIFF is cut off")
 
 
 def _check_pixels(data: bytes, order: str, entries: Mapping[int, _Entry], numbers: Mapping[int, int]) -> None:
     """Check that pixels are of a kind that has one meaning, and in parts that are no larger than the image."""
     if numbers.get(_COMPRESSION, 1) not in _COMPRESSIONS:
         raise BrokenImage(f"TIFF with compression {numbers[_COMPRESSION]} is not read")
-    bits = _shorts(data, order, entries.get(_BITS)) or {1}
-    if not bits <= {1, 2, 4, 8, 16} or not _shorts(data, order, entries.get(_SAMPLE_FORMAT)) <= {1}:
+    bits = set(_numbers(data, order, entries.get(_BITS))) or {1}
+    if not bits <= {1, 2, 4, 8, 16} or not {1}.issuperset(_numbers(data, order, entries.get(_SAMPLE_FORMAT))):
         raise BrokenImage("TIFF is read with whole numbers of 1, 2, 4, 8 or 16 bits")
     if bits == {16} and numbers.get(_PHOTOMETRIC) == 0:
         raise BrokenImage("TIFF with 16 bits of which 0 is white is not read")
     tile = numbers.get(_TILE_WIDTH, 0) * numbers.get(_TILE_HEIGHT, 0)
-    parts = max((entries[tag].number for tag in (_STRIPS, _TILES) if tag in entries), default=0)
-    if tile > max(_TILE, numbers[_WIDTH] * numbers[_HEIGHT]) or parts > _MOST_PARTS:
-        raise BrokenImage("the TIFF has tiles that are too large, or too many parts")
+    if tile > max(_TILE, numbers[_WIDTH] * numbers[_HEIGHT]):
+        raise BrokenImage("the TIFF has tiles that are too large")
 
 
 def _rewritten(data: bytes, order: str, entries: Mapping[int, _Entry]) -> bytes:
