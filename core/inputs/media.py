@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
-from cenote.inputs.media_values import embeds_item, image_item, is_tensors, video_item
+from cenote.inputs.media_values import embeds_item, image_item, is_tensors, is_video, video_item
 from cenote.inputs.values import describe
 from cenote.types import MediaAddress, MediaItem, Prompt
 
@@ -19,7 +19,8 @@ def parse_media(data: Any) -> tuple[MediaItem, ...]:
     """Parse `{"image": image, "video": video}`, each one or a list of them, images first.
 
     An image is one of Pillow or numpy, encoded bytes, or an address; tensors of torch, or a mapping of them, are what
-    a vision tower made of an image.
+    a vision tower made of an image. A video is an address, encoded bytes, or frames: an array, or a list of images,
+    perhaps in a tuple with their metadata.
 
     Raises:
         WrongType: it is no mapping, or something in it is no image or video.
@@ -31,7 +32,9 @@ def parse_media(data: Any) -> tuple[MediaItem, ...]:
     if others:
         text = f"'multi_modal_data' has {', '.join(map(repr, others))}; what is known is 'image' and 'video'."
         raise InvalidRequest(text, param=_PARAM)
-    items = (*_each(data.get("image"), _image), *_each(data.get("video"), video_item))
+    videos = data.get("video")
+    videos = [videos] if videos is not None and is_video(videos) else videos
+    items = (*_each(data.get("image"), _image), *_each(videos, video_item))
     if not items:
         raise InvalidRequest("'multi_modal_data' holds no image; give one, or a list of them.", param=_PARAM)
     return items

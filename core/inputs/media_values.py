@@ -10,10 +10,10 @@ from typing import Any
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.embeds import RawEmbeds
 from cenote.inputs.values import describe
-from cenote.media import Picture
+from cenote.media import Clip, Picture
 from cenote.types import MediaAddress, MediaItem
 
-__all__ = ["embeds_item", "image_item", "is_image", "is_tensors", "video_item"]
+__all__ = ["embeds_item", "image_item", "is_image", "is_tensors", "is_video", "video_item"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:")
 _IMAGES = "an address such as 'data:image/png;base64,...', encoded bytes, or an image of Pillow or numpy (uint8)"
@@ -45,16 +45,32 @@ def image_item(value: Any, param: str, *, bare: bool = False) -> MediaItem:
 
 
 def video_item(value: Any, param: str, *, bare: bool = False) -> MediaItem:
-    """Take a video: an address, encoded bytes, or a `cenote.media.Clip`; as for images.
+    """Take a video.
+
+    Args:
+        value: an address, encoded bytes, a `Clip`, or frames as `Clip.of_frames` takes them: an array
+            [frames, height, width, 3] of uint8, a list of images, or one of these with its metadata, as a tuple.
+        param: field of the request that errors name.
+        bare: as for images.
 
     Raises:
         WrongType: it is none of these.
+        InvalidRequest: the frames have another shape or type.
     """
     if isinstance(value, str):
         return MediaItem("video", _address(value, param, "data:video/mp4;base64," if bare else ""))
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | Clip):
         return MediaItem("video", value)
-    raise WrongType(f"A video is an address or encoded bytes; got {describe(value)}.", param=param)
+    if _is_described(value):
+        return MediaItem("video", Clip.of_frames(*value))
+    if _is_array(value) or (isinstance(value, list | tuple) and value and all(map(_is_frame, value))):
+        return MediaItem("video", Clip.of_frames(value))
+    raise WrongType(f"A video is an address, encoded bytes, or frames; got {describe(value)}.", param=param)
+
+
+def is_video(value: Any) -> bool:
+    """Tell whether a value is one video, and not a list of several."""
+    return not isinstance(value, list | tuple) or _is_described(value) or bool(value and all(map(_is_frame, value)))
 
 
 def embeds_item(value: Any, param: str) -> MediaItem:
@@ -85,6 +101,14 @@ def _address(value: str, param: str, head: str) -> MediaAddress:
     if not value:
         raise InvalidRequest(f"'{param}' is empty; give an address.", param=param)
     return MediaAddress(value if not head or _SCHEME.match(value) else head + value, param)
+
+
+def _is_described(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Mapping)
+
+
+def _is_frame(value: Any) -> bool:
+    return (is_image(value) and not isinstance(value, Picture)) or (_is_array(value) and value.ndim == 3)
 
 
 def _is_array(value: Any) -> bool:

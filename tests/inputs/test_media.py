@@ -11,12 +11,14 @@ from PIL import Image
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_prompts
 from cenote.inputs.media import check_modalities
-from cenote.media import Picture
+from cenote.media import Clip, Picture
 from cenote.types import MediaAddress, MediaItem, Prompt
 
 DATA = "data:image/png;base64,AAAA"
 ADDRESS = MediaAddress(DATA, "multi_modal_data")
 RED, BLUE = Image.new("RGB", (3, 2), "red"), Image.new("L", (1, 1))
+FRAMES = np.stack([np.asarray(RED)] * 2)
+CLIP = MediaItem("video", Clip.of_frames(FRAMES))
 ITEM, OTHER = (MediaItem("image", Picture.of_image(image)) for image in (RED, BLUE))
 
 
@@ -36,12 +38,16 @@ ITEM, OTHER = (MediaItem("image", Picture.of_image(image)) for image in (RED, BL
         ({"multi_modal_data": {"image": np.asarray(RED)}}, Prompt(media=(ITEM,))),
         ({"multi_modal_data": {"image": b"png"}}, Prompt(media=(MediaItem("image", b"png"),))),
         ({"multi_modal_data": {"image": DATA}}, Prompt(media=(MediaItem("image", ADDRESS),))),
+        ({"multi_modal_data": {"video": FRAMES}}, Prompt(media=(CLIP,))),
+        ({"multi_modal_data": {"video": list(FRAMES)}}, Prompt(media=(CLIP,))),
+        ({"multi_modal_data": {"video": [RED, RED]}}, Prompt(media=(CLIP,))),
+        ({"multi_modal_data": {"video": (FRAMES, {"fps": 24})}}, Prompt(media=(CLIP,))),
+        ({"multi_modal_data": {"video": [FRAMES, b"mp4"]}}, Prompt(media=(CLIP, MediaItem("video", b"mp4")))),
         (
             {"multi_modal_data": {"video": b"mp4", "image": DATA}},
             Prompt(media=(MediaItem("image", ADDRESS), MediaItem("video", b"mp4"))),
         ),
     ],
-    ids=["alone", "several", "text", "token ids", "an array", "bytes", "an address", "a video"],
 )
 def test_images_are_parsed(given: dict[str, Any], parsed: Prompt) -> None:
     assert parse_prompts(given) == [parsed]
