@@ -76,7 +76,6 @@ def _prepared(clip: Clip, rules: VideoRules, plan: VideoPlan) -> PreparedVideo:
             patches[done : done + each] = patches_of(np.stack(group), images)
             done += each
             group.clear()
-    patches.setflags(write=False)
     return PreparedVideo(patches, grid)
 
 
@@ -86,9 +85,10 @@ def _resized(frame: Bytes, size: tuple[int, int]) -> Bytes:
     By torch's filter for bytes, which is what transformers' video processors call through torchvision, whatever the
     memory layout; Pillow's differs by up to two levels.
     """
+    import numpy as np
     import torch
 
-    pixels = torch.from_numpy(frame).permute(2, 0, 1)[None]
+    pixels = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None]  # torch takes no mirrored or read-only memory
     resized = torch.nn.functional.interpolate(pixels, size, mode="bicubic", antialias=True)
     found: Bytes = resized[0].permute(1, 2, 0).numpy()
     return found

@@ -168,8 +168,14 @@ def test_equal_videos_are_prepared_once(tmp_path: Path) -> None:
     assert prepare_video(_clip(6, fps=2.0), rules, cache) is not first
     assert (cache.queries, cache.hits) == (3, 1)
     assert first.nbytes == 4 * 64 * 96 * 3
-    with pytest.raises(ValueError, match="read-only"):
-        first.patches[0] = 0
+
+
+def test_frames_of_any_memory_layout_are_read(tmp_path: Path) -> None:
+    rules, pixels = _rules(tmp_path), _pixels(4, 96, 64)
+    turned = np.rot90(pixels, 1, axes=(1, 2))
+    turned.setflags(write=False)
+    prepared = prepare_video(Clip.of_frames(turned), rules)
+    assert (prepared.patches == prepare_video(Clip.of_frames(np.ascontiguousarray(turned)), rules).patches).all()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from cenote.adapters import LoadOptions
 from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.qwen_vl import VIDEO_OPTIONS, ImageRules, VideoRules, VisualStack, load_visual_stack
 from cenote.checkpoints import Checkpoint, build_config
+from cenote.checkpoints.files import read_object
 from cenote.config import Fact, PoolerConfig, first_set
 from cenote.errors import CheckpointError, InvalidRequest
 from cenote.media import MediaCache
@@ -87,7 +88,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
     _check_placeholders(visual)
     head = build_projection(native, variant, names, hidden_size=stack.hidden_size, device=options.device)
     limits = PromptLimits.of(stack.max_tokens, variant.lengths(settings) if variant.lengths and reference else None)
-    layouts = variant.layouts(settings) if reference else plain_layouts(variant.kinds)
+    layouts = variant.layouts(settings) if reference else plain_layouts(kinds)
     facts = {
         "layout": Fact(layouts.shown(), variant.name if reference else "vllm"),
         **(settings.facts() if reference else {}),
@@ -96,6 +97,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
         **head.facts(),
         "normalize": str(first_set(user=options.pooler_config.use_activation, model=True, default=True)),
         "image tokens": Fact(rules.max_pixels // rules.factor**2, f"{rules.max_pixels} pixels"),
+        "modalities": ", ".join(("text", *kinds)),
     }
     model = ColQwenModel(
         visual,
@@ -105,6 +107,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
         composer=Composer.of(layouts, stack.tokenizer, stack.chat_template),
         reader=MediaReader(
             rules=rules,
+            videos=videos,
             cache=MediaCache(options.media_cache_bytes),
             width=visual.tower.width,
             takes_embeds=options.enable_mm_embeds,
@@ -113,7 +116,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
         prompt_limits=limits,
         changes={
             "max_tokens": limits.document.value,
-            "modalities": ("text", *variant.kinds),
+            "modalities": ("text", *kinds),
             "similarity": "MaxSim",
             **_cuts(native, variant),
         },
@@ -124,6 +127,16 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
     if options.pooler_config.dimensions is not None:
         check_dimensions(options.pooler_config.dimensions, model.limits, checkpoint.name)
     return model
+
+
+def _videos(checkpoint: Checkpoint, variant: Variant, options: LoadOptions, images: ImageRules) -> VideoRules | None:
+    """Return the rules of videos, or None where the model reads none or its files say nothing of them."""
+    stored = checkpoint.has_file("video_preprocessor_config.json")
+    if not stored and checkpoint.has_file("processor_config.json"):
+        stored = "video_processor" in read_object(checkpoint.path / "processor_config.json")
+    if "video" not in variant.kinds or not stored:
+        return None
+    return VideoRules.of(checkpoint, options.mm_processor_kwargs, images)
 
 
 def _load_visual(

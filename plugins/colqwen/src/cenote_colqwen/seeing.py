@@ -37,6 +37,7 @@ class MediaReader:
 
     Attributes:
         rules: of images.
+        videos: rules of videos; None where the model reads none.
         cache: of prepared media.
         width: numbers that the vision tower gives per token.
         takes_embeds: what a vision tower made of an image is taken in place of the image.
@@ -44,6 +45,7 @@ class MediaReader:
     """
 
     rules: ImageRules
+    videos: VideoRules | None = None
     cache: MediaCache
     width: int
     takes_embeds: bool = False
@@ -75,6 +77,15 @@ class MediaReader:
         rules = self.videos
         if rules is None:
             raise InvalidRequest("This model reads no videos. Send an image of each frame.", param="video_url")
+        plan = rules.plan(clip)
+        return Seen(
+            kind="video",
+            tokens=plan.tokens,
+            prepare=lambda: prepare_video(clip, rules, self.cache),
+            moments=plan.moments,
+        )
+
+    def _video(self, clip: Clip, rules: VideoRules) -> Seen:
         plan = rules.plan(clip)
         return Seen(
             kind="video",
