@@ -78,6 +78,16 @@ class MediaStage:
             return prompt
         return replace(prompt, media=tuple(map(self._loaded, prompt.media)))
 
+    def blame(self, error: Exception, prompt: Prompt) -> None:
+        """Name the field of a prompt's first medium in an error that names none: what is broken shows when it is read.
+
+        Args:
+            error: raised while the prompt was made ready.
+            prompt: as it was before its media were loaded.
+        """
+        if prompt.media and isinstance(error, InvalidRequest) and error.param in (None, _PARAM):
+            error.param = _param(prompt.media[0])
+
     def submit(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
         """Call in one of the threads."""
         return self._threads.submit(call, *arguments)

@@ -106,6 +106,7 @@ class Renderer:
             prepared = self._model.prepare(loaded, options.role, options.params, tokenization)
             return pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared
         except PROMPT_ERRORS as exc:
+            self._media.blame(exc, prompt)
             _locate(exc, first, place)
             return exc
 

@@ -7,10 +7,16 @@ from typing import Any
 __all__ = ["CONTENT", "CONVERSATION", "MEDIA_PARTS", "PARTS", "TEXT_PART", "WRAPPED"]
 
 
-def _part(kind: str, value: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {"type": {"const": kind}, kind: value}, "required": ["type", kind]}
+def _part(kind: str, value: dict[str, Any], *examples: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"type": {"const": kind}, kind: value}, "required": ["type", kind]}
+    shown = [{"type": kind, kind: example} for example in examples]
+    return {**schema, "examples": shown} if shown else schema
 
 
+#: One black pixel.
+_PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg=="
+)
 #: An address: `data:` with base64, or what the operator allows of `https:`, `http:` and `file:`.
 _ADDRESS = {
     "anyOf": [
@@ -20,9 +26,13 @@ _ADDRESS = {
 }
 #: Arrays of a vision tower by name, or one tensor as base64.
 _EMBEDS = {"anyOf": [{"type": "string"}, {"type": "object"}]}
-TEXT_PART = _part("text", {"type": "string"})
+TEXT_PART = _part("text", {"type": "string"}, "A cenote is a natural pit.")
 #: Parts that only models of images (or videos) read.
-MEDIA_PARTS = [_part("image_url", _ADDRESS), _part("video_url", _ADDRESS), _part("image_embeds", _EMBEDS)]
+MEDIA_PARTS = [
+    _part("image_url", _ADDRESS, {"url": _PIXEL}, {"url": "https://example.org/page.png"}),
+    _part("video_url", _ADDRESS, {"url": "https://example.org/film.mp4"}),
+    _part("image_embeds", _EMBEDS),
+]
 #: Names that other APIs give to the same: OpenAI's Responses, and what models say.
 _OTHERS = {
     "type": "object",

@@ -46,7 +46,7 @@ def get_task(name: str | None, supported: Collection[str], registry: Registry | 
             f"Task {name!r} was removed; use {_REMOVED[name]}. This model can do: {offered}.", param="task"
         )
     hint = _HINTS.get(name, "")
-    raise UnsupportedTask(f"This model cannot do task {name!r}. It can do: {offered}.{hint}", param="task")
+    raise UnsupportedTask(f"This model cannot do task {name!r:.80}. It can do: {offered}.{hint}", param="task")
 
 
 def default_task(
