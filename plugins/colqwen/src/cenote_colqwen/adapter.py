@@ -80,9 +80,11 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
     settings = read_settings(checkpoint, variant.settings)
     native = native_checkpoint(checkpoint, variant)
     names = read_names(checkpoint.tensor_names(), checkpoint.name)
-    moving = "video" in variant.kinds
-    cap, kwargs = variant.image_tokens if reference else None, options.mm_processor_kwargs
-    rules = ImageRules.of(native, kwargs, cap, others=VIDEO_OPTIONS if moving else ())
+    others = VIDEO_OPTIONS if "video" in variant.kinds else ()
+    cap = variant.image_tokens if reference else None
+    rules = ImageRules.of(native, options.mm_processor_kwargs, cap, others=others)
+    videos = _videos(native, variant, options, rules)
+    kinds = variant.kinds if videos is not None else ("image",)
     visual, seen = _load_visual(variant, native, options, names, rules)
     stack = visual.stack
     _check_placeholders(visual)
@@ -107,11 +109,10 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
         composer=Composer.of(layouts, stack.tokenizer, stack.chat_template),
         reader=MediaReader(
             rules=rules,
-            videos=videos,
             cache=MediaCache(options.media_cache_bytes),
             width=visual.tower.width,
             takes_embeds=options.enable_mm_embeds,
-            videos=VideoRules.of(native, kwargs, rules) if moving else None,
+            videos=videos,
         ),
         prompt_limits=limits,
         changes={

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, VideoRules, prepare_image, prepare_video
+from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, prepare_image
 from cenote.errors import InvalidRequest
-from cenote.media import Clip, MediaCache
+from cenote.media import MediaCache
 from cenote.types import MediaItem
 
 __all__ = ["MediaReader", "Seen"]
@@ -37,19 +37,15 @@ class MediaReader:
 
     Attributes:
         rules: of images.
-        videos: rules of videos; None where the model reads none.
         cache: of prepared media.
         width: numbers that the vision tower gives per token.
         takes_embeds: what a vision tower made of an image is taken in place of the image.
-        videos: rules of videos, or None where the model reads none.
     """
 
     rules: ImageRules
-    videos: VideoRules | None = None
     cache: MediaCache
     width: int
     takes_embeds: bool = False
-    videos: VideoRules | None = None
 
     def measure(self, media: Sequence[MediaItem]) -> list[Seen]:
         """Return the media of a prompt, not decoded yet.
@@ -63,8 +59,10 @@ class MediaReader:
     def _measure(self, item: MediaItem) -> list[Seen]:
         if item.kind == "image_embeds":
             return self._embeds(item.value)
-        if item.kind == "video":
-            return [self._video(item.value)]
+        if item.kind == "video" and self.videos is not None:
+            return [self._video(item.value, self.videos)]
+        if item.kind != "image":
+            raise InvalidRequest(f"This model reads no {item.kind}s. Send images.", param="video_url")
         rows, columns = self.rules.fit(item.value.width, item.value.height)
         image = Seen(
             kind="image",
@@ -72,27 +70,6 @@ class MediaReader:
             prepare=lambda: prepare_image(item.value, self.rules, self.cache),
         )
         return [image]
-
-    def _video(self, clip: Clip) -> Seen:
-        rules = self.videos
-        if rules is None:
-            raise InvalidRequest("This model reads no videos. Send an image of each frame.", param="video_url")
-        plan = rules.plan(clip)
-        return Seen(
-            kind="video",
-            tokens=plan.tokens,
-            prepare=lambda: prepare_video(clip, rules, self.cache),
-            moments=plan.moments,
-        )
-
-    def _video(self, clip: Clip, rules: VideoRules) -> Seen:
-        plan = rules.plan(clip)
-        return Seen(
-            kind="video",
-            tokens=plan.tokens,
-            prepare=lambda: prepare_video(clip, rules, self.cache),
-            moments=plan.moments,
-        )
 
     def _embeds(self, value: Any) -> list[Seen]:
         if not self.takes_embeds:
