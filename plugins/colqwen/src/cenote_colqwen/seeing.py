@@ -40,12 +40,14 @@ class MediaReader:
         cache: of prepared media.
         width: numbers that the vision tower gives per token.
         takes_embeds: what a vision tower made of an image is taken in place of the image.
+        videos: rules of videos, or None where the model reads none.
     """
 
     rules: ImageRules
     cache: MediaCache
     width: int
     takes_embeds: bool = False
+    videos: VideoRules | None = None
 
     def measure(self, media: Sequence[MediaItem]) -> list[Seen]:
         """Return the media of a prompt, not decoded yet.
@@ -70,6 +72,15 @@ class MediaReader:
             prepare=lambda: prepare_image(item.value, self.rules, self.cache),
         )
         return [image]
+
+    def _video(self, clip: Clip, rules: VideoRules) -> Seen:
+        plan = rules.plan(clip)
+        return Seen(
+            kind="video",
+            tokens=plan.tokens,
+            prepare=lambda: prepare_video(clip, rules, self.cache),
+            moments=plan.moments,
+        )
 
     def _embeds(self, value: Any) -> list[Seen]:
         if not self.takes_embeds:
