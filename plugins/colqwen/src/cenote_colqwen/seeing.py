@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, prepare_image
+from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, VideoRules, prepare_image, prepare_video
 from cenote.errors import InvalidRequest
-from cenote.media import MediaCache
+from cenote.media import Clip, MediaCache
 from cenote.types import MediaItem
 
 __all__ = ["MediaReader", "Seen"]
