@@ -109,7 +109,8 @@ def patch_grids(ids: Any, tokens: VisualTokens, media: Sequence[Visual]) -> tupl
         for _ in range(medium.grid[0]):
             run = places[used : used + rows * columns]
             if run[-1] - run[0] != len(run) - 1 or (ids[run] != tokens.of(medium.kind)).any():
-                text = f"The {rows} x {columns} placeholders of a {medium.kind} do not stand together in the prompt."
+                what = "a frame of a video" if medium.kind == "video" else "an image"
+                text = f"The {rows} x {columns} placeholders of {what} do not stand together in the prompt."
                 raise InvalidRequest(text)
             grids.append(PatchGrid(start=int(run[0]), rows=rows, columns=columns))
             used += len(run)
