@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_rgb", "upright"]
 
-_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B")
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNCLEAR = ("I", "F")
 
 

@@ -113,17 +113,11 @@ class GivenImage:
         """Convert it.
 
         Raises:
-            InvalidRequest: it cannot be loaded, or not be converted.
+            InvalidRequest: it cannot be loaded, or nothing says which of its numbers are black and white.
         """
         with self._lock:
             self._load()
-        try:
-            return upright(to_rgb(self._image), self.orientation)
-        except (InvalidRequest, MemoryError):
-            raise
-        except Exception as exc:  # a mode without a way to RGB
-            text = f"Images of the mode {self._image.mode!r} cannot be converted to RGB."
-            raise InvalidRequest(text) from exc
+        return upright(to_rgb(self._image), self.orientation)
 
     def _load(self) -> None:
         try:

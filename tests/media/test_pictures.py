@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -99,6 +101,17 @@ def test_a_transparent_grey_of_16_bits_is_white() -> None:
     pixels = np.asarray(rgb(data))
     assert pixels[0, 0].tolist() == [255, 255, 255]
     assert np.array_equal(pixels[..., 0] == 255, dark == dark[0, 0])
+
+
+def test_a_transparent_colour_of_16_bits_is_compared_by_its_upper_8() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+
+    rows = b"\0" + struct.pack(">6H", 0x8001, 0x4002, 0x2003, 0x8001, 0x4002, 0x2103)
+    parts = [chunk(b"IHDR", struct.pack(">LLBBBBB", 2, 1, 16, 2, 0, 0, 0))]
+    parts += [chunk(b"tRNS", struct.pack(">3H", 0x8001, 0x4002, 0x2003)), chunk(b"IDAT", zlib.compress(rows))]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
+    assert np.asarray(rgb(data)).tolist() == [[[255, 255, 255], [0x80, 0x40, 0x21]]]
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 from cenote.media.formats.exif import read_orientation
 from cenote.media.formats.head import BrokenImage, Head
@@ -12,6 +13,8 @@ __all__ = ["read_png"]
 #: Source: PNG, third edition, 11.2 and 11.3.1.1. Of APNG only the default image is left, which is its first frame, too.
 _KEPT = (b"PLTE", b"tRNS", b"IDAT")
 _END = b"\0\0\0\0IEND\xaeB`\x82"
+#: RGB of 16 bits, of which Pillow keeps the upper 8.
+_WIDE = b"\x10\x02"
 _MOST = 100_000
 
 
@@ -34,10 +37,16 @@ def read_png(data: bytes) -> Head:
             parts.append(_END)
             break
         if kind in _KEPT:
-            parts.append(data[place:end])
+            parts.append(_upper_bits(data[place:end]) if data[24:26] == _WIDE and kind == b"tRNS" else data[place:end])
         elif kind == b"eXIf":
             orientation = read_orientation(data[place + 8 : end - 4])
         place = end
     else:
         raise BrokenImage(f"the PNG has more than {_MOST} chunks")
     return Head("PNG", width, height, b"".join(parts), orientation)
+
+
+def _upper_bits(chunk: bytes) -> bytes:
+    """Return the transparent colour as Pillow compares it, with the upper 8 bits of each channel."""
+    named = b"tRNS" + b"".join(b"\0" + chunk[at : at + 1] for at in (8, 10, 12))
+    return chunk[:4] + named + struct.pack(">L", zlib.crc32(named))
