@@ -32,7 +32,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return _upper_bits(image)
     if image.has_transparency_data:
         # Pillow turns a grey image with premultiplied alpha into one without first.
-        layer = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        layer = image.convert("LA") if image.mode == "La" else image
+        if layer.mode != "RGBA":  # or a copy would be made
+            layer = layer.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, (255, 255, 255, 255)), layer)
     return image.convert("RGB")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture"]
 
-#: Pixels that this process decodes at the same time; decoding takes up to 20 bytes for each.
+#: Pixels that this process decodes at the same time; decoding takes up to 24 bytes for each (WEBP with alpha).
 _DECODING = PixelBudget(2**26)
 #: Longest side, which is also the longest of JPEG and GIF: rows of any length cost memory that areas do not show.
 _LONGEST = 65_535
