@@ -74,7 +74,10 @@ class MessagesPrompt(TypedDict):
 
 
 class MediaPrompt(TypedDict, total=False):
-    """Images of Pillow, `{"image": image}` or `{"image": [image, ...]}`, with or without text, for models that see."""
+    """`{"image": image}`, `{"image": [image, ...]}` or `{"video": video}`, with or without text, for models that see.
+
+    An image is one of Pillow or numpy, encoded bytes, or an address. A video is encoded bytes, an address, or frames.
+    """
 
     multi_modal_data: Mapping[str, Any]
     prompt: str
@@ -111,8 +114,9 @@ class MediaItem:
 
     Attributes:
         kind: `image`, `video`, or `image_embeds` for what a vision tower made of an image.
-        value: a `MediaAddress` until the engine has loaded it; then for an image a `cenote.media.Picture`, for a video
-            a `cenote.media.Clip`, and for `image_embeds` a mapping from names to arrays.
+        value: a `MediaAddress` or encoded bytes until the engine has loaded it; then for an image a
+            `cenote.media.Picture`, for a video a `cenote.media.Clip`, and for `image_embeds` a mapping from names to
+            arrays.
     """
 
     kind: str

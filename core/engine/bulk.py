@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,20 @@ _CHUNK = 64
 _WINDOW = 2048
 #: Texts as which a prompt with media counts: prepared, it takes megabytes, and is worth a thread's time of its own.
 _HEAVY = 32
+#: Characters as which a medium counts in the progress: those of about a thousand tokens.
+_MEDIUM = 4000
 
 #: A tokenised prompt, and its result or what kept the engine from computing one.
 Answer = tuple[PreparedInput, "dict[str, Tensor] | Exception"]
 
 
 def prompt_size(prompt: Prompt) -> int:
-    """Return the size of a prompt before tokenisation: characters, or token ids."""
+    """Return the size of a prompt before tokenisation: characters, or token ids; a medium counts as many."""
+    media = _MEDIUM * len(prompt.media)
     if prompt.token_ids is not None:
-        return len(prompt.token_ids)
+        return len(prompt.token_ids) + media
     messages = sum(len(str(message.get("content") or "")) for message in prompt.messages or ())
-    return len(prompt.text or "") + len(prompt.text_pair or "") + messages
+    return len(prompt.text or "") + len(prompt.text_pair or "") + messages + media
 
 
 def _outcome(request: EngineRequest) -> dict[str, Tensor] | Exception:
@@ -49,7 +53,7 @@ def _outcome(request: EngineRequest) -> dict[str, Tensor] | Exception:
 
 
 class BulkRun:
-    """One call over many prompts: the calling thread runs the batches, others tokenise and report to one queue."""
+    """One call over many prompts: the calling thread runs the batches, others prepare and report to one queue."""
 
     def __init__(
         self, engine: Engine, prompts: Sequence[Prompt], options: Sequence[RequestOptions], progress: TokenProgress
@@ -126,5 +130,6 @@ class BulkRun:
         self._requests.discard(request)
         self._finished += 1
         self._underway -= self._weights[index]
-        self._answers[index] = (request.prompt, _outcome(request))
+        # What was prepared of media takes megabytes per prompt, and nobody needs it any more.
+        self._answers[index] = (replace(request.prompt, media=None), _outcome(request))
         self._progress.done(request.tokens)

@@ -35,7 +35,10 @@ class LLM(OfflineScoring, LateChunking, OfflineForms, OfflineProcessing):
     The arguments that all methods share:
 
     * `prompts`: a text, a list of token ids, `{"prompt": text}`, `{"prompt_token_ids": ids}`, a pair
-      `{"text": a, "text_pair": b}`, a conversation `{"messages": [...]}`, or a list of these.
+      `{"text": a, "text_pair": b}`, a conversation `{"messages": [...]}`, or a list of these. For models that read
+      images, `{"multi_modal_data": {"image": image}}`, also with `prompt` or `prompt_token_ids`, and messages with
+      parts such as `{"type": "image_url", "image_url": {"url": ...}}`. `allowed_media_domains` and
+      `allowed_local_media_path` of the model say which addresses are loaded.
     * `pooling_params`: one for all prompts, or one per prompt.
     * `use_tqdm`: show a progress bar; a callable builds it.
     * `lora_request`: run with a low-rank adapter; one for all, or one per prompt. `lora` names a loaded one.

@@ -7,6 +7,7 @@ import base64
 import io
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -90,7 +91,7 @@ def seer(plain: ModuleType) -> Any:
             seen = tuple(item.value.width for item in prompt.media)
             found = super().prepare(Prompt(token_ids=(*(prompt.token_ids or ()), *seen)), *rest)
             assert isinstance(found, PreparedInput)
-            return found
+            return replace(found, media=seen)
 
     return Seer()
 
@@ -248,6 +249,7 @@ def test_a_huge_call_holds_few_prepared_images(engine: Engine, seer: Any, monkey
     prompts = [wide(1)] * 600
     answers = BulkRun(engine, prompts, [OPTIONS] * 600, TokenProgress(False, 0)).run()
     assert len(answers) == 600
+    assert all(prompt.media is None for prompt, _ in answers)
     assert most <= 66
 
 
