@@ -17,6 +17,7 @@ from cenote.testing.conformance.base import Reference
 from cenote.testing.conformance.batches import BatchTests
 from cenote.testing.conformance.image_faults import ImageFaultTests
 from cenote.testing.conformance.image_scores import ImageScoreTests
+from cenote.testing.conformance.images import ImageTests
 from cenote.testing.conformance.labels import ClassifierTests, ScoreTests
 from cenote.testing.conformance.late import LateInteractionTests
 from cenote.testing.conformance.limits import LimitTests, RefusalTests
@@ -34,6 +35,7 @@ class AdapterConformance(
     LateInteractionTests,
     ImageFaultTests,
     ImageScoreTests,
+    ImageTests,
     SparseTests,
     ClassifierTests,
     ScoreTests,
