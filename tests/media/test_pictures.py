@@ -208,3 +208,61 @@ def test_other_formats_are_refused_whatever_pillow_could_do(kind: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         Picture.of_bytes(data)
     assert str(refused.value) == text
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [1, 8])
+def test_tiles_and_strips_of_tiffs_of_either_order_are_put_together(order: str, compression: int) -> None:
+    grey = np.random.default_rng(3).integers(0, 256, (32, 48), dtype=np.uint8)
+    pack = zlib.compress if compression == 8 else bytes
+    tiles = [pack(grey[row : row + 16, left : left + 16].tobytes()) for row in (0, 16) for left in (0, 16, 32)]
+    strips = [pack(grey[row : row + 8].tobytes()) for row in range(0, 32, 8)]
+    tiled = [(322, 16), (323, 16), (324, tiles), (325, tiles)]
+    striped = [(273, strips), (278, 8), (279, strips)]
+    for parts, data in ((tiles, _tiff(order, compression, tiled)), (strips, _tiff(order, compression, striped))):
+        assert len(parts) > 1
+        assert np.array_equal(np.asarray(rgb(data))[..., 0], grey)
+
+
+def _tiff(order: str, compression: int, layout: list[tuple[int, Any]]) -> bytes:
+    """Make a grey TIFF of 48 x 32, pixels first."""
+    body = b"II*\0____" if order == "<" else b"MM\0*____"
+    entries = [(256, 48), (257, 32), (259, compression), (262, 1), (258, 8)]
+    for tag, value in layout:
+        if not isinstance(value, list):
+            entries.append((tag, value))
+            continue
+        numbers = [len(part) for part in value]
+        if tag in (273, 324):
+            numbers = [len(body) + sum(numbers[:place]) for place in range(len(value))]
+            body += b"".join(value)
+        entries.append((tag, (len(value), len(body))))
+        body += struct.pack(f"{order}{len(value)}L", *numbers)
+    body += b"\0" * (len(body) % 2)
+    table = b""
+    for tag, value in sorted(entries):
+        number, raw = value if isinstance(value, tuple) else (1, value)
+        table += struct.pack(order + "HHLL", tag, 4, number, raw)
+    head = body[:4] + struct.pack(order + "L", len(body))
+    return head + body[8:] + struct.pack(order + "H", len(entries)) + table + b"\0" * 4
+
+
+def test_colours_of_jpegs_with_adobes_other_coding_are_those_of_pillow() -> None:
+    data = encoded(in_mode("CMYK"), "JPEG", quality=95)
+    place = data.index(b"Adobe") + 11
+    ycck = data[:place] + b"\2" + data[place + 1 :]
+    assert rgb(ycck).tobytes() == by_pillow(ycck).tobytes() != rgb(data).tobytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"transparency": 0}])
+def test_a_frame_of_a_gif_stands_at_its_place_on_the_screen(options: dict[str, Any]) -> None:
+    frame = Image.new("P", (8, 6), 1)
+    frame.putpalette([0, 0, 255, 255, 0, 0])
+    gif = encoded(frame, "GIF", optimize=False, **options)
+    place = gif.index(b"," + struct.pack("<HHHH", 0, 0, 8, 6))
+    moved = gif[:6] + struct.pack("<HH", 12, 11) + gif[10 : place + 1] + struct.pack("<HH", 3, 4) + gif[place + 5 :]
+    image = rgb(moved)
+    assert image.size == (12, 11)
+    assert image.tobytes() == by_pillow(moved).tobytes()
+    assert image.getpixel((3, 4)) == image.getpixel((10, 9)) == (255, 0, 0)
+    assert image.getpixel((2, 4)) != (255, 0, 0)
