@@ -1,8 +1,7 @@
 """Every row of the contract's table of errors (http-api.md section 9), in both forms of the body.
 
 Where the contract proposes something of its own ([C]), that is what is expected: the envelope for unknown routes, wrong
-verbs and missing keys, and 429 instead of 503 for a full queue. Rows about media have no test: texts are the only
-inputs.
+verbs and missing keys, and 429 instead of 503 for a full queue. Rows about media are in test_bad_media.py.
 """
 
 from __future__ import annotations
