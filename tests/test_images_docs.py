@@ -1,0 +1,119 @@
+"""docs/images.md: its code, its requests and its commands run on a look-alike, and print what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from cenote.adapters.qwen_vl import ImageRules
+from cenote.cli.embed import app as embed
+from cenote.cli.heatmap import app as heatmap
+from cenote.cli.rerank import app as rerank
+from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.live import serving
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "images.md").read_text()
+COMMANDS = {"embed": embed, "heatmap": heatmap, "rerank": rerank}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, a page of the size that the document speaks of, and another image."""
+    place = tmp_path_factory.mktemp("images")
+    build_checkpoint("colqwen3", place / "model")
+    rows, columns = np.mgrid[0:1650, 0:1275]
+    stripes = np.stack([rows // 8, columns // 6, (rows + columns) // 16], axis=2).astype(np.uint8)
+    Image.fromarray(stripes).save(place / "page.png")
+    Image.new("RGB", (120, 80), "teal").save(place / "other.jpg")
+    return place
+
+
+@pytest.fixture(scope="module")
+def ran(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the examples in Python leave behind, run one after the other; `printed` holds what they print and say."""
+    names: dict[str, Any] = {"printed": []}
+    with contextlib.chdir(folder):
+        for code, said in re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", PAGE, flags=re.DOTALL):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                code = code.replace("TomoroAI/tomoro-colqwen3-embed-4b", str(folder / "model"))
+                exec(compile(code, "docs/images.md", "exec"), names)
+            names["printed"].append((printed.getvalue(), said))
+    yield names
+    names["llm"].shutdown()
+
+
+def test_the_examples_print_what_the_page_says(ran: dict[str, Any]) -> None:
+    assert [printed for printed, _ in ran["printed"]] == [said for _, said in ran["printed"]]
+    assert len([said for _, said in ran["printed"] if said]) == 2
+
+
+def test_scores_of_the_page_are_those_of_its_vectors(ran: dict[str, Any]) -> None:
+    by_hand = (ran["vectors"][0] @ ran["vectors"][1].T).max(axis=1).sum()
+    assert ran["scores"][0].outputs.score == pytest.approx(by_hand, abs=1e-3)
+    assert len(ran["scores"]) == 3
+    assert ran["first"].index in (0, 1)
+    assert 0 < ran["alike"][0].outputs.score <= len(ran["vectors"][1]) + 0.1
+
+
+def test_the_heat_map_is_as_large_as_the_page(ran: dict[str, Any], folder: Path) -> None:
+    with Image.open(folder / "heat.png") as picture:
+        assert picture.size == (1275, 1650)
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| (\d+) x (\d+) \| (.+?) \| (\d+) \| .*?(\d+) \|$", PAGE, re.MULTILINE))
+def test_the_table_of_sizes_follows_the_rule(row: tuple[str, ...]) -> None:
+    width, height, resized, tokens, capped = row
+    for most, expected, said in ((16777216, tokens, resized), (1280 * 32**2, capped, None)):
+        rules = ImageRules(
+            patch_size=16,
+            merge_size=2,
+            temporal_patch_size=2,
+            min_pixels=65536,
+            max_pixels=most,
+            mean=(0.5,) * 3,
+            std=(0.5,) * 3,
+        )
+        rows, columns = rules.fit(int(width), int(height))
+        assert rows * columns == int(expected)
+        assert said in (None, f"{columns * 32} x {rows * 32}")
+
+
+def test_the_servers_answers_are_those_of_python(ran: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    lines = re.findall(r"^\$ (printf .*curl .*)$", PAGE, flags=re.MULTILINE)
+    assert len(lines) == 2
+    with serving(tmp_path / "log", str(folder / "model")) as address:
+        answers = []
+        for line in lines:
+            command = line.replace("http://127.0.0.1:8000", address)
+            done = subprocess.run(
+                ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True, cwd=folder
+            )
+            answers.append(json.loads(done.stdout))
+    pooled, ranked = answers
+    expected = ran["document"].outputs
+    assert pooled["data"][0]["positions"] == expected.positions
+    assert pooled["data"][0]["shape"] == list(expected.data.shape)
+    scores = {item["index"]: item["relevance_score"] for item in ranked["results"]}
+    assert scores[1] == pytest.approx(ran["scores"][0].outputs.score, abs=1e-3)
+    assert scores[0] == pytest.approx(ran["scores"][1].outputs.score, abs=1e-3)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\$ (cenote .*)$", PAGE, flags=re.MULTILINE))
+def test_the_commands_run(folder: Path, line: str) -> None:
+    _, command, *words = shlex.split(line.replace("MODEL", str(folder / "model")))
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(COMMANDS[command], words)
+    assert done.exit_code == 0, done.output
