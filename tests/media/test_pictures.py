@@ -183,6 +183,21 @@ def test_texts_and_profiles_of_a_png_change_nothing() -> None:
     assert rgb(data).tobytes() == rgb(encoded(COLOURS, "PNG")).tobytes()
 
 
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_exif_as_older_imagemagick_kept_it_is_read(is_packed: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    digits = (b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")).hex()
+    profile = f"\nexif\n{len(digits) // 2:8}\n" + "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    for text, turns in ((profile, True), (profile.replace("0", "g"), False), ("", False), ("\n" * 10**6, False)):
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text("Raw profile type exif", text, zip=is_packed)
+        expected = COLOURS.convert("RGB").transpose(Image.Transpose.ROTATE_270) if turns else COLOURS.convert("RGB")
+        assert rgb(encoded(COLOURS.convert("RGB"), "PNG", pnginfo=texts)).tobytes() == expected.tobytes()
+    broken = encoded(COLOURS.convert("RGB"), "PNG", pnginfo=texts).replace(b"exif\0\0x", b"exif\0\0y")
+    assert rgb(broken).tobytes() == COLOURS.convert("RGB").tobytes()
+
+
 def test_a_picture_is_named_by_all_of_its_bytes() -> None:
     first, again = (Picture.of_bytes(encoded(COLOURS, "PNG")) for _ in range(2))
     other = Picture.of_bytes(encoded(COLOURS, "PNG", optimize=True, icc_profile=b"x"))
