@@ -114,15 +114,15 @@ class Composer:
         """Take a text as it is; where it is cut, that is behind its last medium, or in front of its first one.
 
         Raises:
-            InvalidRequest: its placeholders do not stand for its media one by one.
+            InvalidRequest: there is not one placeholder for each medium.
         """
         found = list(_PLACEHOLDER.finditer(text))
         kinds = [_KINDS[match.group()] for match in found]
         wanted = [item.kind for item in seen]
-        if kinds != wanted:
+        if sorted(kinds) != sorted(wanted):
             raise InvalidRequest(
                 f"The prompt has placeholders for {_counted(kinds)}, but {_counted(wanted)} "
-                f"{'was' if len(wanted) == 1 else 'were'} given; each medium needs exactly one, in the same order."
+                f"{'was' if len(wanted) == 1 else 'were'} given; each medium needs exactly one."
             )
         if not found:
             return Written("", text, "")
@@ -145,15 +145,13 @@ class Composer:
         """
         if not any(item.moments for item in seen):
             return written
-        waiting = iter(seen)
+        waiting = iter([item for item in seen if item.kind == "video"])
 
-        def frames(match: re.Match[str]) -> str:
-            item = next(waiting)
-            if not item.moments:
-                return match.group()
-            return "".join(f"{moment}{visual(item.kind)}" for moment in item.moments)
+        def frames(_: re.Match[str]) -> str:
+            return "".join(f"{moment}{visual('video')}" for moment in next(waiting).moments)
 
-        pattern = re.compile(f"(?:<\\|vision_start\\|>)?(?:{_PLACEHOLDER.pattern})(?:<\\|vision_end\\|>)?")
+        video = re.escape(PLACEHOLDERS["video"])
+        pattern = re.compile(f"{re.escape(visual('video'))}|{video}")
         return Written(pattern.sub(frames, written.before), written.text, pattern.sub(frames, written.after))
 
 

@@ -126,10 +126,10 @@ class ColQwenModel(TextPoolingModel):
             token: [count for item in seen if self._tokens.of(item.kind) == token for count in item.tokens]
             for token in (self._tokens.image, self._tokens.video)
         }
-        ids = expand_placeholders(ids, counts)
-        media = tuple(item.prepare() for item in seen)
-        grids = patch_grids(ids, self._tokens, media) if media else ()
-        return PreparedInput(token_ids=ids, truncated_tokens=removed, media=media or None, grids=grids)
+        expanded = expand_placeholders(ids, counts)
+        media = tuple(item.prepare() for item in _arranged(ids, seen, self._tokens))
+        grids = patch_grids(expanded, self._tokens, media) if media else ()
+        return PreparedInput(token_ids=expanded, truncated_tokens=removed, media=media or None, grids=grids)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run vision tower and language model: [T, hidden_size]."""
@@ -176,6 +176,26 @@ class ColQwenModel(TextPoolingModel):
 def _extra(seen: Sequence[Seen]) -> int:
     """Return how many tokens media take beyond their placeholders."""
     return sum(count - 1 for item in seen for count in item.tokens)
+
+
+def _arranged(ids: Sequence[int], seen: Sequence[Seen], tokens: VisualTokens) -> list[Seen]:
+    """Return media in the order of their placeholders: those of one kind come in order, but kinds may be mixed.
+
+    Raises:
+        InvalidRequest: something else stands between the frames of a video.
+    """
+    waiting = {kind: [item for item in seen if item.kind == kind] for kind in ("image", "video")}
+    order: list[Seen] = []
+    frames = 0
+    for place in tokens.places(ids):
+        kind = "video" if ids[place] == tokens.video else "image"
+        if frames == 0:
+            order.append(waiting[kind].pop(0))
+            frames = len(order[-1].tokens)
+        elif order[-1].kind != kind:
+            raise InvalidRequest("The placeholder of an image stands between those of a video's frames.")
+        frames -= 1
+    return order
 
 
 def _check_form(prompt: Prompt, options: TokenizationOptions) -> None:
