@@ -14,6 +14,7 @@ from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attentio
 from cenote.adapters.linears import prepare_linears
 from cenote.adapters.probes import tolerance
 from cenote.adapters.qwen_vl.images import PreparedImage
+from cenote.adapters.qwen_vl.patch_embed import flatten_patch_embed
 from cenote.adapters.qwen_vl.pixels import pixel_values
 from cenote.errors import CheckpointError
 
@@ -38,6 +39,7 @@ class VisionTower:
         packed: images of a batch run in one attention call, else one after the other.
         together: patches that run in one forward.
         width: numbers per token: the model's output and what each deepstack layer adds.
+        inputs: numbers per patch that the model reads.
     """
 
     model: Any
@@ -45,9 +47,11 @@ class VisionTower:
     packed: bool = False
     together: int = _TOGETHER
     width: int = field(init=False)
+    inputs: int = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.model.config
+        self.inputs = self.model.patch_embed.proj.weight[0].numel()
         self.width = config.out_hidden_size * (1 + len(getattr(config, "deepstack_visual_indexes", ())))
 
     @property
@@ -86,9 +90,8 @@ class VisionTower:
         """Return [tokens, width] for all frames, one after the other."""
         device = self.table.device
         lengths = tuple(high * wide for _, (high, wide) in frames)
-        width = self.model.patch_embed.proj.weight[0].numel()
         pixels = torch.cat(
-            [pixel_values(torch.from_numpy(patches).to(device), self.table, width) for patches, _ in frames]
+            [pixel_values(torch.from_numpy(patches).to(device), self.table, self.inputs) for patches, _ in frames]
         )
         grids = torch.tensor([(1, high, wide) for _, (high, wide) in frames], device=device)
         extra: dict[str, Any] = {}
@@ -132,6 +135,7 @@ def prepare_tower(tower: VisionTower, images: Sequence[PreparedImage], wanted: s
             raise CheckpointError("The vision tower computes NaN or infinity for an image; its weights are broken.")
         reason = "padded execution was asked for" if wanted == "padded" else _try_packed(tower, images, expected)
     if not reason:
+        flatten_patch_embed(tower.model, lambda: _together(tower, images))
         layers = prepare_linears(tower.model, lambda: _together(tower, images))
         return f"packed (images together and alone gave equal results at load); {layers}"
     if wanted == "packed":

@@ -75,6 +75,7 @@ def test_an_image_that_is_there_twice_runs_once(stack: Any, images: list[Prepare
 
 def test_its_linear_layers_are_prepared(stack: Any) -> None:
     assert isinstance(stack.tower.model.blocks[0].attn.qkv, PreparedLinear)
+    assert isinstance(stack.tower.model.patch_embed.proj, PreparedLinear)
 
 
 def test_no_images_make_no_rows(stack: Any) -> None:
