@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from cenote.engine.observer import CallClock
@@ -12,10 +12,13 @@ from cenote.engine.request import PromptError, RequestOptions
 from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound
 from cenote.types import Prompt
 
-__all__ = ["CallPart", "Caller", "OnError", "all_or_none", "settled"]
+__all__ = ["CallPart", "Caller", "OnError", "all_or_none", "in_waves", "settled"]
 
 T = TypeVar("T")
 
+#: Prompts with media of one call that are prepared or wait at once. Prepared they take megabytes each, however small
+#: they came: without a bound, one request of many images could fill the memory.
+_MOST_MEDIA = 64
 #: What becomes of a call of which one prompt fails.
 OnError: TypeAlias = Literal["raise", "item"]
 
@@ -52,22 +55,43 @@ class CallPart:
         prompts: the prompts.
         options: what is asked of them.
         blame: words the error of a prompt as the caller knows the prompt.
+        first: place of the first prompt, where these are not all of what the caller gave.
     """
 
     prompts: Sequence[Prompt]
     options: RequestOptions
     blame: Callable[[PromptError], None] | None = None
+    first: int = 0
 
     @property
     def is_located(self) -> bool:
         """Tell whether an error says which prompt it is about."""
-        return len(self.prompts) > 1 or self.blame is not None
+        return len(self.prompts) > 1 or self.first > 0 or self.blame is not None
+
+    def cut(self, start: int, end: int) -> CallPart:
+        """Return some of the prompts, which know their places."""
+        return replace(self, prompts=self.prompts[start:end], first=self.first + start)
 
     def worded(self, error: PromptError) -> PromptError:
         """Return the error of a prompt in the caller's words."""
         if self.blame is not None:
             self.blame(error)
         return error
+
+
+def in_waves(parts: Sequence[CallPart]) -> Iterator[list[CallPart]]:
+    """Cut a call where it has more prompts with media than are prepared at once; most calls are one wave."""
+    wave: list[CallPart] = []
+    media = 0
+    for part in parts:
+        start = 0
+        for place, prompt in enumerate(part.prompts):
+            if prompt.media and media == _MOST_MEDIA:
+                yield [*wave, part.cut(start, place)] if place > start else wave
+                wave, media, start = [], 0, place
+            media += bool(prompt.media)
+        wave.append(part.cut(start, len(part.prompts)) if start else part)
+    yield wave
 
 
 async def settled(future: asyncio.Future[Any]) -> Any:

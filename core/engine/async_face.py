@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from cenote.engine.async_calls import Caller, CallPart, OnError, all_or_none, settled
+from cenote.engine.async_calls import Caller, CallPart, OnError, all_or_none, in_waves, settled
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
 from cenote.engine.loop import ComputeLoop
@@ -83,16 +83,24 @@ class AsyncFace(EngineFace):
             clock: takes note of the stages of the call.
 
         Raises:
-            InvalidRequest: a prompt or parameter is wrong; nothing ran.
-            QueueFull: the operator's limits are reached; nothing ran.
+            InvalidRequest: a prompt or parameter is wrong. Nothing ran, unless the call has many prompts with media,
+                which are prepared and run some at a time.
+            QueueFull: the operator's limits are reached; the same holds.
         """
         options = self.request_options(task, params, tokenization or TokenizationOptions(), role, priority, also=also)
         return await self._run([CallPart(prompts, options)], Caller(request_id, on_error, clock))
 
     async def _run(self, parts: Sequence[CallPart], caller: Caller) -> list[PoolingRequestOutput]:
-        """Run the parts of a call, which enter the queue together; results are called `<request_id>-<number>`."""
+        """Run the parts of a call; results are called `<request_id>-<number>`."""
+        outputs: list[PoolingRequestOutput] = []
+        for wave in in_waves(parts):
+            outputs += await self._run_wave(wave, caller, len(outputs))
+        return outputs
+
+    async def _run_wave(self, parts: Sequence[CallPart], caller: Caller, first: int) -> list[PoolingRequestOutput]:
+        """Run parts of a call, which enter the queue together; `first` is the number of their first result."""
         tokenised = await all_or_none([self._prepare(part, caller) for part in parts])
-        if caller.clock is not None:
+        if caller.clock is not None and not first:
             caller.clock.tokenized = time.perf_counter()
         prepared = [(item, part.options) for items, part in zip(tokenised, parts, strict=True) for item in items]
         sound = [(item, options) for item, options in prepared if isinstance(item, PreparedInput)]
@@ -108,14 +116,14 @@ class AsyncFace(EngineFace):
         pairs = [next(answers) if isinstance(item, PreparedInput) else (None, item) for item, _ in prepared]
         return [
             to_output(f"{caller.request_id}-{index}", prompt, result, options.task)
-            for index, ((prompt, result), (_, options)) in enumerate(zip(pairs, prepared, strict=True))
+            for index, ((prompt, result), (_, options)) in enumerate(zip(pairs, prepared, strict=True), first)
         ]
 
     async def _prepare(self, part: CallPart, caller: Caller) -> list[PreparedInput | PromptError]:
         """Prepare prompts chunk by chunk; errors are in the list where the caller wants them there, else raised."""
         prepared: list[PreparedInput | PromptError] = []
         for start in range(0, len(part.prompts), _CHUNK):
-            chunk, first = part.prompts[start : start + _CHUNK], start if part.is_located else None
+            chunk, first = part.prompts[start : start + _CHUNK], part.first + start if part.is_located else None
             prepare: Any = self.engine.prepare_each if caller.keeps_errors else self.engine.prepare
             try:
                 prepared.extend(await asyncio.wrap_future(prepare(chunk, part.options, first=first)))
@@ -125,7 +133,7 @@ class AsyncFace(EngineFace):
         for place, item in enumerate(prepared):
             if isinstance(item, PreparedInput) and (error := self.engine.too_large(item, part.options)):
                 if part.is_located:
-                    error.locate(place)
+                    error.locate(part.first + place)
                 if not caller.keeps_errors:
                     raise part.worded(error)
                 prepared[place] = error

@@ -253,6 +253,24 @@ def test_a_huge_call_holds_few_prepared_images(engine: Engine, seer: Any, monkey
     assert most <= 66
 
 
+def test_a_huge_call_of_a_server_is_run_some_at_a_time(face: AsyncLLM, seer: Any, host: Host) -> None:
+    prompts = [Prompt(token_ids=(7,)), *(picture_of(f"host:{n}") for n in range(1, 151)), Prompt(token_ids=(8,))]
+    prepared: list[int] = []
+    host.before = lambda word: prepared.append(len(host.asked) - sum(map(len, seer.batches)))
+    outputs = asyncio.run(face.run(prompts, task="embed", request_id="r"))
+    assert [output.outputs.data[0].item() for output in outputs] == [7, *range(1, 151), 8]
+    assert [output.request_id for output in outputs] == [f"r-{at}" for at in range(152)]
+    assert max(prepared) <= 64
+    late = [*prompts, picture_of("host:broken")]
+    with pytest.raises(InvalidRequest, match=r"^Prompt 152: The medium is no image"):
+        asyncio.run(face.run(late, task="embed"))
+    scores = asyncio.run(face.score({"image": "host:3"}, [{"image": f"host:{n}"} for n in range(1, 101)]))
+    assert len(scores) == 100
+    assert max(range(100), key=lambda at: scores[at].outputs.score) == 2
+    with pytest.raises(MediaUnavailable, match=r"^documents\[100\]: The host is busy"):
+        asyncio.run(face.score({"image": "host:3"}, [{"image": "host:3"}] * 100 + [{"image": "host:busy"}]))
+
+
 def test_conversations_with_images_are_seen_in_the_view_of_tokens(face: AsyncLLM) -> None:
     (prompt,) = parse_prompts({"prompt_token_ids": [5], "multi_modal_data": {"image": Image.new("L", (9, 1))}})
     assert view_tokens(face, prompt).ids == (5, 9)
