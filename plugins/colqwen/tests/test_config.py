@@ -31,16 +31,16 @@ def test_the_report_names_every_value_and_who_said_so(loaded: Callable[..., LLM]
     report = loaded("nemotron_colembed").report()
     assert report["query prefix"] == "'query:' (processor_config.json)"
     assert report["q max length"] == "512 (processor_config.json)"
-    assert report["attention contract"] == "bidirectional (Nemotron ColEmbed)"
+    assert report["attention"] == "bidirectional"
     assert report["final norm"] == "skipped (Nemotron ColEmbed)"
     assert report["projection"] == "64 (none)"
     assert report["max tokens"].startswith("4096")
     assert report["max query tokens"] == "512 (model_default)"
     report = loaded("colqwen3").report()
-    assert report["query prefix"] == "'' (default)"
+    assert report["query prefix"] == "'' (default of the model's code)"
     assert "Describe the image." in report["layout"]
     assert report["projection"] == "32 (embedding_proj_layer with its bias)"
-    assert report["image tokens"] == "1280 (1310720 pixels)"
+    assert report["image tokens"] == "1280 (ColQwen3)"
     assert report["final norm"] == "applied (ColQwen3)"
 
 
@@ -113,7 +113,7 @@ def test_a_vision_config_may_have_the_model_type_of_the_whole(edited: Any, folde
 def test_colqwen3_5_is_causal_where_nothing_is_said(edited: Any, loaded: Any, encode: Any) -> None:
     with LLM(str(edited("colqwen3_5", {"config.json": {_KEY: None}}))) as model:
         (silent,) = encode(model, "one two three")
-        assert model.report()["attention contract"] == "causal (default)"
+        assert model.report()["attention contract"] == "causal (default of the model's code)"
     (causal,) = encode(loaded("colqwen3_5"), "one two three")
     np.testing.assert_array_equal(silent.outputs.data.numpy(), causal.outputs.data.numpy())
 

@@ -38,8 +38,8 @@ def test_the_user_overrules_the_files(edited: Any) -> None:
 def test_nemotron_without_stored_settings_has_those_of_its_class(edited: Any, encode: Any, ids_of: Any) -> None:
     with LLM(str(edited("nemotron_colembed", {"processor_config.json": None}))) as model:
         report = model.report()
-        assert report["query prefix"] == "'query:' (default)"
-        assert report["p max length"] == "4096 (default)"
+        assert report["query prefix"] == "'query:' (default of the model's code)"
+        assert report["p max length"] == "4096 (default of the model's code)"
         written = "<|im_start|>user\nQuery: query: a word<|im_end|>\n<|im_start|>assistant\n"
         assert _ids(model, encode, "a word", "query") == ids_of("nemotron_colembed", written)
 

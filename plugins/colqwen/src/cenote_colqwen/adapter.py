@@ -98,7 +98,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
         **seen,
         **head.facts(),
         "normalize": str(first_set(user=options.pooler_config.use_activation, model=True, default=True)),
-        "image tokens": Fact(rules.max_pixels // rules.factor**2, f"{rules.max_pixels} pixels"),
+        "image tokens": _image_tokens(rules, variant, options),
         "modalities": ", ".join(("text", *kinds)),
     }
     model = ColQwenModel(
@@ -140,12 +140,20 @@ def _videos(checkpoint: Checkpoint, variant: Variant, options: LoadOptions, imag
     return VideoRules.of(checkpoint, options.mm_processor_kwargs, images)
 
 
+def _image_tokens(rules: ImageRules, variant: Variant, options: LoadOptions) -> str:
+    """Say how many tokens an image may have, and who decided it."""
+    source = "files" if variant.image_tokens is None or options.compat == "vllm" else variant.name
+    if {"max_pixels", "size", "max_num_visual_tokens"} & set(options.mm_processor_kwargs):
+        source = "user"
+    return Fact(rules.max_pixels // rules.factor**2, source)
+
+
 def _load_visual(
     variant: Variant, checkpoint: Checkpoint, options: LoadOptions, names: StoredNames, rules: ImageRules
 ) -> tuple[VisualStack, dict[str, str]]:
     """Load vision tower and language model, and say how tokens see each other and where hidden states are taken."""
     reference = options.compat != "vllm"
-    causal, source = variant.causal or not reference, variant.name if reference else "vllm"
+    causal, source = variant.causal or not reference, ""
     if variant.contract is not None:
         causal, source = attention_contract(checkpoint.config, variant.contract)
     final_norm = variant.final_norm or not reference
@@ -160,10 +168,10 @@ def _load_visual(
         bidirectional=not causal,
         skip_final_norm=not final_norm,
     )
-    facts: dict[str, str] = {
-        "attention contract": Fact("causal" if causal else "bidirectional", source),
-        "final norm": Fact("applied" if final_norm else "skipped", variant.name if reference else "vllm"),
-    }
+    who = variant.name if reference else "vllm"
+    facts: dict[str, str] = {"final norm": Fact("applied" if final_norm else "skipped", who)}
+    if source:
+        facts["attention contract"] = Fact("causal" if causal else "bidirectional", source)
     return visual, facts
 
 

@@ -78,7 +78,7 @@ def attention_contract(config: Mapping[str, Any], key: str) -> tuple[bool, str]:
         shown = " and ".join(f"{value!r} in {place}" for place, value in found.items())
         raise CheckpointError(f"{key} is {shown}. Set both to what the model was trained with, with hf_overrides.")
     if not found:
-        return True, "default"
+        return True, "default of the model's code"
     place, value = next(iter(found.items()))
     return value == "causal", place
 

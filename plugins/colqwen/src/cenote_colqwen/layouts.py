@@ -51,7 +51,10 @@ class Layouts:
 
     def shown(self) -> str:
         """Return one line for people."""
-        parts: list[tuple[str, Layout]] = [*self.texts.items(), *self.media.items()]
+        texts: list[tuple[str, Layout]] = [*self.texts.items()]
+        if len(set(self.texts.values())) == 1:
+            texts = [("text", layout) for _, layout in texts[:1]]
+        parts = [*texts, *self.media.items()]
         return "; ".join(f"{name} {layout.before + layout.gap + '{text}' + layout.after!r}" for name, layout in parts)
 
 

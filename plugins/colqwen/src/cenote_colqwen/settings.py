@@ -17,6 +17,8 @@ __all__ = ["Setting", "Settings", "count", "read_settings", "text"]
 _FILES = ("processor_config.json", "preprocessor_config.json")
 #: Where a user says otherwise: `hf_overrides={"late_interaction": {...}}`.
 _OVERRIDE = "late_interaction"
+#: Who says what no file says.
+_CODE = "default of the model's code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def read_settings(checkpoint: Checkpoint, known: Mapping[str, Setting]) -> Setti
     for name, setting in known.items():
         place, value = next(
             ((place, given[name]) for place, given in places if given.get(name) is not None),
-            ("default", setting.default),
+            (_CODE, setting.default),
         )
         try:
             values[name] = setting.kind(value)
