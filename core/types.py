@@ -137,6 +137,7 @@ class Prompt:
             chunk gets a result of its own (late chunking); empty: one result for all.
         media: images and videos, in the caller's order; only models whose `modalities` name their kind are given such
             prompts.
+        first_media: how many of `media` belong to the first text of a pair; the rest belongs to the second.
     """
 
     text: str | None = None
@@ -146,6 +147,7 @@ class Prompt:
     messages: tuple[Message, ...] | None = None
     chunk_ends: tuple[int, ...] = ()
     media: tuple[MediaItem, ...] = ()
+    first_media: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,13 +294,14 @@ class VisualInputs:
         rows: [V, H * (1 + layers)]: a token's embedding, and what is added to it after each of the first layers.
         mask: [T] bool, where they stand.
         counts: how many of them each sequence has.
-        position_ids: [3, T] int64, of all tokens of the batch: in time, height and width, each sequence from 0.
+        position_ids: [3, T] int64, of all tokens of the batch: in time, height and width, each sequence from 0. None
+            where the model counts patches as it counts words.
     """
 
     rows: Tensor
     mask: Tensor
     counts: tuple[int, ...]
-    position_ids: Tensor
+    position_ids: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,7 +169,7 @@ class PackedBackbone(_TransformersBackbone):
             types = batch.token_type_ids
             extra["token_type_ids"] = torch.zeros_like(batch.input_ids)[None] if types is None else types[None]
         positions, visual = self._positions(batch)[None], batch.visual
-        if visual is not None:  # the first row counts tokens, the others are what is rotated by
+        if visual is not None and visual.position_ids is not None:  # the first row counts tokens, the others are what is rotated by
             positions = torch.cat([positions, visual.position_ids])[:, None]
         hidden = self._hidden(
             batch.input_ids[None],
@@ -258,6 +258,8 @@ class PaddedBackbone(_TransformersBackbone):
         if self._takes_types and types is not None:
             extra["token_type_ids"] = torch.nn.utils.rnn.pad_sequence(types, batch_first=True)
         if visual is not None:
-            placed, extra["position_ids"] = padded_visual(visual, [len(row) for row in rows])
+            placed, positions = padded_visual(visual, [len(row) for row in rows])
             extra["visual"] = (visual.rows, placed)
+            if positions is not None:
+                extra["position_ids"] = positions
         return self._hidden(ids, attention_mask=mask, **extra)

@@ -27,18 +27,23 @@ def select_visual(visual: VisualInputs, lengths: Sequence[int], indices: Sequenc
         return None
     rows = visual.rows.split_with_sizes(list(visual.counts))
     masks = visual.mask.split_with_sizes(list(lengths))
-    positions = visual.position_ids.split_with_sizes(list(lengths), dim=1)
+    positions: Tensor | None = None
+    if visual.position_ids is not None:
+        parts = visual.position_ids.split_with_sizes(list(lengths), dim=1)
+        positions = torch.cat([parts[index] for index in indices], dim=1)
     return VisualInputs(
         rows=torch.cat([rows[index] for index in indices]),
         mask=torch.cat([masks[index] for index in indices]),
         counts=counts,
-        position_ids=torch.cat([positions[index] for index in indices], dim=1),
+        position_ids=positions,
     )
 
 
-def padded_visual(visual: VisualInputs, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Return where patches stand [n, longest], and the positions [3, n, longest], of right-padded rows."""
+def padded_visual(visual: VisualInputs, lengths: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+    """Return where patches stand [n, longest], and the positions [3, n, longest] if there are any, of padded rows."""
     masks = pad_sequence(list(visual.mask.split_with_sizes(list(lengths))), batch_first=True)
+    if visual.position_ids is None:
+        return masks, None
     rows = [part.T for part in visual.position_ids.split_with_sizes(list(lengths), dim=1)]
     return masks, pad_sequence(rows, batch_first=True).permute(2, 0, 1)
 

@@ -33,7 +33,12 @@ class CrossEncoder:
 
 def _joint(query: Prompt, document: Prompt) -> Prompt:
     """Return both texts as one pair; media of both follow each other (python-api.md section 15.1)."""
-    return Prompt(text=query.text or "", text_pair=document.text or "", media=(*query.media, *document.media))
+    return Prompt(
+        text=query.text or "",
+        text_pair=document.text or "",
+        media=(*query.media, *document.media),
+        first_media=len(query.media),
+    )
 
 
 CROSS_ENCODER = CrossEncoder()
