@@ -169,7 +169,8 @@ class PackedBackbone(_TransformersBackbone):
             types = batch.token_type_ids
             extra["token_type_ids"] = torch.zeros_like(batch.input_ids)[None] if types is None else types[None]
         positions, visual = self._positions(batch)[None], batch.visual
-        if visual is not None and visual.position_ids is not None:  # the first row counts tokens, the others are what is rotated by
+        if visual is not None and visual.position_ids is not None:
+            # The first row counts tokens, the others are what is rotated by.
             positions = torch.cat([positions, visual.position_ids])[:, None]
         hidden = self._hidden(
             batch.input_ids[None],
