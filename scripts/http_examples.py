@@ -22,18 +22,22 @@ from cenote.checkpoints.default import default_model
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.live import serving
 from cenote.testing.loras import build_lora
+from cenote.testing.pictures import sample_picture
 
 __all__ = ["DOCUMENT", "Example", "Examples", "examples", "live_examples", "shorten"]
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "http.md"
 
 #: What the document writes, in place of which a run has places of its own.
-_ADDRESS, _ADAPTERS = "http://127.0.0.1:8000", "/adapters"
+_ADDRESS = "http://127.0.0.1:8000"
+#: Folders, by what the document calls them.
+_FOLDERS = {"/adapters/": "adapters", "/pages/": "scans"}
 _STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
     "moods": ("bert_classifier", {}),
     "ranker": ("ms_marco_minilm", {}),
     "words": ("splade", {}),
     "short": ("bert", {"config": {"is_matryoshka": True}}),
+    "pages": ("colqwen3", {}),
 }
 _BLOCK = re.compile(r"^```console( \d+)?\n\$ (.+)\n((?:(?!```).*\n)*)```$", flags=re.MULTILINE)
 _WIDTH, _LINES, _NUMBERS, _ITEMS = 118, 8, 3, 2
@@ -56,19 +60,25 @@ class Examples:
 
         Args:
             address: of the server.
-            folder: holds the adapters; commands run in it.
+            folder: holds the adapters and the page; commands run in it.
         """
         self.address, self._folder = address, folder
+        self._folders = {shown: f"{folder / name}/" for shown, name in _FOLDERS.items()}
 
     def run(self, command: str) -> tuple[int, str]:
         """Return the status of the answer, and what the command prints."""
-        places = command.replace(_ADDRESS, self.address).replace(_ADAPTERS, str(self._folder / "adapters"))
+        places = command.replace(_ADDRESS, self.address)
+        for shown, folder in self._folders.items():
+            places = places.replace(shown, folder)
         head = self._folder / "head"
         line = places.replace("curl -s", f"curl -s -D {head}", 1)
         done = subprocess.run(
             ["bash", "-c", line], capture_output=True, text=True, cwd=self._folder, timeout=60, check=True
         )
-        return int(head.read_text().split()[1]), done.stdout.replace(str(self._folder / "adapters"), _ADAPTERS)
+        printed = done.stdout
+        for shown, folder in self._folders.items():
+            printed = printed.replace(folder, shown)
+        return int(head.read_text().split()[1]), printed
 
 
 @contextlib.contextmanager
@@ -80,10 +90,13 @@ def live_examples(folder: Path) -> Iterator[Examples]:
         named[name] = str(build_checkpoint(family, folder / name, **settings))
     (folder / "adapters").mkdir()
     build_lora(model, folder / "adapters" / "legal", targets=["query", "value"])
+    (folder / "scans").mkdir()
+    sample_picture(96, 64).save(folder / "scans" / "page.png")
     lora = ("--enable-runtime-lora-updating", "--allowed-lora-path", str(folder / "adapters"))
     models = [f"{name}={path}" for name, path in named.items()]
     others = ("--enable-tokenizer-info-endpoint", "--io-processor-plugin", "sparse-terms")
-    with serving(folder / "server.log", *models, *lora, *others) as address:
+    media = ("--allowed-local-media-path", str(folder / "scans"))
+    with serving(folder / "server.log", *models, *lora, *others, *media) as address:
         yield Examples(address, folder)
 
 
