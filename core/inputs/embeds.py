@@ -72,10 +72,7 @@ def _array(value: Any, most: int) -> np.ndarray[Any, Any]:
             raise InvalidRequest(f"A tensor has {value.numel()} numbers, more than fit in {most} bytes.")
         value = value.detach().cpu()
         value = value.float().numpy() if value.is_floating_point() else value.numpy()
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as exc:
-        raise InvalidRequest("Lists of numbers must be of one length at each level.") from exc
+    array = value if isinstance(value, np.ndarray) else _of_lists(value)
     if array.dtype.kind not in "fiu" or not array.size:
         raise InvalidRequest("An array holds numbers, and at least one.")
     with np.errstate(over="ignore"):
@@ -83,6 +80,22 @@ def _array(value: Any, most: int) -> np.ndarray[Any, Any]:
     if not np.isfinite(array).all():
         raise InvalidRequest("An array holds NaN or infinity.")
     return array
+
+
+def _of_lists(value: Any) -> np.ndarray[Any, Any]:
+    """Return nested lists as an array; numpy alone would make room in every place for the longest text among them."""
+    import numpy as np
+
+    try:
+        array = np.array(value, dtype=object)
+        kinds = set(map(type, array.flat))
+        if not kinds <= {int, float}:
+            raise InvalidRequest("Lists must hold numbers, and be of one length at each level.")
+        return array.astype(np.float64 if float in kinds else np.int64)
+    except (ValueError, OverflowError) as exc:
+        if isinstance(exc, InvalidRequest):
+            raise
+        raise InvalidRequest("Lists must be of one length at each level, and integers have 64 bits.") from exc
 
 
 def _saved(text: str, most: int) -> Any:

@@ -78,14 +78,20 @@ def _compressed() -> str:
         (_saved(torch.tensor([1.0, float("nan")])), "NaN or infinity"),
         ([[1.0, 1e39]], "NaN or infinity"),
         ([[1], [2, 3]], "of one length"),
-        (["a"], "holds numbers"),
-        ([True], "holds numbers"),
+        ([[[1]], [2]], "of one length"),
+        (["a"], "must hold numbers"),
+        (["a" * 10**7, *"b" * 10**4], "must hold numbers"),
+        ([True], "must hold numbers"),
+        ([1 << 64], "64 bits"),
         ([], "at least one"),
         ({}, "one to 16 arrays"),
         ({str(at): [1.0] for at in range(17)}, "one to 16 arrays"),
         ({"a": [1.0] * 20_000, "b": [1.0] * 20_000}, "at most 100000 bytes"),
     ],
-    ids=str,
+    ids=[
+        *("no base64", "no tensor", "code", "old format", "compressed", "large", "repeated", "sparse", "nan", "inf"),
+        *("ragged", "uneven", "texts", "long texts", "flags", "huge", "empty", "nothing", "many", "large together"),
+    ],
 )
 def test_what_cannot_be_trusted_is_refused(value: Any, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message) as refused:
