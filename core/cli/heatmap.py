@@ -88,6 +88,11 @@ def heatmap(
         single = kind or Kind.mean
         _paint(page, shown_map(found, [each], single), single, opacity, path)
     print_comparison(found, shown, as_json=as_json)
+    if whole is Kind.contribution and not shown.any():
+        text = (
+            "Note: each token is nearest to text around the image, so that no patch adds to the score; --map mean shows"
+        )
+        typer.secho(f"{text} similarities.", fg="yellow", err=True)
 
 
 def _read(words: list[str], options: Mapping[str, Any], save: Path | None, folder: Path | None) -> Image:

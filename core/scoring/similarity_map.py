@@ -122,7 +122,7 @@ def _cell(entry: Any, place: int) -> tuple[int, int, int]:
     numbers = list(entry) if isinstance(entry, Sequence) and not isinstance(entry, str) else []
     if len(numbers) not in (2, 3) or not all(isinstance(each, int) and each >= 0 for each in numbers):
         text = f"positions[{place}] must be a number, [row, column] or [grid, row, column], not {entry!r:.80}."
-        raise WrongType(text, param="positions")
+        raise WrongType(f"{text} Vectors that pool_factor merged have no single place.", param="positions")
     which, row, column = [0, *numbers][-3:]
     return which, row, column
 

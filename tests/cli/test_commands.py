@@ -24,6 +24,7 @@ def test_help_lists_every_command_with_its_line(site):
     for name, text in (
         ("serve", "Serve a model over HTTP."),
         ("embed", "Embed texts"),
+        ("heatmap", "Show where on a page"),
         ("models", "Show what a model is and does"),
         ("plugins", "List what is installed"),
         ("env", "Show versions"),

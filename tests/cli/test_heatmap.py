@@ -176,6 +176,18 @@ def test_the_table_says_what_the_score_consists_of(run: Run, model: str, page: P
     assert "6 x 4 patches" in printed
 
 
+def test_a_picture_that_shows_nothing_is_explained(run: Run, model: str, page: Path, tmp_path: Path) -> None:
+    said = json.loads(run("--model", model, page, "--query", QUERY, "--json"))
+    away = next(token["index"] for token in said["tokens"] if token["counted"] > token["similarity"] + 1e-3)
+    arguments = ["--model", model, str(page), "--query", QUERY, "--token", str(away), "-o", str(tmp_path / "map.png")]
+    for kind, is_empty in (("contribution", True), ("mean", False)):
+        done = CliRunner().invoke(app, [*arguments, "--map", kind])
+        assert done.exit_code == 0
+        assert ("no patch adds to the score" in done.stderr) == is_empty
+        with Image.open(tmp_path / "map.png") as picture, Image.open(page) as original:
+            assert (picture.tobytes() == original.tobytes()) == is_empty
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".PNG"])
 def test_other_formats_go_by_the_name(run: Run, model: str, page: Path, tmp_path: Path, suffix: str) -> None:
     run("--model", model, page, "--query", QUERY, "-o", tmp_path / f"m{suffix}")
