@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.probes import tolerance
 from cenote.adapters.qwen_vl.pixels import pixel_table
 from cenote.adapters.qwen_vl.placeholders import VisualTokens
-from cenote.adapters.qwen_vl.probe import build_visual_probe
+from cenote.adapters.qwen_vl.probe import VisualProbe, build_visual_probe
 from cenote.adapters.qwen_vl.rules import ImageRules
 from cenote.adapters.qwen_vl.stack import VisualStack
 from cenote.adapters.qwen_vl.vision import VisionTower, prepare_tower
@@ -73,6 +74,7 @@ def load_visual_stack(
         CheckpointError: weights or files are missing, unknown or do not fit, or no way of running is exact.
         InvalidRequest: an option does not fit the checkpoint.
     """
+    _check_names(checkpoint, renames)
     whole: Any = load_backbone(
         checkpoint,
         config,
@@ -93,7 +95,7 @@ def load_visual_stack(
     _check_rules(rules, tower)
     tokens = VisualTokens(image=config.image_token_id, video=config.video_token_id, merge_size=rules.merge_size)
     probe = build_visual_probe(whole, tokens, rules)
-    expected = probe.reference(whole, tower.table)
+    expected = _reference(probe, whole, tower)
     how = prepare_tower(tower, probe.images, options.execution)
     stack = load_stack(checkpoint, options, whole=whole.language_model, lora_heads=_LORA_HEADS)
     if bidirectional and stack.attention != "bidirectional":
@@ -112,6 +114,39 @@ def load_visual_stack(
         f"Prompts with images differ by {difference:.1e} of the largest value from what {type(whole).__name__} of the "
         "installed transformers computes, even one by one. Try execution='padded' (--execution padded)."
     )
+
+
+def _check_names(checkpoint: Checkpoint, renames: Mapping[str, str]) -> None:
+    """Raise where two stored tensors would get the same name, so that one of them would be lost.
+
+    Raises:
+        CheckpointError: they would.
+    """
+    owners: dict[str, str] = {}
+    for name in sorted(checkpoint.tensor_names()):
+        renamed = name
+        for pattern, target in renames.items():
+            renamed = re.sub(pattern, target, renamed, count=1)
+        if renamed in owners:
+            text = f"{checkpoint.name!r} stores {owners[renamed]} and {name}, which are both {renamed} of the model"
+            raise CheckpointError(f"{text}. Keep one of them.")
+        owners[renamed] = name
+
+
+def _reference(probe: VisualProbe, whole: Any, tower: VisionTower) -> Tensor:
+    """Return what the model itself computes for the probe.
+
+    Raises:
+        CheckpointError: it cannot be run, or computes NaN.
+    """
+    try:
+        expected = probe.reference(whole, tower.table)
+    except Exception as exc:  # sizes in the config that do not fit each other fail anywhere inside
+        text = f"{type(whole).__name__} cannot run a prompt with an image ({type(exc).__name__}: {exc})"
+        raise CheckpointError(f"{text}. config.json does not fit the weights.") from exc
+    if not bool(torch.isfinite(expected).all()):
+        raise CheckpointError("The model computes NaN or infinity for a prompt with an image; its weights are broken.")
+    return expected
 
 
 def _look_ahead(model: Any) -> None:

@@ -50,7 +50,7 @@ class VisualStack:
         Raises:
             InvalidRequest: placeholders do not fit the media of a prompt.
         """
-        if not batch.media:
+        if not any(batch.media):
             return self.stack.backbone(batch)
         batch = replace(batch, visual=self._visual(batch))
         if self.together:

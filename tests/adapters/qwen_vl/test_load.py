@@ -81,6 +81,28 @@ def test_a_missing_tensor_is_an_error(tiny: ModuleType, changed: Callable[..., P
         tiny.load(folder)
 
 
+def test_a_tensor_that_is_stored_under_two_names_is_an_error(tiny: ModuleType, changed: Callable[..., Path]) -> None:
+    name = "language_model.norm.weight"
+    folder = changed("ops_colqwen3", lambda stored: {**stored, f"model.{name}": 2 * stored[name]})
+    with pytest.raises(CheckpointError, match=f"stores {name} and model.{name}, which are both"):
+        tiny.load(folder)
+
+
+def test_broken_weights_are_an_error(tiny: ModuleType, changed: Callable[..., Path]) -> None:
+    name = "visual.deepstack_merger_list.1.norm.weight"
+    folder = changed("ops_colqwen3", lambda stored: {**stored, name: stored[name] * float("nan")})
+    with pytest.raises(CheckpointError, match="NaN or infinity for a prompt with an image"):
+        tiny.load(folder)
+
+
+def test_a_placeholder_outside_the_vocabulary_is_an_error(tiny: ModuleType, changed: Callable[..., Path]) -> None:
+    folder = changed("ops_colqwen3", dict)
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "image_token_id": 100000}))
+    with pytest.raises(CheckpointError, match="cannot run a prompt with an image"):
+        tiny.load(folder)
+
+
 def test_an_image_processor_for_other_patches_is_an_error(tiny: ModuleType, changed: Callable[..., Path]) -> None:
     folder = changed("ops_colqwen3", dict)
     path = folder / "preprocessor_config.json"

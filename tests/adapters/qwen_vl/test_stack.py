@@ -102,6 +102,12 @@ def test_what_the_tower_made_may_stand_in_for_an_image(tiny: ModuleType, stack: 
         assert_close(found, expected, tolerance=1e-6)
 
 
+def test_a_batch_without_any_media_is_one_of_words(stack: Any) -> None:
+    with torch.inference_mode():
+        found, expected = (stack.forward(pack([(5, 6), (7,)], media=media)) for media in ([(), None], None))
+    assert torch.equal(found, expected)
+
+
 def test_placeholders_that_do_not_fit_the_media_are_refused(stack: Any, tiny: ModuleType) -> None:
     image = prepare_image(Picture.of_image(tiny.picture(64, 64)), stack.rules)
     pad = stack.tokens.image
