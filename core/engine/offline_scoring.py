@@ -8,8 +8,9 @@ from typing import Any, Unpack
 from cenote.engine.call_options import Bar, ScoreOptions
 from cenote.engine.offline import OfflineFace
 from cenote.engine.prompts import Params
+from cenote.engine.ranking import check_top_n, ranking
 from cenote.engine.request import PROMPT_ERRORS
-from cenote.engine.scoring import check_top_n, plan_scores, ranking
+from cenote.engine.scoring import plan_scores
 from cenote.engine.tokenization import tokenization_options
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs import parse_content

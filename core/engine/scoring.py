@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cenote.engine.prompts import Params, check_pooling_params, with_lora
 from cenote.engine.request import PromptError, RequestOptions
-from cenote.errors import InvalidRequest, NonFiniteResult, WrongType
+from cenote.errors import InvalidRequest
 from cenote.inputs.media import check_modalities
-from cenote.outputs import PoolingOutput, PoolingRequestOutput, ReadPrompt, RerankResult, ScoringRequestOutput
+from cenote.outputs import PoolingOutput, PoolingRequestOutput, ReadPrompt, ScoringRequestOutput
 from cenote.scoring import ScoreInput, Scorer, choose_scorer, pair_up
 from cenote.scoring.base import Pair, further_tasks
-from cenote.scoring.texts import ScoreItem, ScoreSide, score_prompts
+from cenote.scoring.texts import ScoreSide, score_prompts
 from cenote.types import ChatOptions, PoolingParams, Prompt, Role, TokenizationOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cenote.engine.face import EngineFace
 
-__all__ = ["ScorePlan", "check_top_n", "plan_scores", "ranking", "scorer_of"]
+__all__ = ["ScorePlan", "plan_scores", "scorer_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,33 +261,3 @@ def _limit(name: str, extra: Mapping[str, Any], tokenization: TokenizationOption
         text = f"{name} is {value}, but must be below the {most} tokens that this model takes."
         raise InvalidRequest(text, param=name)
     return value or None
-
-
-def check_top_n(top_n: Any) -> None:
-    """Check how many documents of a ranking are asked for.
-
-    Raises:
-        WrongType: it is no whole number.
-        InvalidRequest: it is not positive.
-    """
-    if top_n is not None and type(top_n) is not int:
-        raise WrongType(f"top_n must be a whole number, not {top_n!r:.80}.", param="top_n")
-    if top_n is not None and top_n < 1:
-        raise InvalidRequest(f"top_n must be at least 1, not {top_n}.", param="top_n")
-
-
-def ranking(
-    documents: Sequence[ScoreItem], scores: Sequence[ScoringRequestOutput], top_n: int | None
-) -> list[RerankResult]:
-    """Sort documents by score, best first; equal scores keep the order that was given.
-
-    Raises:
-        NonFiniteResult: a document could not be scored; a ranking without it would be wrong.
-    """
-    failed = next((at for at, item in enumerate(scores) if item.error is not None), None)
-    if failed is not None:
-        error = scores[failed].error
-        assert error is not None
-        raise NonFiniteResult(f"Document {failed} could not be scored: {error.message}")
-    results = [RerankResult(at, item.outputs.score, documents[at]) for at, item in enumerate(scores)]
-    return sorted(results, key=lambda item: -item.score)[:top_n]
