@@ -86,7 +86,8 @@ class ScorerConformance(Capable):
 
     def test_it_asks_for_its_task_queries_first(self, way: Scorer) -> None:
         pairs = [(0, 0), (1, 1), (1, 0)]
-        inputs = way.inputs(*([Prompt(text=text) for text in side] for side in ("ab", "cd")), pairs)
+        queries, documents = ([Prompt(text=text) for text in side] for side in ("ab", "cd"))
+        inputs = way.inputs(queries, documents, pairs)
         assert {item.task for item in inputs} == {way.task}
         sides = [item.side for item in inputs]
         assert sides in (["pair"] * len(pairs), ["query", "query", "document", "document"])
