@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cenote.errors import CenoteError, InvalidRequest, MissingDependency
+from cenote.media.budget import PixelBudget
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,8 @@ _DECODERS = frozenset(
 )
 #: Pixels of a frame at the highest levels of H.264 and HEVC (6.2); what has more is no video.
 _LARGEST = 35_651_584
+#: A decoder keeps up to 16 frames, 800 MB of the largest: one video of such is decoded at a time, or many smaller ones.
+_DECODING = PixelBudget(_LARGEST)
 _MOST_STREAMS = 32
 _MOST_PACKETS = 1 << 20
 #: Seconds by which a file may end before the length that it states, beside a tenth of it.
@@ -223,10 +226,12 @@ def _frames(container: Any, stream: Any, limits: VideoLimits) -> Iterator[Any]:
     Raises:
         InvalidRequest: it takes too long; what the caller does with the frames counts as well.
     """
-    deadline = time.monotonic() + limits.timeout
-    for packet in container.demux(stream):
-        _check_time(deadline)
-        yield from packet.decode()
+    codec = stream.codec_context
+    with _DECODING.hold(codec.width * codec.height or limits.max_pixels):  # GIF does not say before it is decoded
+        deadline = time.monotonic() + limits.timeout
+        for packet in container.demux(stream):
+            _check_time(deadline)
+            yield from packet.decode()
 
 
 def _check_time(deadline: float) -> None:
