@@ -91,15 +91,26 @@ def load_visual_stack(
         _look_ahead(whole.language_model)
     if skip_final_norm:
         whole.language_model.norm = nn.Identity()
+    stack = _verified(checkpoint, options, whole, rules)
+    if bidirectional and stack.stack.attention != "bidirectional":
+        raise CheckpointError(f"{type(whole.language_model).__name__} does not look ahead, as this model must.")
+    return stack
+
+
+def _verified(checkpoint: Checkpoint, options: LoadOptions, whole: Any, rules: ImageRules) -> VisualStack:
+    """Choose how both parts run, so that prompts with images give what the model itself computes.
+
+    Raises:
+        CheckpointError: no way of running is exact.
+    """
     tower = VisionTower(whole.visual, pixel_table(rules, options.device))
     _check_rules(rules, tower)
+    config = whole.config
     tokens = VisualTokens(image=config.image_token_id, video=config.video_token_id, merge_size=rules.merge_size)
     probe = build_visual_probe(whole, tokens, rules)
     expected = _reference(probe, whole, tower)
     how = prepare_tower(tower, probe.images, options.execution)
     stack = load_stack(checkpoint, options, whole=whole.language_model, lora_heads=_LORA_HEADS)
-    if bidirectional and stack.attention != "bidirectional":
-        raise CheckpointError(f"{type(whole.language_model).__name__} does not look ahead, as this model must.")
     batch = probe.batch(options.device)
     for together in (True, False):
         found = VisualStack(
@@ -109,7 +120,8 @@ def load_visual_stack(
             difference = float((found.forward(batch).float() - expected).abs().max() / expected.abs().max())
         if difference <= tolerance(whole.dtype):
             return found
-        _log.warning("prompts with images, together: %s, are off by %.1e of the largest value", together, difference)
+        if together:
+            _log.warning("prompts with images run one by one: together they are off by %.1e", difference)
     raise CheckpointError(
         f"Prompts with images differ by {difference:.1e} of the largest value from what {type(whole).__name__} of the "
         "installed transformers computes, even one by one. Try execution='padded' (--execution padded)."
