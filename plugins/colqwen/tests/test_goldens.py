@@ -26,6 +26,8 @@ from cenote.testing.pictures import sample_picture
 _FOLDER = Path(__file__).with_name("goldens")
 _NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
 _VECTORS, _SCORES = 2e-5, 1e-4
+#: A page of two thousand tokens in linear attention: the reference in float32 is itself 3e-5 off its values in float64.
+_LOOSE = {("colqwen3_5", "page"): 1e-4}
 _IMAGE = "<|image_pad|>"
 
 
@@ -75,7 +77,8 @@ def _check(golden: Mapping[str, Any], row: Mapping[str, Any], output: Any, prefi
     found = output.outputs.data.numpy()
     assert len(found) == len(output.prompt_token_ids)
     name = prefix + row["name"]
-    assert_close(found[:: row["step"]], golden["vectors"][name], tolerance=_VECTORS, name=name)
+    tolerance = _LOOSE.get((golden["build"]["name"], name), _VECTORS)
+    assert_close(found[:: row["step"]], golden["vectors"][name], tolerance=tolerance, name=name)
 
 
 def _whole(row: Mapping[str, Any], image: int) -> list[int]:
