@@ -1,34 +1,28 @@
-"""The shapes of `input` on `/v1/embeddings`: those of every route, conversations, and Jina's objects."""
+"""The shapes of `input` on `/v1/embeddings`: those of every route, and conversations."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from cenote.server.chat_fields import parse_conversations
 from cenote.server.content_schema import CONVERSATION
-from cenote.server.jina_items import JINA_ITEMS, is_item, parse_item
 from cenote.server.prompts import INPUT_SHAPES, parse_input
-from cenote.server.text import show
 from cenote.types import Prompt
 
 __all__ = ["EmbeddingInput"]
 
 
 def parse_embedding_input(value: object) -> tuple[Prompt, ...]:
-    """Parse `input`: messages and lists of them (http-api.md section 4.2), and objects as Jina's clients write them.
+    """Parse `input`: messages and lists of them (http-api.md section 4.2), else what every route takes.
 
     Raises:
         ValueError: any other shape that `parse_input` refuses.
-        InvalidRequest: an object holds nothing that can be read, or what looks like a conversation is none.
+        InvalidRequest: what looks like a conversation is none, or an object holds nothing that can be read.
     """
     if _is_chat(value) or (isinstance(value, list) and value and all(map(_is_chat, value))):
         return parse_conversations(value)
-    if isinstance(value, dict) and is_item(value):
-        return (parse_item(value, "input"),)
-    if isinstance(value, list) and any(map(is_item, value)):
-        return tuple(_prompt(item, index) for index, item in enumerate(value))
     return parse_input(value)
 
 
@@ -40,14 +34,6 @@ def _is_chat(value: object) -> bool:
     )
 
 
-def _prompt(item: Any, index: int) -> Prompt:
-    if isinstance(item, str):
-        return Prompt(text=item)
-    if is_item(item):
-        return parse_item(item, f"input[{index}]")
-    raise ValueError(f"element {index} is {show(item)}, but must be a string or an object with text, image or content")
-
-
 #: A body field that holds parsed prompts.
 EmbeddingInput: TypeAlias = Annotated[
     tuple[Prompt, ...],
@@ -56,8 +42,6 @@ EmbeddingInput: TypeAlias = Annotated[
         {
             "anyOf": [
                 *INPUT_SHAPES,
-                *JINA_ITEMS,
-                {"type": "array", "items": {"anyOf": [{"type": "string"}, *JINA_ITEMS]}, "minItems": 1},
                 CONVERSATION,
                 {"type": "array", "items": CONVERSATION, "minItems": 1},
             ]

@@ -1,4 +1,4 @@
-"""The shapes of `input`: a text, a pair or token ids, or a list of one of these. Nothing in between."""
+"""The shapes of `input`: a text, a pair or token ids, or a list of one of these; or objects, among texts as well."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from cenote.server.input_items import ITEM_SHAPES, is_item, parse_item
 from cenote.server.text import show
 from cenote.types import Prompt
 
 __all__ = ["INPUT_SHAPES", "PromptInput", "parse_input"]
 
 _SHAPES = (
-    'a string, a list of strings, a list of token ids, a list of lists of token ids, {"text": ..., "text_pair": ...} '
-    "or a list of such pairs"
+    'a string, a list of strings, a list of token ids, a list of lists of token ids, {"text": ..., "text_pair": ...}, '
+    'a list of such pairs, or a list of strings and objects such as {"image": ...} and {"content": [...]}'
 )
 
 
@@ -22,15 +23,18 @@ def parse_input(value: object) -> tuple[Prompt, ...]:
 
     Raises:
         ValueError: any other shape; names the first element that does not fit.
+        InvalidRequest: an object holds nothing that can be read.
     """
     if isinstance(value, str):
         return (Prompt(text=value),)
     if isinstance(value, dict):
-        return (_pair(value, "input"),)
+        return (parse_item(value, "input") if is_item(value) else _pair(value, "input"),)
     if not isinstance(value, list):
         raise ValueError(f"input must be {_SHAPES}")
     if not value:
         raise ValueError(f"input is an empty list; it must be {_SHAPES}")
+    if any(map(is_item, value)):
+        return tuple(_text_or_item(item, index) for index, item in enumerate(value))
     first = value[0]
     if isinstance(first, str):
         _check(value, str, "a string, as the first is")
@@ -43,6 +47,14 @@ def parse_input(value: object) -> tuple[Prompt, ...]:
     if isinstance(first, dict):
         return tuple(_pair(item, f"element {index}") for index, item in enumerate(value))
     raise ValueError(f"element 0 is {show(first)}; input must be {_SHAPES}")
+
+
+def _text_or_item(item: Any, index: int) -> Prompt:
+    if isinstance(item, str):
+        return Prompt(text=item)
+    if is_item(item):
+        return parse_item(item, f"input[{index}]")
+    raise ValueError(f"element {index} is {show(item)}, but must be a string or an object with text, image or content")
 
 
 def _pair(value: object, where: str) -> Prompt:
@@ -78,6 +90,8 @@ INPUT_SHAPES = (
     {"type": "array", "items": _TOKEN_IDS, "minItems": 1},
     _PAIR,
     {"type": "array", "items": _PAIR, "minItems": 1},
+    *ITEM_SHAPES,
+    {"type": "array", "items": {"anyOf": [{"type": "string"}, *ITEM_SHAPES]}, "minItems": 1},
 )
 #: A body field that holds parsed prompts.
 PromptInput: TypeAlias = Annotated[

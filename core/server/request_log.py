@@ -53,6 +53,11 @@ def _shown(prompt: object, limit: int) -> str:
 
 def _texts(prompt: Prompt, limit: int) -> list[str]:
     """Return what a prompt says in words, or in ids; of media only their kinds are told, by the caller."""
-    found = [text[: limit + 1] for text in (prompt.text, prompt.text_pair) if text is not None]
+    found = [_beginning(text, limit) for text in (prompt.text, prompt.text_pair) if text is not None]
     other = prompt.token_ids or prompt.messages
     return found if found or not other else [show(list(other))]
+
+
+def _beginning(text: str, limit: int) -> str:
+    """Return the beginning of a text; of an address that holds its data, sent where a text belongs, its length."""
+    return f"data:... of {len(text)} characters" if text[:5].lower() == "data:" else text[: limit + 1]

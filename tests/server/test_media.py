@@ -142,6 +142,16 @@ def test_several_images_are_numbered_in_positions(pictures: httpx.Client) -> Non
     assert entry["positions"] == [[0, 0, 0], [0, 0, 1], [1, 0, 0], [1, 0, 1]]
 
 
+@pytest.mark.parametrize("path", ["/pooling", "/invocations"])
+def test_pooling_takes_several_images_as_objects_among_texts(pictures: httpx.Client, path: str) -> None:
+    items = [{"content": [part(RED)]}, WORDS, {"image": plain(BLUE)}, {"text": "pit"}]
+    answer = _post(pictures, path, input=items, task="embed")
+    expected = [pooled(RED), pooled(text=WORDS), pooled(BLUE), pooled(text="pit")]
+    np.testing.assert_allclose([entry["data"] for entry in answer["data"]], expected, atol=1e-6)
+    answer = _post(pictures, "/classify", input=items)
+    assert [int(np.argmax(entry["probs"])) for entry in answer["data"]][::2] == [0, 2]
+
+
 def test_an_image_is_labelled(pictures: httpx.Client) -> None:
     answer = _post(pictures, "/classify", messages=talk(part(BLUE)))
     assert np.argmax(answer["data"][0]["probs"]) == 2
@@ -275,6 +285,7 @@ def test_request_logs_hold_no_pictures(
         with httpx.Client(base_url=running.url) as client:
             _post(client, "/v1/embeddings", input=[{"image": plain(RED)}, {"text": WORDS}])
             _post(client, "/score", queries=WORDS, documents=IMAGES, score_type="dense")
+            _post(client, "/score", queries=address(RED), documents=[address(RED)], score_type="dense")
             _post(client, "/pooling", messages=talk(part(RED), WORDS), task="embed")
     asyncio.run(engine.shutdown())
     assert plain(RED)[:20] not in server_log.text

@@ -147,7 +147,7 @@ def test_rows_of_tokens_travel_as_base64_and_as_bytes_with_their_shape(client: h
         ({"data": {}}, "data", "IO processor"),
         ({"input": None}, "input", "neither input nor messages"),
         ({"input": []}, "body.PoolingRequest.input", "empty list"),
-        ({"input": {"text": "a"}}, "body.PoolingRequest.input", "must be a pair"),
+        ({"input": {"text": "a", "text_pair": 5}}, "body.PoolingRequest.input", "must be a pair"),
         ({"input": [PAIR, "a"]}, "body.PoolingRequest.input", "element 1 is 'a'"),
         ({"input": "word " * 400}, "input_tokens", "at most 256"),
         ({"truncate_prompt_tokens": 257}, "truncate_prompt_tokens", "at most 256"),

@@ -1,4 +1,4 @@
-"""Objects in `input` of Jina's embedding bodies: texts, images, videos, and content of several parts.
+"""Objects in `input`: texts, images, videos, and content of several parts, as Jina's embedding bodies have them.
 
 Source: the public description of api.jina.ai (`{"text": ...}`, `{"image": ...}` with an address or base64 without a
 prefix, `{"content": [...]}`, `{"pdf": ...}`), and llama-index's client of jina-clip (`{"url": ...}`, `{"bytes": ...}`).
@@ -14,7 +14,7 @@ from cenote.inputs import parse_content
 from cenote.server.content_schema import WRAPPED
 from cenote.types import Prompt
 
-__all__ = ["JINA_ITEMS", "is_item", "parse_item"]
+__all__ = ["ITEM_SHAPES", "is_item", "parse_item"]
 
 #: Names that jina-clip's clients give to the address and the base64 of an image.
 _OLDER = {"url": "image_url", "bytes": "image"}
@@ -32,7 +32,7 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 #: JSON schemas of the objects.
-JINA_ITEMS: list[dict[str, Any]] = [
+ITEM_SHAPES: list[dict[str, Any]] = [
     _object(text=_TEXT),
     _object(image={"type": "string", "description": "An address, or base64."}),
     _object(video=_TEXT),
