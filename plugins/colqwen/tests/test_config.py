@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cenote import LLM, PoolingParams
+from cenote.cli.serve import app as serve
 from cenote.errors import CheckpointError, InvalidRequest
+from cenote_colqwen.colqwen3_5 import COLQWEN3_5
+from cenote_colqwen.config import declared_size
 
 _KEY = "retrieval_attention_contract"
 
@@ -52,19 +56,22 @@ def test_no_code_of_the_checkpoint_runs(family: str, edited: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["embed_dim", "dims", "dim", "projection_dim", "colbert_dim"])
-def test_colqwen3_5_names_its_size_under_any_key(key: str, edited: Any) -> None:
-    assert _report(edited("colqwen3_5", {"config.json": {"dim": None, key: 32}}))["embedding size"] == "32"
-    with pytest.raises(CheckpointError, match=rf"{key} is 16, but custom_text_proj\.weight gives vectors of size 32"):
-        LLM(str(edited("colqwen3_5", {"config.json": {"dim": None, key: 16}})))
+def test_colqwen3_5_names_its_size_under_any_key(key: str) -> None:
+    assert declared_size({key: 32}, COLQWEN3_5) == (32, key)
+    assert declared_size({"colbert_dim": 8, key: 32} if key != "colbert_dim" else {key: 32}, COLQWEN3_5) == (32, key)
+
+
+def test_a_size_that_the_projection_does_not_have_is_refused(edited: Any) -> None:
+    with pytest.raises(CheckpointError, match=r"dims is 16, but custom_text_proj\.weight gives vectors of size 32"):
+        LLM(str(edited("colqwen3_5", {"config.json": {"dim": None, "dims": 16}})))
 
 
 def test_without_a_size_in_the_config_the_projection_says_it(edited: Any) -> None:
     assert _report(edited("colqwen3_5", {"config.json": {"dim": None}}))["embedding size"] == "32"
 
 
-@pytest.mark.parametrize("model_type", ["colqwen3_5", "ColQwen3_5", "qwen3_5"])
-def test_colqwen3_5_loads_under_its_model_types(model_type: str, edited: Any) -> None:
-    folder = edited("colqwen3_5", {"config.json": {"model_type": model_type}})
+def test_colqwen3_5_loads_under_a_model_type_of_its_own(edited: Any) -> None:
+    folder = edited("colqwen3_5", {"config.json": {"model_type": "ColQwen3_5"}})
     assert _report(folder)["tasks"] == "token_embed"
 
 
@@ -173,3 +180,10 @@ def test_settings_of_other_models_are_refused(options: Mapping[str, Any], folder
 def test_pipelines_over_devices_are_refused_with_what_to_do_instead(family: str, folder_of: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"pipeline_parallel_size=2 is not offered.*start one per device"):
         LLM(str(folder_of(family)), pipeline_parallel_size=2)
+
+
+def test_the_server_refuses_pipelines_in_the_same_words(folder_of: Any) -> None:
+    arguments = [str(folder_of("nemotron_colembed")), "--pipeline-parallel-size", "2"]
+    done = CliRunner().invoke(serve, arguments)
+    assert isinstance(done.exception, InvalidRequest)
+    assert "start one per device and spread the requests" in str(done.exception)

@@ -122,6 +122,13 @@ def test_a_text_of_many_megabytes_is_refused_soon(loaded: Any, encode: Any) -> N
         encode(loaded("colqwen3"), [_LONG * 2000])
 
 
+def test_a_layout_of_many_megabytes_is_refused_soon(loaded: Any, encode: Any, picture: Any) -> None:
+    for text in (f"{_LONG * 2000}{_IMAGE}", f"{_IMAGE}{_LONG * 2000}"):
+        prompt = {"prompt": text, "multi_modal_data": {"image": picture()}}
+        with pytest.raises(PromptTooLong, match="at least"):
+            encode(loaded("colqwen3"), [prompt])
+
+
 def test_cut_tokens_of_ids_must_not_be_an_images(loaded: Any, encode: Any, ids_of: Any, picture: Any) -> None:
     ids = [*ids_of("colqwen3", _IMAGE), *ids_of("colqwen3", _LONG)]
     prompt = {"prompt_token_ids": ids, "multi_modal_data": {"image": picture()}}

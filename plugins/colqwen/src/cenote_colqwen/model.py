@@ -122,6 +122,9 @@ class ColQwenModel(TextPoolingModel):
         """
         if not ids:
             raise InvalidRequest("The prompt is empty: it has no tokens.", param="input")
+        if max(ids) > self.limits.max_token_id:  # a tokenizer may have more tokens than the model has rows
+            known = f"this model knows ids 0 to {self.limits.max_token_id}"
+            raise InvalidRequest(f"Token id {max(ids)} is out of vocabulary: {known}.", param="input")
         counts = {
             token: [count for item in seen if self._tokens.of(item.kind) == token for count in item.tokens]
             for token in (self._tokens.image, self._tokens.video)

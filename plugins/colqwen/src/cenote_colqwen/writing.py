@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Room", "Writer", "Written"]
 
+#: Characters up to which the ids of what stands around a text are remembered.
+_SHORT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -62,7 +65,7 @@ class Writer:
         self._content = ContentTokenizer(tokenizer.backend_tokenizer)
         added = sorted((str(token) for token in tokenizer.added_tokens_decoder.values()), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, added)) or r"(?!)")
-        self._fixed = lru_cache(maxsize=256)(self._content.whole)
+        self._fixed = lru_cache(maxsize=64)(self._content.whole)
 
     def ids(self, written: Written, room: Room) -> tuple[tuple[int, ...], int]:
         """Return the ids of a prompt, with one placeholder per medium, and how many tokens were cut off.
@@ -73,8 +76,9 @@ class Writer:
         """
         head, lead = self._split_before(written.before)
         trail, tail = self._split_after(written.after)
-        around = (*self._fixed(head), *self._fixed(tail))
-        left = room.tokens - room.media - len(around)
+        front, back = (self._kept(part, room) for part in (head, tail))
+        around = len(front) + len(back)
+        left = room.tokens - room.media - around
         glued = lead + written.text + trail
         end = room.cuts and room.from_end
         piece = (self._content.last if end else self._content.first)(glued, max(left, 0) + 1)
@@ -82,10 +86,24 @@ class Writer:
         removed = 0
         if piece.seen > left:
             if not room.cuts:
-                raise too_long(piece.seen + len(around) + room.media, room.tokens, exact=piece.exact)
+                raise too_long(piece.seen + around + room.media, room.tokens, exact=piece.exact)
             body = self._cut(lead, written.text, trail, left, from_end=end)
             removed = piece.seen - len(body)
-        return (*self._fixed(head), *body, *self._fixed(tail)), removed
+        return (*front, *body, *back), removed
+
+    def _kept(self, part: str, room: Room) -> list[int]:
+        """Return the ids of what is kept whole. That of a layout is short; a caller's own may have any length.
+
+        Raises:
+            PromptTooLong: there is no room for it, and nothing may be cut.
+            InvalidRequest: there is none although the text may be cut.
+        """
+        if len(part) <= _SHORT:
+            return self._fixed(part)
+        piece = self._content.first(part, room.tokens + 1)
+        if piece.seen > room.tokens:
+            raise _no_room() if room.cuts else too_long(piece.seen + room.media, room.tokens, exact=False)
+        return piece.ids
 
     def _cut(self, lead: str, text: str, trail: str, left: int, *, from_end: bool) -> list[int]:
         """Return ids of a text that leave room for what is glued to it."""
@@ -93,11 +111,7 @@ class Writer:
         back = self._content.whole(trail)
         most = left - len(front) - len(back)
         if most < 1:
-            raise InvalidRequest(
-                "Truncation leaves no room for the text beside what the model puts around it and its images. Raise "
-                "truncate_prompt_tokens, or make the image smaller.",
-                param="truncate_prompt_tokens",
-            )
+            raise _no_room()
         if from_end:
             return [*front, *self._content.last(text, most).ids, *back]
         # The first word may be one token with the white space in front of it, so that both are read together.
@@ -134,6 +148,14 @@ class Writer:
         found = self._special.search(text)
         start = len(text) if found is None else found.start()
         return text[:start], text[start:]
+
+
+def _no_room() -> InvalidRequest:
+    return InvalidRequest(
+        "Truncation leaves no room for the text beside what stands around it and the images. Raise "
+        "truncate_prompt_tokens, or make the images smaller.",
+        param="truncate_prompt_tokens",
+    )
 
 
 def _within(start: int, end: int, first: int, last: int) -> Span:
