@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from cenote.testing.checkpoints import build_checkpoint
 
@@ -75,3 +76,13 @@ def test_multi_vector_retrieval_computes_what_score_does(run: Run, tmp_path: Pat
     for line in lines[1:]:
         by_hand, by_score = re.findall(r"-?\d+\.\d{4}", line)
         assert float(by_hand) == pytest.approx(float(by_score), abs=2e-4)
+
+
+def test_the_page_with_the_best_score_is_painted(run: Run, tmp_path: Path) -> None:
+    arguments = ("--model", _model("colqwen3", tmp_path / "m"), "--picture", str(tmp_path / "heat.png"))
+    lines = run("pooling/token_embed/colqwen3_token_embed_offline.py", *arguments)
+    scores = {line.split("vectors  ")[1]: float(line.split()[0]) for line in lines[1:4]}
+    best = max(scores, key=lambda name: scores[name])
+    assert lines[4] == f"best: {best}, 12 rows of 20 patches"
+    with Image.open(tmp_path / "heat.png") as picture:
+        assert picture.size == (640, 400)
