@@ -105,7 +105,9 @@ def test_vectors_are_those_of_the_reference_when_all_are_read_at_once(model: LLM
 
 def test_scores_are_those_of_the_reference(model: LLM, golden: Mapping[str, Any]) -> None:
     rows = {row["name"]: row for row in golden["prompts"]}
-    for query, expected in golden["scores"].items():
+    for query, scores in golden["scores"].items():
+        # The page is long: once is enough.
+        expected = {name: score for name, score in scores.items() if name != "page" or query == "query 0"}
         documents = [_item(rows[name]) for name in expected]
         outputs = model.score(rows[query]["text"], documents, use_tqdm=False)
         assert_close([output.outputs.score for output in outputs], list(expected.values()), tolerance=_SCORES)
