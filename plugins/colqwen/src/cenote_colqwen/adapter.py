@@ -6,24 +6,31 @@ from typing import ClassVar
 
 from cenote.adapters import LoadOptions
 from cenote.adapters.matryoshka import matryoshka_sizes
-from cenote.adapters.qwen_vl import VIDEO_OPTIONS, ImageRules, VideoRules, VisualStack, load_visual_stack
+from cenote.adapters.qwen_vl import (
+    VIDEO_OPTIONS,
+    Composer,
+    ImageRules,
+    MediaReader,
+    PromptLimits,
+    VideoRules,
+    VisualPoolingModel,
+    VisualStack,
+    check_placeholders,
+    load_visual_stack,
+    plain_layouts,
+)
 from cenote.checkpoints import Checkpoint, build_config
 from cenote.checkpoints.files import read_object
 from cenote.config import Fact, PoolerConfig, first_set
-from cenote.errors import CheckpointError, InvalidRequest
+from cenote.errors import InvalidRequest
 from cenote.media import MediaCache
 from cenote.poolers import EmbeddingHead, TaskPooler, TokenPooler
 from cenote.tasks import check_dimensions
 from cenote_colqwen.colqwen3 import OPS, TOMORO
 from cenote_colqwen.colqwen3_5 import COLQWEN3_5
-from cenote_colqwen.composing import Composer
 from cenote_colqwen.config import attention_contract, native_checkpoint
 from cenote_colqwen.head import Projection, build_projection
-from cenote_colqwen.layouts import PLACEHOLDERS, plain_layouts
-from cenote_colqwen.limits import PromptLimits
-from cenote_colqwen.model import ColQwenModel
 from cenote_colqwen.nemotron import NEMOTRON
-from cenote_colqwen.seeing import MediaReader
 from cenote_colqwen.settings import read_settings
 from cenote_colqwen.variants import Variant
 from cenote_colqwen.weights import StoredNames, read_names
@@ -37,7 +44,7 @@ class _Adapter:
     variant: ClassVar[Variant]
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> ColQwenModel:
+    def load(cls, checkpoint: Checkpoint, options: LoadOptions) -> VisualPoolingModel:
         """Load a checkpoint.
 
         With `compat="vllm"`, texts are read as they are, images stand right in front of them, and tokens see no later
@@ -75,7 +82,7 @@ class ColQwen35Adapter(_Adapter):
     variant = COLQWEN3_5
 
 
-def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> ColQwenModel:
+def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> VisualPoolingModel:
     reference = options.compat != "vllm"
     settings = read_settings(checkpoint, variant.settings)
     native = native_checkpoint(checkpoint, variant)
@@ -87,7 +94,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
     kinds = variant.kinds if videos is not None else ("image",)
     visual, seen = _load_visual(variant, native, options, names, rules)
     stack = visual.stack
-    _check_placeholders(visual)
+    check_placeholders(visual)
     head = build_projection(native, variant, names, hidden_size=stack.hidden_size, device=options.device)
     limits = PromptLimits.of(stack.max_tokens, variant.lengths(settings) if variant.lengths and reference else None)
     layouts = variant.layouts(settings) if reference else plain_layouts(kinds)
@@ -101,11 +108,10 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Col
         "image tokens": _image_tokens(rules, variant, options),
         "modalities": ", ".join(("text", *kinds)),
     }
-    model = ColQwenModel(
+    model = VisualPoolingModel(
         visual,
         stack,
         native,
-        tokens=visual.tokens,
         composer=Composer.of(layouts, stack.tokenizer, stack.chat_template),
         reader=MediaReader(
             rules=rules,
@@ -190,22 +196,6 @@ def _cuts(checkpoint: Checkpoint, variant: Variant) -> dict[str, object]:
     """Return whether vectors may be cut: as the files say, and where the model was trained for it, to any size."""
     cuts, sizes = matryoshka_sizes(checkpoint)
     return {"is_matryoshka": cuts or variant.cuts, "matryoshka_dimensions": sizes}
-
-
-def _check_placeholders(visual: VisualStack) -> None:
-    """Compare the ids that config.json gives to placeholders with those of the tokenizer.
-
-    Raises:
-        CheckpointError: they differ.
-    """
-    vocabulary = visual.stack.tokenizer.get_vocab()
-    for kind, token in PLACEHOLDERS.items():
-        wanted = visual.tokens.of(kind)
-        if vocabulary.get(token) != wanted:
-            raise CheckpointError(
-                f"config.json has {kind}_token_id {wanted}, but the tokenizer's {token!r} is {vocabulary.get(token)}. "
-                "One of the files belongs to another model."
-            )
 
 
 def _check_options(wanted: PoolerConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cenote_colqwen.layouts import Layout, Layouts, reference_layouts, visual
+from cenote.adapters.qwen_vl import Layout, Layouts, reference_layouts, visual
 from cenote_colqwen.settings import Setting, Settings, text
 from cenote_colqwen.variants import Variant
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cenote_colqwen.layouts import Layout, Layouts, reference_layouts, visual
+from cenote.adapters.qwen_vl import Layout, Layouts, Lengths, reference_layouts, visual
 from cenote_colqwen.settings import Setting, Settings, count, text
-from cenote_colqwen.variants import Lengths, Variant
+from cenote_colqwen.variants import Variant
 
 __all__ = ["NEMOTRON"]
 

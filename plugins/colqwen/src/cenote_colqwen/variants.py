@@ -5,25 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cenote_colqwen.layouts import Layouts
+from cenote.adapters.qwen_vl import Layouts, Lengths
 from cenote_colqwen.settings import Setting, Settings
 
-__all__ = ["Lengths", "Variant"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lengths:
-    """The longest prompts of a model, in tokens, where its processor limits them.
-
-    Attributes:
-        query: all tokens of a query.
-        document: all tokens of a document.
-        beside_image: tokens of a document that its image must leave free.
-    """
-
-    query: int
-    document: int
-    beside_image: int
+__all__ = ["Variant"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

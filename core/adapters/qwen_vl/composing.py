@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from cenote.adapters.qwen_vl.layouts import PLACEHOLDERS, Layout, Layouts, visual
+from cenote.adapters.qwen_vl.seeing import Seen
+from cenote.adapters.qwen_vl.writing import Written
 from cenote.errors import InvalidRequest
 from cenote.inputs import check_no_placeholders
 from cenote.inputs.chat import ChatRenderer
 from cenote.types import ChatOptions, Message, Prompt, Role, TokenizationOptions
-from cenote_colqwen.layouts import PLACEHOLDERS, Layout, Layouts, visual
-from cenote_colqwen.seeing import Seen
-from cenote_colqwen.writing import Written
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -86,15 +86,21 @@ class Composer:
         bare = options.add_special_tokens is False
         if not seen:
             layout = Layout() if bare else self.layouts.texts[role]
+            if not text and not bare:
+                layout = replace(layout, before=layout.before + self.layouts.empty)
             return self._fill(layout, text)
+        stacked = "".join(visual(item.kind) for item in seen)
         if bare or self.layouts.is_plain:
-            return self.literal("".join(visual(item.kind) for item in seen) + text, seen, from_end=from_end)
+            return self.literal(stacked + text, seen, from_end=from_end)
+        if self.layouts.stacks:
+            written = self._fill(self.layouts.texts[role], text)
+            return self.with_frames(replace(written, before=written.before + stacked), seen)
         if len(seen) > 1:
             raise InvalidRequest(
                 f"This model reads one image or video per prompt, got {len(seen)}. Send them one by one, or write a "
                 f"prompt of your own with {visual('image')!r} where each image shall stand."
             )
-        return self._with_media(self._fill(self.layouts.media[seen[0].kind], text), seen)
+        return self.with_frames(self._fill(self.layouts.media[seen[0].kind], text), seen)
 
     def render(
         self, messages: Sequence[Message], seen: Sequence[Seen], options: ChatOptions, *, from_end: bool
@@ -129,16 +135,16 @@ class Composer:
         if from_end:
             start = found[0].start()
             start -= len("<|vision_start|>") * text[:start].endswith("<|vision_start|>")
-            return self._with_media(Written("", text[:start], text[start:]), seen)
+            return self.with_frames(Written("", text[:start], text[start:]), seen)
         end = found[-1].end()
         end += len("<|vision_end|>") * text[end:].startswith("<|vision_end|>")
-        return self._with_media(Written(text[:end], text[end:], ""), seen)
+        return self.with_frames(Written(text[:end], text[end:], ""), seen)
 
     def _fill(self, layout: Layout, text: str) -> Written:
         text = text.strip() if self.layouts.strips else text
         return Written(layout.before + (layout.gap if text else ""), text, layout.after)
 
-    def _with_media(self, written: Written, seen: Sequence[Seen]) -> Written:
+    def with_frames(self, written: Written, seen: Sequence[Seen]) -> Written:
         """Write the frames of videos in place of their placeholders.
 
         Source: `Qwen3VLProcessor` of transformers 5.23, for the moments and the marks of each frame.

@@ -37,12 +37,16 @@ class Layouts:
         media: of an image or a video, with or without a text, by kind.
         strips: white space around a text is removed.
         dropped: texts beside a medium that count as none: clients of vLLM send the model's own prompt.
+        stacks: media, one or several, stand right in front of the text, in its own layout; `media` names their kinds.
+        empty: stands in place of a text where there is neither text nor medium.
     """
 
     texts: Mapping[Role, Layout]
     media: Mapping[str, Layout]
     strips: bool = False
     dropped: frozenset[str] = field(default_factory=frozenset)
+    stacks: bool = False
+    empty: str = ""
 
     @property
     def is_plain(self) -> bool:

@@ -1,4 +1,4 @@
-"""A loaded late-interaction model that reads texts, images and, some, videos."""
+"""A loaded model on Qwen-VL that reads texts, images and, some, videos."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
-from cenote.adapters.qwen_vl import VisualStack, VisualTokens, expand_placeholders, patch_grids
+from cenote.adapters.qwen_vl.composing import Composer, content_of
+from cenote.adapters.qwen_vl.layouts import PLACEHOLDERS
+from cenote.adapters.qwen_vl.limits import PromptLimits
+from cenote.adapters.qwen_vl.placeholders import VisualTokens, expand_placeholders, patch_grids
+from cenote.adapters.qwen_vl.seeing import MediaReader, Seen
+from cenote.adapters.qwen_vl.stack import VisualStack
+from cenote.adapters.qwen_vl.writing import Room, Writer, Written
 from cenote.adapters.text import TextPoolingModel
-from cenote.errors import InvalidRequest
+from cenote.errors import CheckpointError, InvalidRequest
 from cenote.inputs import Located
 from cenote.inputs.budget import too_long
 from cenote.media import MediaCache
@@ -24,22 +30,17 @@ from cenote.types import (
     Role,
     TokenizationOptions,
 )
-from cenote_colqwen.composing import Composer, content_of
-from cenote_colqwen.limits import PromptLimits
-from cenote_colqwen.seeing import MediaReader, Seen
-from cenote_colqwen.writing import Room, Writer, Written
 
-__all__ = ["ColQwenModel"]
+__all__ = ["VisualPoolingModel", "check_placeholders"]
 
 
-class ColQwenModel(TextPoolingModel):
-    """Gives one vector per token; a prompt without a role is a document."""
+class VisualPoolingModel(TextPoolingModel):
+    """Writes prompts by layouts, with media in them; a prompt without a role is a document."""
 
     def __init__(
         self,
         visual: VisualStack,
         *arguments: Any,
-        tokens: VisualTokens,
         composer: Composer,
         reader: MediaReader,
         prompt_limits: PromptLimits,
@@ -51,7 +52,6 @@ class ColQwenModel(TextPoolingModel):
         Args:
             visual: vision tower and language model.
             *arguments: as `TextPoolingModel` takes them.
-            tokens: placeholders of media.
             composer: writes prompts.
             reader: measures and prepares media.
             prompt_limits: how long prompts may be.
@@ -60,7 +60,7 @@ class ColQwenModel(TextPoolingModel):
         """
         super().__init__(*arguments, **options)
         self._visual = visual
-        self._tokens = tokens
+        self._tokens = visual.tokens
         self._composer = composer
         self._reader = reader
         self._prompt_limits = prompt_limits
@@ -83,7 +83,7 @@ class ColQwenModel(TextPoolingModel):
             ModelNotFound: the low-rank adapter that it asks for is not loaded.
         """
         self.loras.check(params.lora)
-        _check_form(prompt, tokenization)
+        self._check_form(prompt, tokenization)
         if prompt.messages is not None and self._composer.is_content(prompt.messages, tokenization):
             prompt, told = content_of(prompt, self._composer.layouts.dropped)
             role = role or told
@@ -155,6 +155,21 @@ class ColQwenModel(TextPoolingModel):
         """Say what was resolved, and from where."""
         return {**self._facts, **self._visual.facts(), "max tokens": str(self._prompt_limits.document)}
 
+    def _check_form(self, prompt: Prompt, options: TokenizationOptions) -> None:
+        """Refuse what such a model cannot read.
+
+        Raises:
+            InvalidRequest: as said.
+        """
+        if prompt.text_pair is not None and self._pairs is None:
+            text = "This model reads one text at a time; it has no use for text_pair."
+            raise InvalidRequest(text, param="text_pair")
+        if prompt.chunk_ends:
+            raise InvalidRequest("This model writes prompts by a layout; late chunking means nothing here.")
+        if options.pad_to_limit:
+            text = "This model reads padding as text. Leave padding out."
+            raise InvalidRequest(text, param="padding")
+
     def _of_ids(
         self, ids: tuple[int, ...], seen: Sequence[Seen], room: Room, options: TokenizationOptions
     ) -> tuple[tuple[int, ...], int]:
@@ -201,16 +216,17 @@ def _arranged(ids: Sequence[int], seen: Sequence[Seen], tokens: VisualTokens) ->
     return order
 
 
-def _check_form(prompt: Prompt, options: TokenizationOptions) -> None:
-    """Refuse what such a model cannot read.
+def check_placeholders(visual: VisualStack) -> None:
+    """Compare the ids that config.json gives to placeholders with those of the tokenizer.
 
     Raises:
-        InvalidRequest: as said.
+        CheckpointError: they differ.
     """
-    if prompt.text_pair is not None:
-        raise InvalidRequest("This model reads one text at a time; it has no use for text_pair.", param="text_pair")
-    if prompt.chunk_ends:
-        raise InvalidRequest("This model gives a vector for each token; late chunking means nothing here.")
-    if options.pad_to_limit:
-        text = "This model reads padding as text. Leave padding out."
-        raise InvalidRequest(text, param="padding")
+    vocabulary = visual.stack.tokenizer.get_vocab()
+    for kind, token in PLACEHOLDERS.items():
+        wanted = visual.tokens.of(kind)
+        if vocabulary.get(token) != wanted:
+            raise CheckpointError(
+                f"config.json has {kind}_token_id {wanted}, but the tokenizer's {token!r} is {vocabulary.get(token)}. "
+                "One of the files belongs to another model."
+            )

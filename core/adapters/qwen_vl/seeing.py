@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cenote.adapters.qwen_vl import ImageRules, PreparedEmbeds, VideoRules, prepare_image, prepare_video
+from cenote.adapters.qwen_vl.embeds import PreparedEmbeds
+from cenote.adapters.qwen_vl.images import prepare_image
+from cenote.adapters.qwen_vl.rules import ImageRules
+from cenote.adapters.qwen_vl.video import prepare_video
+from cenote.adapters.qwen_vl.video_rules import VideoRules
 from cenote.errors import InvalidRequest
 from cenote.media import Clip, MediaCache
 from cenote.types import MediaItem

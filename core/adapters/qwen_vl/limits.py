@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cenote.adapters.qwen_vl.writing import Room
 from cenote.config import Fact, Resolved
 from cenote.errors import InvalidRequest, PromptTooLong
 from cenote.types import Role, TokenizationOptions
-from cenote_colqwen.variants import Lengths
-from cenote_colqwen.writing import Room
 
-__all__ = ["PromptLimits"]
+__all__ = ["Lengths", "PromptLimits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """The longest prompts of a model, in tokens, where its processor limits them.
+
+    Attributes:
+        query: all tokens of a query.
+        document: all tokens of a document.
+        beside_image: tokens of a document that its image must leave free.
+    """
+
+    query: int
+    document: int
+    beside_image: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
