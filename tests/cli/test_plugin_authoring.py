@@ -104,9 +104,11 @@ def test_why_heeds_flags_as_loading_does(site):
 
 
 def test_why_fails_where_nothing_serves_it(site):
-    finished = site.cenote("plugins", "why", "ColPaliForRetrieval")
+    (site.folder / "model").mkdir()
+    (site.folder / "model" / "config.json").write_text('{"architectures": ["NobodysInvention"]}')
+    finished = site.cenote("plugins", "why", "model")
     assert finished.returncode == 1
-    assert "pip install cenote-colpali" in finished.stdout
+    assert "Install a plugin that offers it" in finished.stdout
     assert site.cenote("plugins", "why", "no-such-thing").returncode == 2
 
 
