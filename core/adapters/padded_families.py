@@ -39,7 +39,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
         *("bart", "blenderbot", "blenderbot-small", "fsmt", "marian", "mbart", "mvp", "pegasus", "plbart"),
         *("prophetnet", "trocr"),
     ),
-    "it does not pass sequence lengths on to its attention": ("blt", "nemotron", "stablelm"),
+    "it does not pass sequence lengths on to its attention": ("blt", "nemotron", "siglip_text_model", "stablelm"),
     "it builds an attention mask of its own": ("layoutlm", "markuplm"),
     "it scales its embeddings by the share of mask tokens in the whole row": ("esm",),
     "its window reaches less far than it tells the attention function": ("t5gemma",),

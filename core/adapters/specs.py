@@ -7,6 +7,7 @@ from cenote.registry import ArchitectureSpec
 __all__ = [
     "BGE_RERANKER_GEMMA",
     "DECODER",
+    "DUAL_TOWERS",
     "ENCODER",
     "GTE",
     "GTE_SEQUENCE_CLASSIFIER",
@@ -81,6 +82,16 @@ STATIC = ArchitectureSpec(
     tasks=_TASKS,
     summary="Static embeddings of sentence-transformers and Model2Vec: a table of token vectors, no network",
     examples=("sentence-transformers/static-retrieval-mrl-en-v1", "minishlab/potion-base-8M"),
+)
+
+DUAL_TOWERS = ArchitectureSpec(
+    name="dual-towers",
+    architectures=("CLIPModel", "SiglipModel"),
+    adapter="cenote.adapters.dual_towers:DualTowerAdapter",
+    tasks=("embed",),
+    modalities=("text", "image"),
+    summary="CLIP and SigLIP: a text or an image becomes one vector of the same space",
+    examples=("openai/clip-vit-base-patch32", "google/siglip-base-patch16-224", "google/siglip2-base-patch16-224"),
 )
 
 GTE = ArchitectureSpec(

@@ -9,6 +9,7 @@ from cenote.testing.checkpoints.classifiers import CLASSIFIERS
 from cenote.testing.checkpoints.colbert import COLBERT
 from cenote.testing.checkpoints.cross_encoders import CROSS_ENCODERS
 from cenote.testing.checkpoints.decoders import DECODERS
+from cenote.testing.checkpoints.dual_towers import DUAL_TOWERS
 from cenote.testing.checkpoints.embedders import EMBEDDERS
 from cenote.testing.checkpoints.encoders import ENCODERS
 from cenote.testing.checkpoints.family import Family
@@ -37,7 +38,9 @@ _OTHERS: tuple[Family, ...] = (
 HEADED = tuple(entry.name for entry in _OTHERS)
 #: Models that read images as well; they are larger than the others.
 VISUAL = tuple(entry.name for entry in QWEN_VL)
-_BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *QWEN_VL)}
+_BY_NAME: Mapping[str, Family] = {
+    entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *DUAL_TOWERS, *QWEN_VL)
+}
 
 
 def family(name: str) -> Family:

@@ -29,7 +29,7 @@ def random_tensor(name: str, shape: tuple[int, ...], std: float) -> Tensor:
 
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     values = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
-    return torch.from_numpy(values * np.float32(std))
+    return torch.from_numpy(np.asarray(values * np.float32(std)))
 
 
 def fill_parameters(model: nn.Module, seed: str, *, gain: float, embedding_std: float) -> None:
@@ -50,7 +50,9 @@ def fill_parameters(model: nn.Module, seed: str, *, gain: float, embedding_std: 
             shape = tuple(parameter.shape)
             if name.endswith(".A_log"):  # construction draws it; half of the heads forget slowly
                 parameter.copy_(random_tensor(f"{seed}/{name}", shape, 1.0) - 1.0)
-            elif parameter.ndim == 1:
+            elif name.endswith(".class_embedding"):  # construction draws it
+                parameter.copy_(random_tensor(f"{seed}/{name}", shape, embedding_std))
+            elif parameter.ndim <= 1:
                 parameter.add_(random_tensor(f"{seed}/{name}", shape, _SMALL_STD))
             else:
                 std = embedding_std if owner in tables else gain / math.sqrt(math.prod(shape[1:]))
