@@ -21,6 +21,7 @@ from cenote.adapters.families import Family
 from cenote.adapters.mixers import install_mixers, remove_mixers
 from cenote.adapters.probes import Probe, build_probe, padding_id, tolerance
 from cenote.adapters.regimes import Wrap, regime_of
+from cenote.checkpoints.quiet import quiet_transformers
 from cenote.errors import CheckpointError, ShapeError
 
 __all__ = ["choose_execution"]
@@ -100,9 +101,10 @@ def _run_alone(model: Any, max_tokens: int, expands: bool) -> _Check:
     backbone = wrap(PaddedBackbone(model, padding_id(model.config)))
     probe = build_probe(model, max_tokens, expands=expands)
     try:
-        probe = _without_single(backbone, probe)
-        parts = [probe.alone(backbone, index) for index in range(len(probe.sequences))]
-        again = probe.alone(backbone, 0)
+        with quiet_transformers():  # it tells of faster libraries for layers that are replaced here
+            probe = _without_single(backbone, probe)
+            parts = [probe.alone(backbone, index) for index in range(len(probe.sequences))]
+            again = probe.alone(backbone, 0)
     except Exception as exc:
         # A foreign model may raise anything; it means that the generic adapter does not know how to call it.
         raise CheckpointError(_cannot(model, exc)) from exc
