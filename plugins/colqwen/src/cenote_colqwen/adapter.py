@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from cenote.adapters import LoadOptions
 from cenote.adapters.matryoshka import matryoshka_sizes
+from cenote.adapters.processor_settings import read_settings
 from cenote.adapters.qwen_vl import (
     VIDEO_OPTIONS,
     Composer,
@@ -31,7 +32,6 @@ from cenote_colqwen.colqwen3_5 import COLQWEN3_5
 from cenote_colqwen.config import attention_contract, native_checkpoint
 from cenote_colqwen.head import Projection, build_projection
 from cenote_colqwen.nemotron import NEMOTRON
-from cenote_colqwen.settings import read_settings
 from cenote_colqwen.variants import Variant
 from cenote_colqwen.weights import StoredNames, read_names
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cenote.adapters.processor_settings import Setting, Settings, text
 from cenote.adapters.qwen_vl import Layout, Layouts, reference_layouts, visual
 from cenote.errors import CheckpointError
-from cenote_colqwen.settings import Setting, Settings, text
 from cenote_colqwen.variants import Variant
 
 __all__ = ["OPS", "TOMORO"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cenote.adapters.processor_settings import Setting, Settings, count, text
 from cenote.adapters.qwen_vl import Layout, Layouts, Lengths, reference_layouts, visual
-from cenote_colqwen.settings import Setting, Settings, count, text
 from cenote_colqwen.variants import Variant
 
 __all__ = ["NEMOTRON"]

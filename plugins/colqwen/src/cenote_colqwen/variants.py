@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from cenote.adapters.processor_settings import Setting, Settings
 from cenote.adapters.qwen_vl import Layouts, Lengths
-from cenote_colqwen.settings import Setting, Settings
 
 __all__ = ["Variant"]
 
