@@ -103,7 +103,8 @@ def _hidden_size(config: Mapping[str, Any]) -> int:
 
 def _tokenizer_limit(config: Mapping[str, Any]) -> int:
     """Return `model_max_length`: the usable positions, which in RoBERTa's family are two less than the table's rows."""
-    text = config.get("text_config", config)
+    text = config.get("vlm_config", config)
+    text = text.get("text_config") or text.get("llm_config") or text
     positions = int(text.get("max_position_embeddings") or text["n_positions"])
     return positions - 2 if config.get("model_type") in _OFFSET_POSITIONS else positions
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cenote.testing.checkpoints.bge_m3 import BGE_M3
 from cenote.testing.checkpoints.classifiers import CLASSIFIERS
 from cenote.testing.checkpoints.colbert import COLBERT
+from cenote.testing.checkpoints.colpali import COLPALI
 from cenote.testing.checkpoints.cross_encoders import CROSS_ENCODERS
 from cenote.testing.checkpoints.decoders import DECODERS
 from cenote.testing.checkpoints.dual_towers import DUAL_TOWERS
@@ -14,6 +15,7 @@ from cenote.testing.checkpoints.embedders import EMBEDDERS
 from cenote.testing.checkpoints.encoders import ENCODERS
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.jina import JINA
+from cenote.testing.checkpoints.nemotron_vl import NEMOTRON_TEXT, NEMOTRON_VL
 from cenote.testing.checkpoints.qwen_vl import QWEN_VL
 from cenote.testing.checkpoints.rerankers import RERANKERS
 from cenote.testing.checkpoints.rewards import REWARDS
@@ -34,12 +36,14 @@ _OTHERS: tuple[Family, ...] = (
     *SPARSE,
     *BGE_M3,
     *COLBERT,
+    *NEMOTRON_TEXT,
 )
 HEADED = tuple(entry.name for entry in _OTHERS)
 #: Models that read images as well; they are larger than the others.
-VISUAL = tuple(entry.name for entry in QWEN_VL)
+_VISUAL: tuple[Family, ...] = (*QWEN_VL, *NEMOTRON_VL, *COLPALI)
+VISUAL = tuple(entry.name for entry in _VISUAL)
 _BY_NAME: Mapping[str, Family] = {
-    entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *DUAL_TOWERS, *QWEN_VL)
+    entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *DUAL_TOWERS, *_VISUAL)
 }
 
 

@@ -112,6 +112,14 @@ def _gemma(*, append_end: bool, words: tuple[str, ...] = ()) -> TinyTokenizer:
     )
 
 
+def _paligemma() -> TinyTokenizer:
+    """PaliGemma's: Gemma's with the placeholder of an image behind all others."""
+    plain = _gemma(append_end=False)
+    first = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
+    model = sentencepiece_bpe_model(first, "<unk>", (), ("<image>",))
+    return replace(plain, model=model, extra_special=("<mask>", "<image>"))
+
+
 def _eurobert() -> TinyTokenizer:
     """EuroBERT's: Llama 3's byte-level BPE, with a token at either end and a mask."""
     plain = _llama3(("<|mask|>",))
@@ -154,16 +162,21 @@ _ANSWERS = ("yes", "no", "Yes", "No", "0", "1")
 #: Marks of images and videos in Qwen-VL's vocabularies, and one of the tokens that follow them.
 _VISION = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>", "<|fim_pad|>")
 
+#: Marks of images and places in the vocabularies of NVIDIA's Llamas, behind Llama 3's own tokens.
+_IMAGES = ("<img>", "</img>", "<IMG_CONTEXT>", "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>")
+
 #: Builders by the name that families use.
 DECODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {
     "gemma": lambda: _gemma(append_end=False),
     "eurobert": _eurobert,
+    "gemma_images": _paligemma,
     "gemma_answers": lambda: _gemma(append_end=False, words=_ANSWERS),
     "gemma_embedder": lambda: _gemma(append_end=True),
     "internlm2": _internlm2,
     "llama": lambda: _llama(append_end=False),
     "llama3": _llama3,
     "llama3_chat": lambda: _llama3(("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")),
+    "llama3_images": lambda: _llama3(_IMAGES),
     "mistral": lambda: _llama(append_end=True),
     "qwen2": lambda: _qwen(append_end=False),
     "qwen_answers": lambda: _qwen(append_end=False, words=_ANSWERS),

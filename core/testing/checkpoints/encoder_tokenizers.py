@@ -80,12 +80,14 @@ def _roberta() -> TinyTokenizer:
     )
 
 
-def _modernbert() -> TinyTokenizer:
-    model = byte_level_model(("<|endoftext|>", "<|padding|>"), ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"))
+def _modernbert(images: tuple[str, ...] = ()) -> TinyTokenizer:
+    """ModernBERT's byte-level BPE; `images` are further special tokens behind all others."""
+    last = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", *images)
+    model = byte_level_model(("<|endoftext|>", "<|padding|>"), last, "", _LINES if images else ())
     return TinyTokenizer(
         model=model,
         special=_BERT_ROLES,
-        extra_special=("<|endoftext|>", "<|padding|>"),
+        extra_special=("<|endoftext|>", "<|padding|>", *images),
         pipeline={
             "normalizer": {"type": "NFC"},
             "pre_tokenizer": byte_level(),
@@ -136,13 +138,26 @@ def _deberta() -> TinyTokenizer:
     )
 
 
+#: Two ends of lines, which are one token in ModernBERT's vocabulary.
+_LINES = ("\u010a\u010a",)
+#: Marks of images and their tiles, in six rows and columns at most.
+_TILES = (
+    *(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)),
+    "<global-img>",
+    "<fake_token_around_image>",
+    "<end_of_utterance>",
+    "<image>",
+)
+
 #: Builders by the name that families use.
 ENCODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {
     "bert": lambda: _bert("BertTokenizer", stored_limits=True),
     "deberta": _deberta,
     "distilbert": lambda: _bert("DistilBertTokenizer"),
     "electra": lambda: _bert("ElectraTokenizer"),
-    "modernbert": _modernbert,
+    "modernbert": lambda: _modernbert(),
+    "modernbert_images": lambda: _modernbert(_TILES),
+    "modernbert_images_begin": lambda: _modernbert(("<|begin_of_text|>", *_TILES)),
     "mpnet": _mpnet,
     "nomic": lambda: _bert("BertTokenizer"),
     "roberta": _roberta,
