@@ -16,7 +16,7 @@ from cenote.inputs.content import ContentTokenizer
 from cenote.inputs.specials import SpecialTokens
 from cenote.types import ChatOptions, Message, PreparedInput, TokenizationOptions
 
-__all__ = ["ChatPairEncoder", "ChatPairTemplate"]
+__all__ = ["ChatPairEncoder", "ChatPairTemplate", "FilledPair"]
 
 #: Short texts whose tokens differ from end to end.
 _FILLERS = ("0", "1 2 3 4")
@@ -67,7 +67,7 @@ class ChatPairEncoder:
                 "truncation_side is 'left', but the prompt template of this model is cut at the end of its texts only.",
                 param="truncation_side",
             )
-        filled = _FilledTemplate(self._renderer, template, options.chat or ChatOptions(), instruction)
+        filled = FilledPair(self._renderer, template, options.chat or ChatOptions(), instruction)
         keep = self._budget.to_keep(options)
         limit = self._budget.most(options) if keep is None else keep
         # The template writes special tokens itself, unless the caller says otherwise.
@@ -82,7 +82,7 @@ class ChatPairEncoder:
         self._budget.check(whole, trusted=True)
         return PreparedInput(token_ids=whole, truncated_tokens=total - len(whole))
 
-    def _cut(self, ids: list[int], room: int, filled: _FilledTemplate) -> list[int]:
+    def _cut(self, ids: list[int], room: int, filled: FilledPair) -> list[int]:
         one, other = (self._content.whole(filled.text(filler, filler)) for filler in _FILLERS)
         head = _count_equal(one, other)
         tail = _count_equal(one[::-1], other[::-1])
@@ -95,12 +95,20 @@ class ChatPairEncoder:
         return [*ids[: room - tail], *one[len(one) - tail :]]
 
 
-class _FilledTemplate:
+class FilledPair:
     """A template with everything but the query and the document."""
 
     def __init__(
         self, renderer: ChatRenderer, template: ChatPairTemplate, chat: ChatOptions, instruction: str | None
     ) -> None:
+        """Prepare.
+
+        Args:
+            renderer: of the model.
+            template: of the model or the operator; one of `chat` goes before it.
+            chat: of the request.
+            instruction: what to judge by; None for that of `chat`, else the template's own.
+        """
         self._renderer = renderer
         kwargs = dict(chat.kwargs)
         asked = instruction or chat.instruction or kwargs.get("instruction")
@@ -117,7 +125,7 @@ class _FilledTemplate:
         self._own = template.template
 
     def text(self, query: str, document: str) -> str:
-        """Return the text of a pair.
+        """Return the text of a pair, of which either may begin with placeholders of its media.
 
         Raises:
             InvalidRequest: the template fails, or leaves out the query or the document.
