@@ -16,6 +16,8 @@ __all__ = [
     "MXBAI_RERANK_V2",
     "NOMIC",
     "QWEN3_RERANKER",
+    "QWEN3_VL_EMBEDDER",
+    "QWEN3_VL_RERANKER",
     "SEQUENCE_CLASSIFIER",
     "STATIC",
     "TOKEN_CLASSIFIER",
@@ -157,6 +159,30 @@ QWEN3_RERANKER = ArchitectureSpec(
     markers=("name:*qwen3-reranker*",),
     summary="Qwen3-Reranker: P(yes), with its own prompt",
     examples=("Qwen/Qwen3-Reranker-0.6B",),
+)
+
+QWEN3_VL_EMBEDDER = ArchitectureSpec(
+    name="qwen3-vl-embedder",
+    architectures=("Qwen3VLModel",),  # Qwen3VLForConditionalGeneration is converted to it, unless it reranks
+    adapter="cenote.adapters.qwen_vl.embedder:Qwen3VLEmbedderAdapter",
+    tasks=_TASKS,
+    modalities=("text", "image"),
+    summary="Qwen3-VL-Embedding: texts, images and both together as one vector, by an instruction",
+    examples=("Qwen/Qwen3-VL-Embedding-2B", "Qwen/Qwen3-VL-Embedding-8B"),
+)
+
+QWEN3_VL_RERANKER = ArchitectureSpec(
+    name="qwen3-vl-reranker",
+    architectures=("Qwen3VLForConditionalGeneration", "Qwen3VLForSequenceClassification"),
+    adapter="cenote.adapters.qwen_vl.reranker:Qwen3VLRerankerAdapter",
+    tasks=_SEQUENCE_TASKS,
+    modalities=("text", "image"),
+    markers=(
+        "name:*qwen3-vl-reranker*|module:*.LogitScore|config:is_original_qwen3_reranker=true"
+        "|config:method=from_2_way_softmax|config:method=no_post_processing",
+    ),
+    summary="Qwen3-VL-Reranker: P(yes) for a query and a document, each with images, with its own prompt",
+    examples=("Qwen/Qwen3-VL-Reranker-2B", "Qwen/Qwen3-VL-Reranker-8B"),
 )
 
 MXBAI_RERANK_V2 = ArchitectureSpec(

@@ -26,6 +26,18 @@ _QWEN3 = RerankTemplate(
     default_instruction="Given a web search query, retrieve relevant passages that answer the query",
 )
 
+# `scripts/qwen3_vl_reranker.py` of Qwen/Qwen3-VL-Reranker-2B (`format_mm_instruction`) and the chat template that it
+# fills; vLLM 0.32 has the same in `qwen3_vl_reranker.jinja`. The last five tokens, which are never cut, are the suffix.
+_QWEN3_VL = RerankTemplate(
+    prefix=(
+        "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
+        'provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n',
+    ),
+    body=("<Instruct>: {instruction}<Query>:{query}\n<Document>:{document}",),
+    suffix=("<|im_end|>\n<|im_start|>assistant\n",),
+    default_instruction="Given a search query, retrieve relevant candidates that answer the query.",
+)
+
 # mxbai-rerank 0.1.6, mxbai_rerank_v2.py (`MxbaiRerankV2.prepare_inputs`, `concat_input_ids`).
 _MXBAI_V2 = RerankTemplate(
     prefix=(
@@ -58,11 +70,17 @@ _BGE_V2_LLM = RerankTemplate(
 
 #: Templates by the name of the family.
 KNOWN_TEMPLATES: Mapping[str, RerankTemplate] = MappingProxyType(
-    {"qwen3-reranker": _QWEN3, "mxbai-rerank-v2": _MXBAI_V2, "bge-reranker-v2-gemma": _BGE_V2_LLM}
+    {
+        "qwen3-reranker": _QWEN3,
+        "qwen3-vl-reranker": _QWEN3_VL,
+        "mxbai-rerank-v2": _MXBAI_V2,
+        "bge-reranker-v2-gemma": _BGE_V2_LLM,
+    }
 )
 #: Pattern of the last part of a model's name, and the family.
 _PATTERNS = (
     ("qwen3-reranker-*", "qwen3-reranker"),
+    ("qwen3-vl-reranker-*", "qwen3-vl-reranker"),
     ("mxbai-rerank-*-v2", "mxbai-rerank-v2"),
     ("bge-reranker-v2-gemma*", "bge-reranker-v2-gemma"),
 )

@@ -183,4 +183,5 @@ DECODER_TOKENIZERS: Mapping[str, Callable[[], TinyTokenizer]] = {
     "qwen_math": lambda: _qwen(append_end=False, more_special=("<extra_0>",)),
     "qwen3": lambda: _qwen(append_end=True),
     "qwen_vl": lambda: _qwen(append_end=False, more_special=_VISION),
+    "qwen_vl_answers": lambda: _qwen(append_end=False, words=_ANSWERS, more_special=_VISION),
 }

@@ -15,13 +15,22 @@ from cenote.testing.checkpoints.qwen_vl_configs import (
     native_qwen3_vl,
     nemotron_colembed,
     ops_colqwen3,
+    qwen3_vl,
 )
-from cenote.testing.checkpoints.qwen_vl_files import CHAT_TEMPLATE, nemotron_files, visual_files, visual_tokenizer
+from cenote.testing.checkpoints.qwen_vl_files import (
+    CHAT_TEMPLATE,
+    answering_tokenizer,
+    nemotron_files,
+    visual_files,
+    visual_tokenizer,
+)
 
 __all__ = ["QWEN_VL"]
 
 #: Pixels per merged patch, which is one token.
 _PATCH = 32 * 32
+#: Spread of embeddings that are also the output layer: probabilities stay away from 0 and 1.
+_TIED_STD = 0.1
 
 
 def _projection(name: str, size: int) -> dict[str, tuple[int, ...]]:
@@ -44,6 +53,20 @@ def _qwen3_vl(name: str, architecture: str, **settings: Any) -> Family:
         "side_files": False,
     }
     return Family(name=name, architecture=architecture, **given | settings)
+
+
+def _reranker(name: str, *, tied: bool) -> Family:
+    """Return one of Qwen3-VL-Reranker, with the output layer in the files where it is no embedding table."""
+    return _qwen3_vl(
+        name,
+        "Qwen3VLForConditionalGeneration",
+        tokenizer=answering_tokenizer,
+        config=lambda tokenizer: qwen3_vl(tokenizer, tied=tied),
+        prefix="model.",
+        heads=None if tied else lambda config: _output_layer("lm_head.weight", config),
+        embedding_std=_TIED_STD,
+        files=visual_files("Qwen3VLProcessor", 16777216),
+    )
 
 
 QWEN_VL: tuple[Family, ...] = (
@@ -102,4 +125,16 @@ QWEN_VL: tuple[Family, ...] = (
             "mtp.norm.weight": (HIDDEN_SIZE,),
         },
     ),
+    # Qwen/Qwen3-VL-Embedding-2B; larger ones store their output layer
+    _qwen3_vl(
+        "qwen3_vl_embedding",
+        "Qwen3VLForConditionalGeneration",
+        config=lambda tokenizer: qwen3_vl(tokenizer, tied=False),
+        prefix="model.",
+        heads=lambda config: _output_layer("lm_head.weight", config),
+        files=visual_files("Qwen3VLProcessor", 16777216),
+    ),
+    # Qwen/Qwen3-VL-Reranker-2B and -8B
+    _reranker("qwen3_vl_reranker", tied=True),
+    _reranker("qwen3_vl_reranker_untied", tied=False),
 )

@@ -15,6 +15,7 @@ __all__ = [
     "native_qwen3_vl",
     "nemotron_colembed",
     "ops_colqwen3",
+    "qwen3_vl",
 ]
 
 #: Components of a token's hidden state, and of its vector where a projection makes it smaller.
@@ -124,6 +125,13 @@ def _qwen3_vl(tokenizer: TinyTokenizer, model_type: str, remote: dict[str, str])
         "text_config": _text_3(tokenizer),
         "vision_config": _vision("qwen3_vl_vision", [0, 1, 2]),
     }
+
+
+def qwen3_vl(tokenizer: TinyTokenizer, *, tied: bool = True) -> dict[str, Any]:
+    """Return that of Qwen's own models; in the larger ones the output layer is no embedding table."""
+    parts = {"text_config": _text_3(tokenizer), "vision_config": _vision("qwen3_vl_vision", [0, 1, 2])}
+    parts["text_config"]["tie_word_embeddings"] = tied
+    return _shared(tokenizer, "qwen3_vl") | parts | {"tie_word_embeddings": tied}
 
 
 def colqwen3(tokenizer: TinyTokenizer) -> dict[str, Any]:

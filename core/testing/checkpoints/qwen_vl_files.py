@@ -9,7 +9,7 @@ from typing import Any
 from cenote.testing.checkpoints.decoder_tokenizers import DECODER_TOKENIZERS
 from cenote.testing.checkpoints.tokenizer import TinyTokenizer
 
-__all__ = ["CHAT_TEMPLATE", "nemotron_files", "visual_files", "visual_tokenizer"]
+__all__ = ["CHAT_TEMPLATE", "answering_tokenizer", "nemotron_files", "visual_files", "visual_tokenizer"]
 
 #: Qwen3-VL's turns for system and user messages: a part that is a picture is its placeholder.
 CHAT_TEMPLATE = (
@@ -33,7 +33,15 @@ _SMALLEST = 4096
 
 def visual_tokenizer() -> TinyTokenizer:
     """Return Qwen3-VL's: Qwen's byte-level BPE with the marks of images and videos."""
-    plain = DECODER_TOKENIZERS["qwen_vl"]()
+    return _with_settings(DECODER_TOKENIZERS["qwen_vl"]())
+
+
+def answering_tokenizer() -> TinyTokenizer:
+    """Return the same with the words that rerankers answer with."""
+    return _with_settings(DECODER_TOKENIZERS["qwen_vl_answers"]())
+
+
+def _with_settings(plain: TinyTokenizer) -> TinyTokenizer:
     settings = {
         **plain.settings,
         "additional_special_tokens": list(plain.extra_special[1:]),
