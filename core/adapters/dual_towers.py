@@ -41,9 +41,12 @@ class DualTowerAdapter:
         """
         _check_options(options)
         images = FixedImages.of(checkpoint, options.mm_processor_kwargs)
+        config: Any = build_config(checkpoint)
+        if not getattr(config.vision_config, "vision_use_head", True):
+            raise CheckpointError("vision_config has vision_use_head: false, so that images have no vector.")
         whole: Any = load_backbone(
             checkpoint,
-            build_config(checkpoint),
+            config,
             dtype=resolve_dtype(options.dtype, checkpoint, options.device).value,
             device=options.device,
             attn_implementation=None,
@@ -77,16 +80,10 @@ class DualTowerAdapter:
 
 
 def _projections(whole: Any) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """Return what makes vectors of the hidden states of texts, and of pixels.
-
-    Raises:
-        CheckpointError: the vision tower has no head.
-    """
+    """Return what makes vectors of the hidden states of texts, and of pixels."""
     vision = whole.vision_model
     if type(whole).__name__ == "CLIPModel":
         return whole.text_projection, lambda pixels: whole.visual_projection(vision(pixels).pooler_output)
-    if not vision.use_head:
-        raise CheckpointError("vision_config has vision_use_head: false, so that images have no vector.")
     # The layer is looked up when it runs, since it is replaced by its prepared form.
     return lambda hidden: whole.text_model.head(hidden), lambda pixels: vision(pixels).pooler_output
 
