@@ -6,7 +6,7 @@ results far above any tolerance.
 """
 
 from cenote.testing.checkpoints.build import build_checkpoint
-from cenote.testing.checkpoints.catalogue import FAMILIES, HEADED, VISUAL, family
+from cenote.testing.checkpoints.catalogue import FAMILIES, HEADED, TOWERS, VISUAL, family
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.models import build_backbone
 from cenote.testing.checkpoints.static import STATIC, build_static
@@ -15,6 +15,7 @@ __all__ = [
     "FAMILIES",
     "HEADED",
     "STATIC",
+    "TOWERS",
     "VISUAL",
     "Family",
     "build_backbone",

@@ -41,7 +41,7 @@ def build_checkpoint(
     """Write a tiny checkpoint in the published layout of a family; the same arguments give the same bytes.
 
     Args:
-        name: one of `FAMILIES`, `HEADED` or `VISUAL`.
+        name: one of `FAMILIES`, `HEADED`, `VISUAL` or `TOWERS`.
         folder: where to; created if missing.
         sentence_transformers: write `modules.json` and what belongs to an embedder; None is the family's own. Without,
             `layout` has no effect.

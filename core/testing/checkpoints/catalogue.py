@@ -21,7 +21,7 @@ from cenote.testing.checkpoints.rerankers import RERANKERS
 from cenote.testing.checkpoints.rewards import REWARDS
 from cenote.testing.checkpoints.sparse import SPARSE
 
-__all__ = ["FAMILIES", "HEADED", "VISUAL", "family"]
+__all__ = ["FAMILIES", "HEADED", "TOWERS", "VISUAL", "family"]
 
 #: Names of the plain embedders, one for each kind of backbone, in a fixed order.
 FAMILIES = tuple(entry.name for entry in (*ENCODERS, *DECODERS))
@@ -36,15 +36,14 @@ _OTHERS: tuple[Family, ...] = (
     *SPARSE,
     *BGE_M3,
     *COLBERT,
-    *NEMOTRON_TEXT,
 )
 HEADED = tuple(entry.name for entry in _OTHERS)
 #: Models that read images as well; they are larger than the others.
-_VISUAL: tuple[Family, ...] = (*QWEN_VL, *NEMOTRON_VL, *COLPALI)
-VISUAL = tuple(entry.name for entry in _VISUAL)
-_BY_NAME: Mapping[str, Family] = {
-    entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *DUAL_TOWERS, *_VISUAL)
-}
+VISUAL = tuple(entry.name for entry in QWEN_VL)
+#: Models whose images have one size, or are cut into tiles of one size, and siblings of theirs that read texts alone.
+_TOWERS: tuple[Family, ...] = (*DUAL_TOWERS, *NEMOTRON_VL, *NEMOTRON_TEXT, *COLPALI)
+TOWERS = tuple(entry.name for entry in _TOWERS)
+_BY_NAME: Mapping[str, Family] = {entry.name: entry for entry in (*ENCODERS, *DECODERS, *_OTHERS, *QWEN_VL, *_TOWERS)}
 
 
 def family(name: str) -> Family:

@@ -53,7 +53,8 @@ def fill_parameters(model: nn.Module, seed: str, *, gain: float, embedding_std: 
             elif name.endswith(".class_embedding"):  # construction draws it
                 parameter.copy_(random_tensor(f"{seed}/{name}", shape, embedding_std))
             elif parameter.ndim <= 1:
-                parameter.add_(random_tensor(f"{seed}/{name}", shape, _SMALL_STD))
+                # SigLIP's construction draws biases of about 1e-6.
+                parameter.copy_(parameter.round(decimals=4) + random_tensor(f"{seed}/{name}", shape, _SMALL_STD))
             else:
                 std = embedding_std if owner in tables else gain / math.sqrt(math.prod(shape[1:]))
                 parameter.copy_(random_tensor(f"{seed}/{name}", shape, std))
