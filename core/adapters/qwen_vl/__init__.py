@@ -10,11 +10,12 @@ from cenote.adapters.qwen_vl.model import VisualPoolingModel, check_placeholders
 from cenote.adapters.qwen_vl.placeholders import Visual, VisualTokens, expand_placeholders, patch_grids
 from cenote.adapters.qwen_vl.positions import rope_positions
 from cenote.adapters.qwen_vl.rules import ImageRules
-from cenote.adapters.qwen_vl.seeing import MediaReader
+from cenote.adapters.qwen_vl.seeing import MediaReader, Seen
 from cenote.adapters.qwen_vl.settings import Settings, read_settings, size_limits
 from cenote.adapters.qwen_vl.stack import VisualStack
 from cenote.adapters.qwen_vl.video import PreparedVideo, prepare_video
 from cenote.adapters.qwen_vl.video_rules import VIDEO_OPTIONS, VideoPlan, VideoRules
+from cenote.adapters.qwen_vl.writing import Written
 
 __all__ = [
     "IGNORED",
@@ -31,6 +32,7 @@ __all__ = [
     "PreparedImage",
     "PreparedVideo",
     "PromptLimits",
+    "Seen",
     "Settings",
     "VideoPlan",
     "VideoRules",
@@ -38,6 +40,7 @@ __all__ = [
     "VisualPoolingModel",
     "VisualStack",
     "VisualTokens",
+    "Written",
     "check_placeholders",
     "expand_placeholders",
     "load_visual_stack",
