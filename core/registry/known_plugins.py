@@ -18,6 +18,8 @@ KNOWN_PLUGINS: dict[str, str] = {
     "ColQwen3_5": "cenote-colqwen",
     "OpsColQwen3Model": "cenote-colqwen",
     "Qwen3VLNemotronEmbedModel": "cenote-colqwen",
+    "LlamaBidirectionalForSequenceClassification": "cenote-nemotron-vl",
+    "LlamaBidirectionalModel": "cenote-nemotron-vl",
     "LlamaNemotronVLForSequenceClassification": "cenote-nemotron-vl",
     "LlamaNemotronVLModel": "cenote-nemotron-vl",
     "InternLM2ForRewardModel": "cenote-reward",

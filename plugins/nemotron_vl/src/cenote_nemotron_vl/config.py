@@ -76,8 +76,8 @@ def read_config(checkpoint: Checkpoint) -> NemotronConfig:
     merge = _merge(config.get("downsample_ratio", 0.5))
     if not _whole(size) or not _whole(patch) or size % (patch * merge):
         raise CheckpointError(
-            f"config.json: tiles of {size!r} pixels cannot be cut into patches of {patch!r} pixels, {merge} x {merge} per "
-            "token."
+            f"config.json: tiles of {size!r} pixels cannot be cut into patches of {patch!r} pixels of which "
+            f"{merge} x {merge} make one token."
         )
     layer, token = config.get("select_layer", -1), config.get("img_context_token_id")
     if type(layer) is not int or type(token) is not int:

@@ -8,10 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cenote.adapters.prompts import StoredPrompts
 from cenote.adapters.qwen_vl import expand_placeholders
-from cenote.adapters.text import TextPoolingModel
-from cenote.config import Fact
 from cenote.errors import InvalidRequest, PromptTooLong
 from cenote.inputs import check_no_placeholders
 from cenote.inputs.chat import ChatRenderer
@@ -27,13 +24,14 @@ from cenote.types import (
     Role,
     TokenizationOptions,
 )
+from cenote_nemotron_vl.prefixed import PrefixedModel
 from cenote_nemotron_vl.sight import CONTEXT, Sight
 from cenote_nemotron_vl.writing import IMAGE, Written, content_of, expand, write
 
 __all__ = ["NemotronVLModel"]
 
 
-class NemotronVLModel(TextPoolingModel):
+class NemotronVLModel(PrefixedModel):
     """Gives one vector per text or image."""
 
     def __init__(
@@ -49,21 +47,17 @@ class NemotronVLModel(TextPoolingModel):
 
         Args:
             sight: vision tower and language model.
-            *arguments: as `TextPoolingModel` takes them.
+            *arguments: as `PrefixedModel` takes them.
             prefixes: what stands in front of a text, by what it is for.
             query_tokens: most tokens of a query; None is the model's own limit.
             plain: conversations of one message go through the chat template as well.
-            **options: as `TextPoolingModel` takes them.
+            **options: as `PrefixedModel` takes them.
         """
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, prefixes=prefixes, **options)
         self._sight = sight
         self._plain = plain
         self._query_tokens = query_tokens
         self._renderer = ChatRenderer(self.tokenizer, {"image": IMAGE})
-        if prefixes:
-            texts = {**self._prompts.texts, **prefixes}
-            self._prompts = StoredPrompts(texts, self._prompts.default_name, source="the model's code")
-            self._facts |= {"prompts": Fact(dict(prefixes), "the model's code")}
         self.limits: ModelLimits = replace(self.limits, modalities=("text", "image"))
 
     @property
