@@ -27,7 +27,7 @@ from PIL import Image
 __all__ = ["main"]
 
 _DIGITS = 7
-_CLASSES = {
+_CLASSES: dict[str, tuple[Any, Any, Any]] = {
     "clip": (transformers.CLIPModel, transformers.AutoTokenizer, transformers.CLIPImageProcessorPil),
     "siglip": (transformers.SiglipModel, transformers.PreTrainedTokenizerFast, transformers.SiglipImageProcessorPil),
 }

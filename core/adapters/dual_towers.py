@@ -13,7 +13,7 @@ from cenote.adapters.dual_model import DualTowerModel
 from cenote.adapters.dual_text import TextRule, tower_tokenizer
 from cenote.adapters.stack import load_stack
 from cenote.adapters.towers import FixedImages, FixedTower
-from cenote.checkpoints import Checkpoint, build_config, load_backbone
+from cenote.checkpoints import Checkpoint, NormalizeModule, build_config, load_backbone
 from cenote.config import Fact, PoolerConfig, first_set
 from cenote.errors import CheckpointError, InvalidRequest
 from cenote.media import MediaCache
@@ -40,6 +40,7 @@ class DualTowerAdapter:
             InvalidRequest: an option means nothing for such a model.
         """
         _check_options(options)
+        _check_modules(checkpoint)
         images = FixedImages.of(checkpoint, options.mm_processor_kwargs)
         config: Any = build_config(checkpoint)
         if not getattr(config.vision_config, "vision_use_head", True):
@@ -60,7 +61,12 @@ class DualTowerAdapter:
         tokenizer = tower_tokenizer(checkpoint, options.tokenizer)
         stack = load_stack(checkpoint, options, whole=whole.text_model, tokenizer=tokenizer)
         size = _size(whole)
-        normalize = first_set(user=options.pooler_config.use_activation, default=True)
+        files = checkpoint.sentence_transformers
+        normalize = first_set(
+            user=options.pooler_config.use_activation,
+            sentence_transformers=files.has_normalize if files and files.pipeline else None,
+            default=True,
+        )
         head = EmbeddingHead(normalize=normalize.value)
         model = DualTowerModel(
             checkpoint,
@@ -77,6 +83,19 @@ class DualTowerAdapter:
         if options.pooler_config.dimensions is not None:
             check_dimensions(options.pooler_config.dimensions, model.limits, checkpoint.name)
         return model
+
+
+def _check_modules(checkpoint: Checkpoint) -> None:
+    """Check that nothing but a normalisation follows the model in a folder of sentence-transformers.
+
+    Raises:
+        CheckpointError: something else does.
+    """
+    files = checkpoint.sentence_transformers
+    for place, module in enumerate(files.pipeline if files else ()):
+        is_model = place == 0 and module.type.endswith((".CLIPModel", ".Transformer"))
+        if not is_model and not isinstance(module, NormalizeModule):
+            raise CheckpointError(f"modules.json has {module.type!r}, which cenote cannot build beside two towers.")
 
 
 def _projections(whole: Any) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:

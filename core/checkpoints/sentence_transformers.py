@@ -121,14 +121,17 @@ def read_sentence_transformers(root: Path) -> SentenceTransformersFiles | None:
 
 
 def _backbone_path(pipeline: tuple[Module, ...]) -> str:
-    # Below a router, a masked language model of sentence-transformers 5 has a folder of its own.
-    found = (item for item in _flat(pipeline) if isinstance(item, TransformerModule) or _is_masked_lm(item))
+    found = (item for item in _flat(pipeline) if isinstance(item, TransformerModule) or _has_backbone(item))
     static = (item for item in pipeline if isinstance(item, StaticEmbeddingModule))
     return next((item.path for item in (*found, *static)), "")
 
 
-def _is_masked_lm(module: Module) -> bool:
-    return isinstance(module, UnknownModule) and module.type.endswith(".MLMTransformer")
+def _has_backbone(module: Module) -> bool:
+    """Tell whether a module that the core cannot build has the backbone in its folder.
+
+    Below a router, a masked language model of sentence-transformers 5 has one; CLIP always has.
+    """
+    return isinstance(module, UnknownModule) and module.type.endswith((".MLMTransformer", ".CLIPModel"))
 
 
 def _flat(pipeline: tuple[Module, ...]) -> tuple[Module, ...]:

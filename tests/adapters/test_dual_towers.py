@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 
 from cenote import LLM
 from cenote.adapters.backbone import pack
@@ -216,3 +217,16 @@ def test_settings_of_other_models_are_refused(tmp_path: Path) -> None:
     folder = str(build_checkpoint("clip", tmp_path / "clip"))
     with pytest.raises(InvalidRequest, match="seq_pooling_type"):
         LLM(folder, pooler_config={"seq_pooling_type": "MEAN"})
+
+
+@pytest.mark.parametrize("normalizes", [True, False])
+def test_folders_of_sentence_transformers_give_what_it_gives(tmp_path: Path, normalizes: bool) -> None:
+    build_checkpoint("clip", tmp_path / "0_CLIPModel")
+    library = "sentence_transformers.models"
+    modules = [{"idx": 0, "name": "0", "path": "0_CLIPModel", "type": f"{library}.CLIPModel"}]
+    if normalizes:
+        modules.append({"idx": 1, "name": "1", "path": "1_Normalize", "type": f"{library}.Normalize"})
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    texts = ["How deep is the well?", "Water."]
+    expected = SentenceTransformer(str(tmp_path), device="cpu").encode(texts)
+    assert_all_close(_vectors(LLM(str(tmp_path)), texts), list(expected), tolerance=TOLERANCE)

@@ -33,11 +33,12 @@ def processor_settings(checkpoint: Checkpoint) -> tuple[str, dict[str, Any], str
     files of 2021 and 2022 name the class.
     """
     values, source = None, _FILE
-    if checkpoint.has_file(_NESTED[0]):
-        values = read_object(checkpoint.path / _NESTED[0]).get(_NESTED[1])
+    whole, own = (checkpoint.backbone_path / name for name in (_NESTED[0], _FILE))
+    if whole.is_file():
+        values = read_object(whole).get(_NESTED[1])
         source = _NESTED[0] if isinstance(values, dict) else _FILE
-    if not isinstance(values, dict) and checkpoint.has_file(_FILE):
-        values = read_object(checkpoint.path / _FILE)
+    if not isinstance(values, dict) and own.is_file():
+        values = read_object(own)
     if not isinstance(values, dict):
         raise CheckpointError(
             f"{checkpoint.name!r} has neither {_FILE} nor {_NESTED[1]!r} in {_NESTED[0]}. Sizes and scales of images "
