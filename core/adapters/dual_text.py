@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import string
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from tokenizers import Regex, Tokenizer, normalizers
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -88,16 +91,35 @@ class TextRule:
 def tower_tokenizer(checkpoint: Checkpoint, path: str | None) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint.
 
-    For SigLIP transformers has a slow class alone, so that the stored `tokenizer.json` is taken where there is one.
+    For SigLIP transformers has a slow class alone, which reads texts in lower case and without punctuation. The stored
+    `tokenizer.json` is taken in its place, and made to read texts so where it does not.
 
     Raises:
         CheckpointError: there is no tokenizer, or none that is fast.
+
+    Source: `SiglipTokenizer.canonicalize_text` of transformers 5.23.
     """
     folder = checkpoint.backbone_path
     settings = folder / "tokenizer_config.json"
-    if path is None and settings.is_file() and (folder / "tokenizer.json").is_file():
-        values = read_object(settings)
-        if str(values.get("tokenizer_class")).startswith("SiglipTokenizer"):
-            found: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-            return found
-    return load_tokenizer(checkpoint, path)
+    values = read_object(settings) if path is None and settings.is_file() else {}
+    is_slow = str(values.get("tokenizer_class")).startswith("SiglipTokenizer")
+    if not is_slow or not (folder / "tokenizer.json").is_file():
+        return load_tokenizer(checkpoint, path)
+    found: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    _canonicalize(found.backend_tokenizer, lower=values.get("do_lower_case", True))
+    return found
+
+
+def _canonicalize(tokenizer: Tokenizer, *, lower: bool) -> None:
+    """Remove punctuation and needless spaces, and lower texts, where a tokenizer does not do so itself."""
+    written = "A deep, WELL!  -" if lower else "A deep, WELL!  -".lower()
+    if tokenizer.encode(written).ids == tokenizer.encode("a deep well").ids:
+        return
+    steps = [
+        *([normalizers.Lowercase()] if lower else []),
+        normalizers.Replace(Regex(f"[{re.escape(string.punctuation)}]"), ""),
+        normalizers.Replace(Regex(r"\s+"), " "),
+        normalizers.Strip(),
+    ]
+    stored = tokenizer.normalizer
+    tokenizer.normalizer = normalizers.Sequence([*steps, *([] if stored is None else [stored])])

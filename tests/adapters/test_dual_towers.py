@@ -230,3 +230,10 @@ def test_folders_of_sentence_transformers_give_what_it_gives(tmp_path: Path, nor
     texts = ["How deep is the well?", "Water."]
     expected = SentenceTransformer(str(tmp_path), device="cpu").encode(texts)
     assert_all_close(_vectors(LLM(str(tmp_path)), texts), list(expected), tolerance=TOLERANCE)
+
+
+def test_texts_of_siglip_lose_capitals_and_punctuation_whatever_its_tokenizer_says(changed: Changed) -> None:
+    golden = json.loads((GOLDENS / "siglip.json").read_text())
+    folder = changed("siglip", "tokenizer.json", normalizer=None)
+    found = LLM(str(folder)).embed([row["text"] for row in golden["texts"]])
+    assert [list(output.prompt_token_ids) for output in found] == [row["ids"] for row in golden["texts"]]
