@@ -1,0 +1,149 @@
+"""The templates that are published for other servers give the prompts that these models have without them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from cenote import LLM
+from cenote.testing.compare import assert_close
+from cenote.testing.live import serving
+from cenote.testing.pictures import sample_picture
+
+_POOLING = Path(__file__).parents[3] / "examples" / "pooling"
+_EMBED = _POOLING / "embed" / "template" / "nemotron_embed_vl.jinja"
+_RERANK = _POOLING / "score" / "template" / "nemotron-vl-rerank.jinja"
+_PREFIXES = {"query": "query: ", "document": "passage: ", "user": "", "other": ""}
+_QUERY = "What fills a cenote?"
+_TILES = "<img>" + "<IMG_CONTEXT>" * 12 + "</img> "
+
+
+def _address(image: Image.Image) -> str:
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+_PAGE = {"type": "image_url", "image_url": {"url": _address(sample_picture(150, 90))}}
+_TEXT = {"type": "text", "text": "Hello"}
+#: Contents of a message, and what is written of them behind a prefix.
+_CONTENTS: dict[str, tuple[Any, str]] = {
+    "string": ("Hello", "Hello"),
+    "text": ([_TEXT], "Hello"),
+    "image": ([_PAGE], _TILES),
+    "text, image": ([_TEXT, _PAGE], _TILES + "Hello"),
+    "image, text": ([_PAGE, _TEXT], _TILES + "Hello"),
+    "texts": ([_TEXT, {"type": "text", "text": " world"}], "Hello world"),
+}
+_MESSAGES = [
+    ({"role": role, "content": content}, _PREFIXES[role] + text)
+    for role, (content, text) in product(_PREFIXES, _CONTENTS.values())
+]
+_DOCUMENTS: list[Any] = [
+    "Ground water.",
+    {"content": [_PAGE]},
+    {"content": [_PAGE, _TEXT]},
+    {"content": [_TEXT]},
+    "an <image> in words",
+]
+
+
+@pytest.fixture(scope="module")
+def embedder(folder_of: Callable[[str], Path]) -> Iterator[LLM]:
+    """The embedder without a template; images have up to two tiles and a small picture of the whole."""
+    with LLM(str(folder_of("llama_nemotron_vl")), mm_processor_kwargs={"max_input_tiles": 2}) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def reranker(folder_of: Callable[[str], Path]) -> Iterator[LLM]:
+    with LLM(str(folder_of("llama_nemotron_vl_rerank"))) as model:
+        yield model
+
+
+def _embed(model: LLM) -> list[Any]:
+    return model.embed([{"messages": [message]} for message, _ in _MESSAGES], use_tqdm=False)
+
+
+def test_messages_are_written_by_their_role(embedder: LLM) -> None:
+    tokenizer = embedder.get_tokenizer()
+    for (message, text), output in zip(_MESSAGES, _embed(embedder), strict=True):
+        assert output.prompt_token_ids == tokenizer(text)["input_ids"], message
+
+
+def test_the_template_of_embeddings_gives_the_same_prompts(embedder: LLM, folder_of: Callable[[str], Path]) -> None:
+    settings = {"max_input_tiles": 2}
+    folder = str(folder_of("llama_nemotron_vl"))
+    with LLM(folder, mm_processor_kwargs=settings, chat_template=_EMBED.read_text("utf-8")) as model:
+        found = _embed(model)
+    for own, output in zip(_embed(embedder), found, strict=True):
+        assert output.prompt_token_ids == own.prompt_token_ids
+        assert_close(output.outputs.embedding, own.outputs.embedding, tolerance=1e-5)
+
+
+def test_the_template_of_pairs_gives_the_same_prompts(reranker: LLM, folder_of: Callable[[str], Path]) -> None:
+    template = _RERANK.read_text("utf-8")
+    expected = reranker.score(_QUERY, _DOCUMENTS, use_tqdm=False)
+    asked = reranker.score(_QUERY, _DOCUMENTS, chat_template=template, use_tqdm=False)
+    with LLM(str(folder_of("llama_nemotron_vl_rerank")), chat_template=template) as model:
+        assert model.report()["pairs"] == "template (user)"
+        given = model.score(_QUERY, _DOCUMENTS, use_tqdm=False)
+    for own, first, second in zip(expected, asked, given, strict=True):
+        assert own.prompt_token_ids == first.prompt_token_ids == second.prompt_token_ids
+        assert_close([first.outputs.score, second.outputs.score], [own.outputs.score] * 2, tolerance=1e-5)
+
+
+def test_a_template_of_ones_own_reads_an_instruction_and_the_place_of_the_image(reranker: LLM) -> None:
+    template = (
+        "{{ instruction }}|{% for m in messages if m['role'] in ['query', 'document'] %}{{ m['content'] }};{% endfor %}"
+    )
+    (output,) = reranker.score(
+        _QUERY, {"content": [_PAGE, _TEXT]}, chat_template=template, instruction="Be strict", use_tqdm=False
+    )
+    expected = f"Be strict|{_QUERY};{_TILES[:-1]}Hello;"
+    assert output.prompt_token_ids == reranker.get_tokenizer()(expected)["input_ids"]
+
+
+def test_a_server_with_the_template_of_embeddings_gives_the_same_vectors(
+    embedder: LLM, folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = str(folder_of("llama_nemotron_vl"))
+    options = ("--chat-template", str(_EMBED), "--mm-processor-kwargs", '{"max_input_tiles": 2}')
+    with (
+        serving(tmp_path / "log", folder, *options) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        for (message, _), own in zip(_MESSAGES, _embed(embedder), strict=True):
+            answer = client.post("/v1/embeddings", json={"messages": [message]})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["usage"]["prompt_tokens"] == len(own.prompt_token_ids)
+            assert_close(answer.json()["data"][0]["embedding"], own.outputs.embedding, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("options", [(), ("--chat-template", str(_RERANK))], ids=["own", "template"])
+def test_a_server_scores_and_ranks_pages_as_python_does(
+    reranker: LLM, folder_of: Callable[[str], Path], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    expected = [output.outputs.score for output in reranker.score(_QUERY, _DOCUMENTS, use_tqdm=False)]
+    folder = str(folder_of("llama_nemotron_vl_rerank"))
+    with (
+        serving(tmp_path / "log", folder, *options) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        scores = client.post("/score", json={"queries": _QUERY, "documents": _DOCUMENTS}).raise_for_status().json()
+        ranked = client.post("/rerank", json={"query": _QUERY, "documents": _DOCUMENTS}).raise_for_status().json()
+        refused = client.post("/score", json={"queries": {"content": [_PAGE]}, "documents": "Water."})
+    assert_close([row["score"] for row in scores["data"]], expected, tolerance=1e-5)
+    order = [row["index"] for row in ranked["results"]]
+    assert order == sorted(range(len(expected)), key=lambda place: -expected[place])
+    assert_close([row["relevance_score"] for row in ranked["results"]], [expected[at] for at in order], tolerance=1e-5)
+    assert refused.status_code == 400
+    assert "documents only" in refused.json()["error"]["message"]
