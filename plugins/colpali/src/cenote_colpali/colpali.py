@@ -23,17 +23,17 @@ from cenote_colpali.model import assemble
 from cenote_colpali.names import read_names
 from cenote_colpali.stack import Parts
 
-__all__ = ["ColPaliAdapter"]
+__all__ = ["PARTS", "UNUSED", "ColPaliAdapter"]
 
 #: From published names to those of transformers 5.23. Source: `ColPaliForRetrieval` of transformers 4.47 to 5.23,
 #: colpali-engine and vLLM 0.32, which all write and read one of these.
-_PARTS: Mapping[str, str] = {
+PARTS: Mapping[str, str] = {
     r"vision_tower\.(?:vision_model\.)?": "vision_tower.",
     r"multi_modal_projector\.": "multi_modal_projector.",
     r"language_model\.(?:model\.)?(?!lm_head\.)": "language_model.",
 }
 #: The output layer, which is tied to the embeddings, and buffers that early versions stored.
-_UNUSED = (r"(?:language_model\.)?lm_head\.", r".*\.rotary_emb\.inv_freq$", r".*\.position_ids$")
+UNUSED = (r"(?:language_model\.)?lm_head\.", r".*\.rotary_emb\.inv_freq$", r".*\.position_ids$")
 _SETTINGS = {"query_prefix": Setting(text, "Question: "), "visual_prompt_prefix": Setting(text, "Describe the image.")}
 #: How often a text ends in the token that lets a query say more than its words.
 _AUGMENTATIONS = 10
@@ -57,7 +57,7 @@ class ColPaliAdapter:
         check_options(options.pooler_config)
         reference = options.compat != "vllm"
         settings = read_settings(checkpoint, _SETTINGS)
-        names = read_names(checkpoint.tensor_names(), checkpoint.name, _PARTS, _UNUSED)
+        names = read_names(checkpoint.tensor_names(), checkpoint.name, PARTS, UNUSED)
         native = native_checkpoint(checkpoint, bidirectional=reference)
         images = FixedImages.of(checkpoint, options.mm_processor_kwargs)
         model: Any = load_backbone(
