@@ -21,7 +21,7 @@ from cenote.errors import CheckpointError
 from cenote.media import MediaCache
 from cenote.registry import model_name
 
-__all__ = ["EMBEDDING", "RERANKER", "LoadedParts", "PublishedModel", "load_parts", "model_facts"]
+__all__ = ["EMBEDDING", "RERANKER", "LoadedParts", "PublishedModel", "image_sizes", "load_parts", "model_facts"]
 
 #: Pixels of the square that becomes one token.
 _TOKEN = 32 * 32
@@ -87,7 +87,7 @@ def load_parts(checkpoint: Checkpoint, options: LoadOptions, own: PublishedModel
     found = checkpoint.config_value("model_type")
     if found != "qwen3_vl":
         raise CheckpointError(f"{checkpoint.name!r} has model_type {found!r}; this adapter runs 'qwen3_vl' only.")
-    rules = ImageRules.of(checkpoint, _sizes(options.mm_processor_kwargs, own))
+    rules = ImageRules.of(checkpoint, image_sizes(options.mm_processor_kwargs, own))
     visual = load_visual_stack(checkpoint, options, config=build_config(checkpoint), rules=rules)
     check_placeholders(visual)
     lengths = None if own is None else Lengths(query=own.tokens, document=own.tokens, beside_image=0)
@@ -112,7 +112,7 @@ def model_facts(layouts: Layouts, own: PublishedModel | None, compat: str) -> di
     return {"layout": Fact(layouts.shown(), who)}
 
 
-def _sizes(kwargs: Mapping[str, Any], own: PublishedModel | None) -> Mapping[str, Any]:
+def image_sizes(kwargs: Mapping[str, Any], own: PublishedModel | None) -> Mapping[str, Any]:
     """Return the user's settings of images, and the model's own where the user says nothing."""
     size = kwargs.get("size", {})
     if own is None or not isinstance(size, Mapping):
