@@ -30,6 +30,9 @@ _LAYOUTS = {
     ),
     "ops_colqwen3": ("", {"custom_text_proj.weight", "custom_text_proj.bias"}),
     "nemotron_colembed": ("model.", {"lm_head.weight"}),
+    "qwen3_vl_embedding": ("model.", {"lm_head.weight"}),
+    "qwen3_vl_reranker": ("model.", set()),
+    "qwen3_vl_reranker_untied": ("model.", {"lm_head.weight"}),
     "colqwen3_5": (
         "",
         {
