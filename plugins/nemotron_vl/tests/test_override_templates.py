@@ -17,6 +17,7 @@ from cenote import LLM
 from cenote.testing.compare import assert_close
 from cenote.testing.live import serving
 from cenote.testing.pictures import sample_picture
+from cenote.types import PromptType
 
 _POOLING = Path(__file__).parents[3] / "examples" / "pooling"
 _EMBED = _POOLING / "embed" / "template" / "nemotron_embed_vl.jinja"
@@ -70,7 +71,8 @@ def reranker(folder_of: Callable[[str], Path]) -> Iterator[LLM]:
 
 
 def _embed(model: LLM) -> list[Any]:
-    return model.embed([{"messages": [message]} for message, _ in _MESSAGES], use_tqdm=False)
+    prompts: list[PromptType] = [{"messages": [message]} for message, _ in _MESSAGES]
+    return model.embed(prompts, use_tqdm=False)
 
 
 def test_messages_are_written_by_their_role(embedder: LLM) -> None:

@@ -18,6 +18,7 @@ from cenote import LLM, PoolingParams
 from cenote.errors import CheckpointError, InvalidRequest, PromptTooLong
 from cenote.testing.compare import assert_close
 from cenote.testing.pictures import sample_picture
+from cenote.types import MessagesPrompt
 
 _FAMILY = "llama_nemotron_vl_rerank"
 #: Of the look-alike.
@@ -144,15 +145,17 @@ def test_pairs_together_score_as_alone(model: LLM, page: Image.Image) -> None:
 
 
 def test_documents_are_ranked_by_their_scores(model: LLM, page: Image.Image) -> None:
-    documents = ["Ground water.", {"image": page}, {"image": page, "text": "Figure 2"}]
+    documents: list[Any] = ["Ground water.", {"image": page}, {"image": page, "text": "Figure 2"}]
     scores = _scores(model, _QUERY, documents)
     ranked = model.rerank(_QUERY, documents)
     assert [row.index for row in ranked] == sorted(range(3), key=lambda place: -scores[place])
 
 
 def test_a_conversation_of_a_query_and_a_document_is_a_pair(model: LLM, page: Image.Image) -> None:
-    content = [{"type": "text", "text": "Figure 2"}, {"type": "image_pil", "image_pil": page}]
-    talk = {"messages": [{"role": "query", "content": _QUERY}, {"role": "document", "content": content}]}
+    content: list[Any] = [{"type": "text", "text": "Figure 2"}, {"type": "image_pil", "image_pil": page}]
+    talk: MessagesPrompt = {
+        "messages": [{"role": "query", "content": _QUERY}, {"role": "document", "content": content}]
+    }
     (output,) = model.classify([talk], use_tqdm=False)
     (pair,) = model.score(_QUERY, {"image": page, "text": "Figure 2"}, use_tqdm=False)
     assert output.prompt_token_ids == pair.prompt_token_ids
