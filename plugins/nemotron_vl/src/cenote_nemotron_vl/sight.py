@@ -123,8 +123,8 @@ def load_sight(checkpoint: Checkpoint, options: LoadOptions, *, heads: Sequence[
     config = read_config(checkpoint)
     check_names(checkpoint, heads)
     tiles, image_tokens = tiled_images(checkpoint, config, options.mm_processor_kwargs, compat=options.compat)
-    vision = load_vision(checkpoint, config, options)
-    language = load_language_model(checkpoint, config, options)
+    vision = load_vision(checkpoint, config, options, heads)
+    language = load_language_model(checkpoint, config, options, heads)
     width = int(vision.config.hidden_size) * config.merge**2
     embeddings = language.get_input_embeddings().weight
     model = _Projected(

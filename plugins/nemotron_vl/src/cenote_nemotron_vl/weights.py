@@ -61,22 +61,30 @@ def check_names(checkpoint: Checkpoint, heads: Sequence[str] = ()) -> None:
         )
 
 
-def load_vision(checkpoint: Checkpoint, config: NemotronConfig, options: LoadOptions) -> Any:
+def load_vision(checkpoint: Checkpoint, config: NemotronConfig, options: LoadOptions, heads: Sequence[str] = ()) -> Any:
     """Load the vision tower, without the head that pools its patches.
 
-    Raises:
-        CheckpointError: tensors are missing or do not fit.
-    """
-    return _load(config.vision, checkpoint, options, SiglipVisionModel, _VISION)
-
-
-def load_language_model(checkpoint: Checkpoint, config: NemotronConfig, options: LoadOptions) -> Any:
-    """Load the language model, whose tokens look ahead.
+    Args:
+        checkpoint: whose files are read.
+        config: of the model.
+        options: what the user asked for.
+        heads: names of tensors that the caller reads itself.
 
     Raises:
-        CheckpointError: tensors are missing or do not fit.
+        CheckpointError: tensors are missing, unknown or do not fit.
     """
-    model = _load(config.language, checkpoint, options, LlamaModel, _LANGUAGE)
+    return _load(config.vision, checkpoint, options, SiglipVisionModel, _VISION, heads)
+
+
+def load_language_model(
+    checkpoint: Checkpoint, config: NemotronConfig, options: LoadOptions, heads: Sequence[str] = ()
+) -> Any:
+    """Load the language model, whose tokens look ahead; see `load_vision`.
+
+    Raises:
+        CheckpointError: tensors are missing, unknown or do not fit.
+    """
+    model = _load(config.language, checkpoint, options, LlamaModel, _LANGUAGE, heads)
     look_ahead(model)
     return model
 
@@ -122,7 +130,14 @@ def load_projection(checkpoint: Checkpoint, width: int, hidden: int, like: Tenso
     return layers.to(device=like.device, dtype=like.dtype).requires_grad_(False).eval()
 
 
-def _load(part: Checkpoint, checkpoint: Checkpoint, options: LoadOptions, model_class: Any, prefix: str) -> Any:
+def _load(
+    part: Checkpoint,
+    checkpoint: Checkpoint,
+    options: LoadOptions,
+    model_class: Any,
+    prefix: str,
+    heads: Sequence[str],
+) -> Any:
     return load_backbone(
         part,
         build_config(part),
@@ -132,4 +147,5 @@ def _load(part: Checkpoint, checkpoint: Checkpoint, options: LoadOptions, model_
         model_class=model_class,
         allowed_missing=(),
         key_mapping={prefix: ""},
+        allowed_unused=(*_OTHERS, *_UNREAD, *heads),
     )
