@@ -168,6 +168,14 @@ def test_vectors_are_not_cut(llm: LLM) -> None:
         llm.embed(["water"], pooling_params=PoolingParams(dimensions=8))
 
 
+def test_an_image_counts_as_its_patches_and_not_against_the_limit_of_texts(tmp_path: Path) -> None:
+    llm = LLM(str(build_checkpoint("clip", tmp_path / "clip")), max_model_len=4)
+    golden = json.loads((GOLDENS / "clip.json").read_text())
+    (found,) = llm.embed([_image(sample_picture(*golden["pictures"]["wide"]))])
+    assert len(found.prompt_token_ids) == 5
+    assert_close(found.outputs.embedding, golden["images"]["wide"], tolerance=TOLERANCE)
+
+
 def test_the_report_says_how_both_towers_run(llm: LLM, family: str) -> None:
     facts = llm.report()
     assert facts["modalities"] == "text, image"
