@@ -60,8 +60,8 @@ class EngineConfig(BaseModel):
         allowed_media_domains: hosts that media may be fetched from, such as `example.org` or `*.example.org`, at public
             addresses only, unless an address is listed itself; none by default.
         allowed_local_media_path: folder below which `file:` addresses may be read; None is nowhere.
-        max_media_bytes: size of one medium, also as `64M`.
-        media_timeout: seconds that loading one medium may take.
+        max_media_bytes: size of one medium, and of all fetched media of a prompt together, also as `64M`.
+        media_timeout: seconds that loading the media of a prompt may take.
         max_image_pixels: pixels of one image, or of one frame of a video, that are decoded; more than the default is
             not offered.
         max_video_seconds: duration of one video.

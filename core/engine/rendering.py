@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from cenote.adapters.base import PoolingModel
@@ -55,19 +57,27 @@ class Renderer:
             failed.set_exception(next(iter(faults.values())))
             return failed
 
+        left = threading.Event()
+
+        def load(prompt: Prompt) -> Prompt:
+            return self._media.load(prompt, lambda: not left.is_set())
+
         def run(places: Sequence[int]) -> list[PreparedInput | PromptError]:
             made: list[PreparedInput | PromptError] = []
             for place in places:
-                item = faults.get(place) or self._prepared(prompts[place], options, tokenization, first, place)
+                item = faults.get(place) or self._prepared(prompts[place], load, options, tokenization, first, place)
                 made.append(item)
                 if not keeps_errors and not isinstance(item, PreparedInput):
                     break
             return made
 
         jobs = [
-            (self._media if has_media else self._threads).submit(run, places) for places, has_media in _groups(prompts)
+            self._media.submit(prompts[places[0]], run, places) if has_media else self._threads.submit(run, places)
+            for places, has_media in _groups(prompts)
         ]
-        return Gathering(jobs, keeps_errors=keeps_errors).future
+        future = Gathering(jobs, keeps_errors=keeps_errors).future
+        future.add_done_callback(partial(_note_cancelled, left))
+        return future
 
     def load_media(self, prompt: Prompt) -> Prompt:
         """Return a prompt with its media loaded; blocking.
@@ -77,7 +87,7 @@ class Renderer:
             MediaUnavailable: its host does not give it for now.
         """
         self._media.check(prompt)
-        return self._media.submit(self._media.load, prompt).result() if prompt.media else prompt
+        return self._media.submit(prompt, self._media.load, prompt).result() if prompt.media else prompt
 
     def shutdown(self) -> None:
         """Fail what has not begun with `EngineClosed`; the threads end."""
@@ -98,11 +108,17 @@ class Renderer:
         return None
 
     def _prepared(
-        self, prompt: Prompt, options: RequestOptions, tokenization: TokenizationOptions, first: int | None, place: int
+        self,
+        prompt: Prompt,
+        load: Callable[[Prompt], Prompt],
+        options: RequestOptions,
+        tokenization: TokenizationOptions,
+        first: int | None,
+        place: int,
     ) -> PreparedInput | PromptError:
         limits = self._model.limits
         try:
-            loaded = self._media.load(prompt)
+            loaded = load(prompt)
             prepared = self._model.prepare(loaded, options.role, options.params, tokenization)
             return pad_to(prepared, limits.max_tokens, limits.pad_token_id) if tokenization.pad_to_limit else prepared
         except PROMPT_ERRORS as exc:
@@ -114,6 +130,11 @@ class Renderer:
 def _locate(error: PromptError, first: int | None, place: int) -> None:
     if first is not None:
         error.locate(first + place)
+
+
+def _note_cancelled(left: threading.Event, future: Future[list[PreparedInput | PromptError]]) -> None:
+    if future.cancelled():
+        left.set()
 
 
 def _groups(prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], bool]]:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
@@ -54,7 +55,7 @@ class Host:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.before: Callable[[str], None] = lambda word: None
+        self.before: Callable[[str], object] = lambda word: None
 
     def load(self, url: str, policy: Any) -> bytes:
         word = url.removeprefix("host:")
@@ -98,7 +99,7 @@ def seer(plain: ModuleType) -> Any:
 
 @pytest.fixture
 def engine(seer: Any) -> Iterator[Engine]:
-    made = Engine(seer, EngineConfig(limit_mm_per_prompt={"image": 2}), "cpu")
+    made = Engine(seer, EngineConfig(limit_mm_per_prompt={"image": 2}, media_workers=1), "cpu")
     yield made
     made.shutdown()
 
@@ -195,7 +196,7 @@ def test_texts_never_wait_behind_images(engine: Engine, host: Host) -> None:
 
 def test_a_cancelled_call_loads_no_more(engine: Engine, host: Host) -> None:
     loaded, begun = threading.Event(), threading.Event()
-    host.before = lambda word: begun.set() or (loaded.wait(20) and None)  # type: ignore[func-returns-value]
+    host.before = lambda word: begun.set() or (loaded.wait(20) and None)
     future = engine.prepare([picture_of(f"host:{n}") for n in range(1, 30)], OPTIONS)
     assert begun.wait(20)
     assert future.cancel()
@@ -204,9 +205,47 @@ def test_a_cancelled_call_loads_no_more(engine: Engine, host: Host) -> None:
     assert len(host.asked) < 10
 
 
+def many(*words: str) -> Prompt:
+    return Prompt(media=tuple(item for word in words for item in picture_of(f"host:{word}").media))
+
+
+def test_a_cancelled_prompt_loads_none_of_its_other_images(engine: Engine, host: Host) -> None:
+    loaded, begun = threading.Event(), threading.Event()
+    host.before = lambda word: begun.set() or (loaded.wait(20) and None)
+    future = engine.prepare([many("1", "2")], OPTIONS)
+    assert begun.wait(20)
+    assert future.cancel()
+    loaded.set()
+    engine.prepare([picture_of("host:99")] * 5, OPTIONS).result(20)
+    assert "2" not in host.asked
+
+
+def test_images_that_are_there_do_not_wait_for_hosts(engine: Engine, host: Host) -> None:
+    loaded = threading.Event()
+    host.before = lambda word: loaded.wait(20) and None
+    slow = engine.prepare([picture_of("host:1")] * 20, OPTIONS)
+    assert ids(engine.prepare([wide(3)], OPTIONS).result(10)) == [(3,)]
+    assert not slow.done()
+    loaded.set()
+    slow.result(20)
+
+
+def test_the_images_of_a_prompt_share_their_time_and_bytes(seer: Any, host: Host) -> None:
+    size = len(png(1))
+    small = MediaStage(("image",), EngineConfig(max_media_bytes=2 * size + 1))
+    assert len(small.load(many("1", "1")).media) == 2
+    with pytest.raises(InvalidRequest, match=f"more than the {2 * size + 1} bytes that are allowed together"):
+        small.load(many("1", "1", "1"))
+    host.before = lambda word: time.sleep(0.02)
+    brief = MediaStage(("image",), EngineConfig(media_timeout=0.01))
+    with pytest.raises(MediaUnavailable, match=r"within 0\.01 seconds in all") as failed:
+        brief.load(many("1", "2"))
+    assert (failed.value.param, host.asked[-1]) == ("image_url", "1")
+
+
 def test_what_waits_fails_when_the_engine_stops(engine: Engine, host: Host) -> None:
     loaded, begun = threading.Event(), threading.Event()
-    host.before = lambda word: begun.set() or (loaded.wait(20) and None)  # type: ignore[func-returns-value]
+    host.before = lambda word: begun.set() or (loaded.wait(20) and None)
     future = engine.prepare([picture_of(f"host:{n}") for n in range(1, 30)], OPTIONS)
     assert begun.wait(20)
     engine.shutdown()
