@@ -57,12 +57,10 @@ def model(golden: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -
 
 
 def _prompt(row: Mapping[str, Any]) -> Any:
-    """Return a prompt for `encode`; one that is for neither side is a message of a user."""
+    """Return a prompt for `encode`; one with an image that is for neither side is a message of a user."""
     if row["role"] == "" and row["picture"]:
         parts = [{"type": "text", "text": row["text"]}, {"type": "image_pil", "image_pil": _picture(row["picture"])}]
         return {"messages": [{"role": "user", "content": parts}]}
-    if row["role"] == "":
-        return {"messages": [{"role": "user", "content": row["text"]}]}
     if row["picture"] is None:
         return row["text"]
     text = {"prompt": row["text"]} if row["text"] else {}
@@ -109,7 +107,8 @@ def test_vectors_are_those_of_the_reference_when_all_are_read_at_once(model: LLM
 def test_scores_of_embedders_are_those_of_the_reference(model: LLM, golden: Mapping[str, Any]) -> None:
     rows = {row["name"]: row for row in golden["prompts"]}
     for query, scores in golden["scores"].items():
-        outputs = model.score(rows[query]["text"], [_document(rows[name]) for name in scores], use_tqdm=False)
+        documents = [_document(rows[name]) for name in scores]
+        outputs = model.score(rows[query]["text"], documents, use_prompts=True, use_tqdm=False)
         assert_close([output.outputs.score for output in outputs], list(scores.values()), tolerance=_VECTORS)
 
 
