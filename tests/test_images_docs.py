@@ -25,6 +25,8 @@ from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.live import serving
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "images.md").read_text()
+#: Families of the models that need no plugin.
+FAMILIES = {"Qwen3-VL-Embedding-2B": "qwen3_vl_embedding", "Qwen3-VL-Reranker-2B": "qwen3_vl_reranker"}
 COMMANDS = {"embed": embed, "heatmap": heatmap, "rerank": rerank}
 
 
@@ -33,6 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, a page of the size that the document speaks of, and another image."""
     place = tmp_path_factory.mktemp("images")
     build_checkpoint("colqwen3", place / "model")
+    for name, family in FAMILIES.items():
+        build_checkpoint(family, place / name)
     rows, columns = np.mgrid[0:1650, 0:1275]
     stripes = np.stack([rows // 8, columns // 6, (rows + columns) // 16], axis=2).astype(np.uint8)
     Image.fromarray(stripes).save(place / "page.png")
@@ -49,10 +53,12 @@ def ran(folder: Path) -> Iterator[dict[str, Any]]:
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
                 code = code.replace("TomoroAI/tomoro-colqwen3-embed-4b", str(folder / "model"))
+                code = code.replace('LLM("Qwen/', f'LLM("{folder}/')
                 exec(compile(code, "docs/images.md", "exec"), names)
             names["printed"].append((printed.getvalue(), said))
     yield names
-    names["llm"].shutdown()
+    for name in ("llm", "embedder", "reranker"):
+        names[name].shutdown()
 
 
 def test_the_examples_print_what_the_page_says(ran: dict[str, Any]) -> None:
@@ -66,6 +72,12 @@ def test_scores_of_the_page_are_those_of_its_vectors(ran: dict[str, Any]) -> Non
     assert len(ran["scores"]) == 3
     assert ran["first"].index in (0, 1)
     assert 0 < ran["alike"][0].outputs.score <= len(ran["vectors"][1]) + 0.1
+
+
+def test_qwens_own_models_embed_and_rerank(ran: dict[str, Any]) -> None:
+    assert [len(result.outputs.embedding) for result in (*ran["seen"], ran["asked"])] == [64] * 3
+    assert len(ran["ranking"]) == 3
+    assert 0 < ran["judged"][0].outputs.score < 1
 
 
 def test_the_heat_map_is_as_large_as_the_page(ran: dict[str, Any], folder: Path) -> None:

@@ -200,7 +200,7 @@ def test_the_instruction_of_the_options_is_used(
         ("BAAI/bge-reranker-v2-gemma", "bge-reranker-v2-gemma"),
         ("BAAI/bge-reranker-v2-m3", None),
         ("mixedbread-ai/mxbai-rerank-base-v1", None),
-        ("Qwen/Qwen3-VL-Reranker-2B", None),
+        ("Qwen/Qwen3-VL-Reranker-2B", "qwen3-vl-reranker"),
         ("", None),
     ],
 )
