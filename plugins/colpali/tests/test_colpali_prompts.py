@@ -61,6 +61,14 @@ def test_prefix_and_prompt_come_from_the_file_of_the_processor(
     assert report["query prefix"] == "'Find: ' (processor_config.json)"
 
 
+def test_the_user_has_the_last_word_on_the_prefix(folder_of: Any, encode: Encode, ids_of: Ids) -> None:
+    own = {"late_interaction": {"query_prefix": "Query: "}}
+    with LLM(str(folder_of("colpali")), hf_overrides=own) as model:
+        (text,) = encode(model, ["a"])
+        assert model.report()["query prefix"] == "'Query: ' (user)"
+    assert list(text.prompt_token_ids) == ids_of("colpali", f"<bos>Query: a{_PAD}\n")
+
+
 def test_text_beside_an_image_is_refused_except_for_the_models_own_prompt(
     model: LLM, encode: Encode, picture: Any
 ) -> None:

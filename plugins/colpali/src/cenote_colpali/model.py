@@ -97,7 +97,7 @@ def assemble(
         pooler=TaskPooler({"token_embed": TokenPooler(head)}),
         embedding_size=size,
         facts={
-            "layout": Fact(written.shown(), name if reference else "vllm"),
+            "layout": Fact(_shown(written, text_beside=not reference), name if reference else "vllm"),
             **(settings.facts() if reference else {}),
             "projection": Fact(size, names.head["weight"].removesuffix(".weight") + " with its bias"),
             "embedding size": str(size),
@@ -109,6 +109,15 @@ def assemble(
     if options.pooler_config.dimensions is not None:
         check_dimensions(options.pooler_config.dimensions, model.limits, checkpoint.name)
     return model
+
+
+def _shown(layouts: Layouts, *, text_beside: bool) -> str:
+    """Return the layouts in one line for people."""
+    shown = layouts.shown()
+    if text_beside:
+        return shown
+    texts, image = shown.rsplit("; image ", 1)
+    return f"{texts}; image {image.replace('{text}', '')}"
 
 
 def _check_placeholder(pages: PageStack) -> None:
