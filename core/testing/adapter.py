@@ -16,6 +16,7 @@ from __future__ import annotations
 from cenote.testing.conformance.base import Reference
 from cenote.testing.conformance.batches import BatchTests
 from cenote.testing.conformance.image_faults import ImageFaultTests
+from cenote.testing.conformance.image_pairs import ImagePairTests
 from cenote.testing.conformance.image_scores import ImageScoreTests
 from cenote.testing.conformance.images import ImageTests
 from cenote.testing.conformance.labels import ClassifierTests, ScoreTests
@@ -34,6 +35,7 @@ class AdapterConformance(
     TokenTests,
     LateInteractionTests,
     ImageFaultTests,
+    ImagePairTests,
     ImageScoreTests,
     ImageTests,
     SparseTests,

@@ -43,6 +43,7 @@ class AdapterBase(Capable):
         by_role: queries and documents are read differently.
         late_interaction: texts are compared by the vectors of their tokens, of which some may have none.
         image: images are read, alone; the fixture `pictures` says which.
+        image_documents: a reranker reads images as documents.
         text_beside_image: a text may stand beside an image.
         placeholder: the token that stands for an image in a prompt; empty: not tested.
         lora: low-rank adapters are taken; the fixture `lora_folder` writes one.
@@ -61,6 +62,7 @@ class AdapterBase(Capable):
     by_role: ClassVar[bool] = False
     late_interaction: ClassVar[bool] = False
     image: ClassVar[bool] = False
+    image_documents: ClassVar[bool] = False
     text_beside_image: ClassVar[bool] = True
     placeholder: ClassVar[str] = ""
     lora: ClassVar[bool] = False
@@ -82,6 +84,7 @@ class AdapterBase(Capable):
             "late interaction": cls.late_interaction,
             "scores": cls.late_interaction or "score" in cls.tasks,
             "image": cls.image,
+            "image documents": cls.image_documents,
             "text beside image": cls.text_beside_image,
             "placeholder": bool(cls.placeholder),
             "lora": cls.lora,

@@ -63,10 +63,19 @@ class LimitTests(AdapterBase):
         assert all(output.prompt_token_ids for output in outputs)
 
     def test_the_last_token_id_is_accepted(self, model: LLM) -> None:
-        assert np.isfinite(encode(model, [[model.limits.max_token_id]], self.tasks[0])[0]).all()
+        last = model.limits.max_token_id
+        if "image" in model.limits.modalities:
+            last -= _is_placeholder(model, last)
+        assert np.isfinite(encode(model, [[last]], self.tasks[0])[0]).all()
 
     def _one(self, model: LLM, text: str, **tokenization: Any) -> Any:
         return run(model, [text], self.tasks[0], tokenization)[0]
+
+
+def _is_placeholder(model: LLM, token: int) -> bool:
+    """Tell whether a token stands for an image, so that it is refused without one."""
+    text = model.get_tokenizer().convert_ids_to_tokens(token)
+    return text is not None and "image" in text
 
 
 class RefusalTests(AdapterBase):
