@@ -87,6 +87,8 @@ class VisualPoolingModel(TextPoolingModel):
         if prompt.messages is not None and self._composer.is_content(prompt.messages, tokenization):
             prompt, told = content_of(prompt, self._composer.layouts.dropped)
             role = role or told
+        if prompt.token_ids is not None or prompt.messages is not None:
+            self._prompts.prefix(prompt, role, params)  # refuses a stored prompt, which would have no place
         seen = self._reader.measure(prompt.media)
         room = self._prompt_limits.room(role or "document", sum(sum(item.tokens) for item in seen), tokenization)
         side = tokenization.truncation_side or self.tokenizer.truncation_side
@@ -112,7 +114,9 @@ class VisualPoolingModel(TextPoolingModel):
             return self._composer.render(prompt.messages, seen, chat, from_end=room.from_end), 0
         prefix = self._prompts.prefix(replace(prompt, text=prompt.text or ""), role, params)
         (text, _), removed = self._encoder.shorten(prompt, options, role)
-        return self._composer.write(prefix + text, seen, role, options, from_end=room.from_end), removed
+        return self._composer.write(
+            prefix + text, seen, role, options, from_end=room.from_end, is_layout=prompt.is_layout
+        ), removed
 
     def _finish(self, ids: tuple[int, ...], removed: int, seen: Sequence[Seen]) -> PreparedInput:
         """Put the tokens of media in place of their placeholders, and prepare the media.

@@ -228,6 +228,18 @@ def test_what_it_cannot_read_is_refused(prompt: Any, message: str, llm: LLM) -> 
         _run(llm, prompt)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"prompt_token_ids": [5, 6]},
+        {"messages": [{"role": "system", "content": "Find."}, {"role": "user", "content": "water"}]},
+    ],
+)
+def test_an_instruction_without_a_place_is_refused(given: Any, llm: LLM) -> None:
+    with pytest.raises(InvalidRequest, match="not of token ids or of a conversation"):
+        _run(llm, given, prompt="Find wells")
+
+
 def test_it_does_not_score_as_a_reranker(llm: LLM) -> None:
     with pytest.raises(UnsupportedTask):
         llm.classify(["water"], use_tqdm=False)
