@@ -17,6 +17,9 @@ from transformers import LlamaConfig, LlamaModel, SiglipVisionConfig, SiglipVisi
 __all__ = ["hidden_states", "language_model", "tile_by_crops", "vision_rows"]
 
 
+_EAGER: dict[str, Any] = {"attn_implementation": "eager"}
+
+
 def _part(folder: Path, prefix: str) -> dict[str, Tensor]:
     stored = load_file(folder / "model.safetensors")
     return {name.removeprefix(prefix): value.float() for name, value in stored.items() if name.startswith(prefix)}
@@ -31,17 +34,19 @@ def language_model(folder: Path, prefix: str) -> LlamaModel:
     """Return the language model with its tensors of this prefix, which looks ahead."""
     config = _config(folder)
     values = {key: value for key, value in config.get("llm_config", config).items() if key != "model_type"}
-    model = LlamaModel._from_config(LlamaConfig(**values), attn_implementation="eager")
+    model = LlamaModel(LlamaConfig(**values, **_EAGER))
     model.load_state_dict(_part(folder, prefix), strict=True)
     model.config.is_causal = False
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def vision_rows(folder: Path, pixels: Any) -> Tensor:
     """Return [tiles, tokens, hidden] of bytes [tiles, 3, size, size]."""
     config = _config(folder)
     values = {key: value for key, value in config["vision_config"].items() if key != "model_type"}
-    tower = SiglipVisionModel._from_config(SiglipVisionConfig(**values), attn_implementation="eager").eval()
+    tower = SiglipVisionModel(SiglipVisionConfig(**values, **_EAGER))
+    tower.train(False)
     tower.load_state_dict(_part(folder, "vision_model.vision_model."), strict=True)
     width = 4 * config["vision_config"]["hidden_size"]
     hidden = config["llm_config"]["hidden_size"]

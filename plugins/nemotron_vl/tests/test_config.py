@@ -85,6 +85,6 @@ def test_the_user_chooses_the_pooling_unless_vllm_is_meant(folder_of: Any) -> No
     vectors = []
     for compat, method in (("reference", None), ("reference", "CLS"), ("vllm", "CLS")):
         config = {} if method is None else {"pooler_config": {"seq_pooling_type": method}}
-        with LLM(folder, compat=compat, **config) as llm:  # type: ignore[arg-type]
+        with LLM(folder, compat=compat, **config) as llm:
             vectors.append(llm.embed(["a text"])[0].outputs.embedding)
     assert vectors[0] == vectors[2] != vectors[1]

@@ -85,7 +85,7 @@ def test_several_images_of_one_prompt_count_in_their_order(llm: LLM) -> None:
 
 def test_patches_say_in_which_tile_they_are(llm: LLM) -> None:
     (output,) = llm.encode([_prompt(PICTURES[1], "words")], pooling_task="token_embed")
-    patches = [place for place in output.outputs.positions if isinstance(place, list)]
+    patches = [place for place in output.outputs.positions or [] if isinstance(place, list)]
     tiles = output.prompt_token_ids.count(CONTEXT) // 4
     assert tiles > 2
     assert patches == [[tile, row, column] for tile in range(tiles) for row in range(2) for column in range(2)]

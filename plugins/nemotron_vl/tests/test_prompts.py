@@ -118,7 +118,7 @@ def test_what_the_model_cannot_read_is_refused(llm: LLM, prompt: Any) -> None:
 
 def test_the_template_takes_one_message(templated: LLM) -> None:
     with pytest.raises(InvalidRequest, match="one message"):
-        templated.embed([{"messages": [{"role": "query", "content": "a"}, {"role": "document", "content": "b"}]}])
+        _ids(templated, {"messages": [{"role": "query", "content": "a"}, {"role": "document", "content": "b"}]})
 
 
 def test_with_compat_vllm_nothing_is_put_in_front(folder: Path) -> None:
