@@ -27,6 +27,7 @@ class TestQwen3VLReranker(AdapterConformance):
     reads = "pairs"
     pooling = "LAST"
     activation = "sigmoid"
+    image_documents = True
 
     @pytest.fixture(scope="class")
     @classmethod

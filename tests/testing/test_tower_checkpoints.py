@@ -85,7 +85,7 @@ def test_tensors_have_their_published_names(name: str, folders: dict[str, Path])
 
 @pytest.mark.parametrize("name", ["colpali", "colpali_new", "colmodernvbert", "clip", "siglip"])
 def test_transformers_reads_every_weight(name: str, folders: dict[str, Path]) -> None:
-    expected = build_backbone(name)
+    expected: Any = build_backbone(name)
     loaded, info = type(expected).from_pretrained(folders[name], output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "mismatched_keys", "unexpected_keys"))
     values: Any = loaded.state_dict()
@@ -111,5 +111,5 @@ def test_both_layouts_of_a_model_hold_the_same_numbers(folders: dict[str, Path])
     old, new = (load_file(folders[name] / "model.safetensors") for name in ("colpali", "colpali_new"))
     assert {tuple(value.shape) for value in old.values()} == {tuple(value.shape) for value in new.values()}
     config = json.loads((folders["colpali"] / "config.json").read_text())
-    native = transformers.ColPaliConfig.from_pretrained(folders["colpali_new"])
+    native: Any = transformers.ColPaliConfig.from_pretrained(folders["colpali_new"])
     assert native.vlm_config.image_token_index == config["vlm_config"]["image_token_index"]
