@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cenote.registry import ArchitectureSpec
 
-__all__ = ["COLMODERNVBERT", "COLPALI"]
+__all__ = ["COLMODERNVBERT", "COLMODERNVBERT_UNNAMED", "COLPALI"]
 
 _TASKS = ("token_embed",)
+#: Names of the projection in published layouts.
+_PROJECTIONS = (
+    "custom_text_proj",
+    "model.custom_text_proj",
+    "base_model.model.custom_text_proj",
+    "embedding_proj_layer",
+)
 
 #: Late interaction on PaliGemma.
 COLPALI = ArchitectureSpec(
@@ -23,11 +32,21 @@ COLPALI = ArchitectureSpec(
 #: Late interaction on ModernVBERT.
 COLMODERNVBERT = ArchitectureSpec(
     name="colmodernvbert",
-    architectures=("ColModernVBertForRetrieval",),
+    architectures=("ColModernVBertForRetrieval", "ColModernVBert", "model_type:colmodernvbert"),
     adapter="cenote_colpali.colmodernvbert:ColModernVBertAdapter",
     tasks=_TASKS,
     modalities=("text", "image"),
     summary="ColModernVBERT: one vector per token of a text or patch of a page, on a small encoder",
     lookalike="cenote_colpali.lookalike:build_colmodernvbert",
     examples=("ModernVBERT/colmodernvbert-merged",),
+)
+
+#: The same in files that name no class: the projection tells it apart from its backbone alone.
+COLMODERNVBERT_UNNAMED = replace(
+    COLMODERNVBERT,
+    name="colmodernvbert-unnamed",
+    architectures=("model_type:modernvbert",),
+    markers=("|".join(f"tensor:{name}.weight" for name in _PROJECTIONS),),
+    lookalike=None,
+    examples=(),
 )

@@ -30,6 +30,7 @@ class PageComposer:
         chat: fills its chat template.
         template: of the operator, in place of the model's own.
         closing: what is written behind the last tile of an image.
+        around: what the tokenizer puts around a whole prompt that a caller wrote.
         plain: write as vLLM does: images in front, then any text, which ends in `plain_end`.
         plain_end: see above.
     """
@@ -38,6 +39,7 @@ class PageComposer:
     chat: ChatRenderer
     template: str | None = None
     closing: str = ""
+    around: Layout = field(default_factory=Layout)
     plain: bool = False
     plain_end: str = field(default="", kw_only=True)
 
@@ -62,7 +64,9 @@ class PageComposer:
             InvalidRequest: placeholders in the text that stand for no image, text beside an image, or several images.
         """
         if seen and PLACEHOLDER in text:
-            return self.literal(text, seen, from_end=from_end)
+            whole = self.literal(text, seen, from_end=from_end)
+            around = Layout() if options.add_special_tokens is False else self.around
+            return Written(around.before + whole.before, whole.text, whole.after + around.after)
         check_no_placeholders([text], [PLACEHOLDER])
         if options.add_special_tokens is False:
             return self.literal(PLACEHOLDER * len(seen) + text, seen, from_end=from_end)

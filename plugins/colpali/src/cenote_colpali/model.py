@@ -8,7 +8,7 @@ from typing import Any
 from cenote.adapters import LoadOptions
 from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.processor_settings import Settings
-from cenote.adapters.qwen_vl import Layouts, PromptLimits, VisualPoolingModel
+from cenote.adapters.qwen_vl import Layout, Layouts, PromptLimits, VisualPoolingModel
 from cenote.checkpoints import Checkpoint
 from cenote.config import Fact, first_set
 from cenote.errors import CheckpointError
@@ -37,6 +37,7 @@ def assemble(
     tile: tuple[int, int],
     marks: Callable[[Picture], tuple[str, ...]] = whole,
     closing: str = "",
+    around: Callable[[Any], Layout] = lambda _: Layout(),
     plain_end: str = "",
 ) -> VisualPoolingModel:
     """Return a model that gives a vector per token.
@@ -52,6 +53,7 @@ def assemble(
         tile: rows and columns of tokens of a tile.
         marks: as of `PageReader`.
         closing: as of `PageComposer`.
+        around: returns what a tokenizer puts around a whole prompt that a caller wrote.
         plain_end: as of `PageComposer`, with `compat="vllm"`.
 
     Raises:
@@ -73,6 +75,7 @@ def assemble(
         chat=ChatRenderer(stack.tokenizer, {"image": PLACEHOLDER}),
         template=stack.chat_template,
         closing=closing,
+        around=around(stack.tokenizer),
         plain=not reference,
         plain_end=plain_end,
     )
