@@ -47,6 +47,7 @@ COLMODERNVBERT_UNNAMED = replace(
     name="colmodernvbert-unnamed",
     architectures=("model_type:modernvbert",),
     markers=("|".join(f"tensor:{name}.weight" for name in _PROJECTIONS),),
+    summary="ColModernVBERT in files that name no class",
     lookalike=None,
     examples=(),
 )
