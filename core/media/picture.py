@@ -19,6 +19,8 @@ __all__ = ["Picture"]
 
 #: Pixels that this process decodes at the same time; decoding takes up to 24 bytes for each (WEBP with alpha).
 _DECODING = PixelBudget(2**26)
+#: Images of at most so many pixels, as most pages are, have room of their own: they never wait for large ones.
+_SMALL, _DECODING_SMALL = 2**22, PixelBudget(2**24)
 #: Longest side, which is also the longest of JPEG and GIF: rows of any length cost memory that areas do not show.
 _LONGEST = 65_535
 
@@ -121,7 +123,8 @@ class Picture:
         Raises:
             InvalidRequest: as `rgb`.
         """
-        with _DECODING.hold(self.width * self.height):
+        pixels = self.width * self.height
+        with (_DECODING if pixels > _SMALL else _DECODING_SMALL).hold(pixels):
             yield self._source.rgb()
 
     def rgb(self) -> Image.Image:

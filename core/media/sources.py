@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cenote.errors import InvalidRequest
 from cenote.media.colours import to_rgb, upright
-from cenote.media.formats import Head
+from cenote.media.formats import Head, has_all_rows
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,17 +65,25 @@ class EncodedImage:
         """Decode it.
 
         Raises:
-            InvalidRequest: it is truncated or broken, or its pixels are not those that its head states.
+            InvalidRequest: it is truncated or broken, or its pixels are not those that its head states, or more than
+                Pillow decodes of this format.
         """
+        from PIL import Image
+
         head = self._head
         module, name = _DECODERS[head.format]
         try:
             image: Image.Image = getattr(importlib.import_module(module), name)(io.BytesIO(head.data))
-            if image.size == (head.width, head.height):
+            if image.size == (head.width, head.height) and (head.format != "PNG" or has_all_rows(head.data)):
+                if head.format == "TIFF":  # else Pillow compares the size with its limit before it makes such a place
+                    image.im = Image.new(image.mode, image.size).im
                 image.load()
                 return upright(to_rgb(image), head.orientation)
         except (InvalidRequest, MemoryError):
             raise
+        except Image.DecompressionBombError as exc:
+            text = f"The image has {head.width} x {head.height} pixels; Pillow decodes no {head.format} of that size."
+            raise InvalidRequest(text) from exc
         except Exception as exc:  # decoders raise many kinds
             raise InvalidRequest(_BROKEN) from exc
         raise InvalidRequest(_BROKEN)

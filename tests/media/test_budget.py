@@ -92,10 +92,19 @@ def test_pictures_are_decoded_within_the_budget_of_the_process(monkeypatch: pyte
             held.append(pixels)
             return super().hold(pixels)
 
-    monkeypatch.setattr(picture, "_DECODING", Watched(50))
+    monkeypatch.setattr(picture, "_DECODING_SMALL", Watched(50))
     out = io.BytesIO()
     Image.new("RGB", (10, 6), "red").save(out, "PNG")
     pictures = [Picture.of_bytes(out.getvalue()) for _ in range(6)]
     with ThreadPoolExecutor(6) as threads:
         assert {image.getpixel((9, 5)) for image in threads.map(Picture.rgb, pictures)} == {(255, 0, 0)}
     assert held == [60] * 6
+
+
+def test_small_pictures_do_not_wait_for_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "_SMALL", 60)
+    large = Picture.of_image(Image.new("L", (8200, 8200)))
+    with ThreadPoolExecutor(2) as threads, large.decoded():
+        waiting = threads.submit(Picture.of_image(Image.new("RGB", (10, 7))).rgb)
+        assert threads.submit(Picture.of_image(Image.new("RGB", (10, 6))).rgb).result(30).size == (10, 6)
+        assert not waiting.done()

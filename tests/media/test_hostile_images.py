@@ -136,8 +136,10 @@ def test_no_side_is_longer_than_65535() -> None:
 def test_limits_of_pillow_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the other formats are in Pillow's decoders, and above what an operator may allow."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    for kind in ("PNG", "JPEG", "BMP"):
+    for kind in ("PNG", "JPEG", "BMP", "TIFF"):
         assert decoded(encoded(kind)).size == (32, 24)
+    assert decoded(encoded("TIFF", compression="tiff_lzw")).tobytes() == COLOURS.tobytes()
+    assert refusal(encoded("WEBP")) == "The image has 32 x 24 pixels; Pillow decodes no WEBP of that size."
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
@@ -161,6 +163,58 @@ def test_half_an_image_is_not_shown(kind: str) -> None:
     data = encoded(kind)
     cut = data[: len(data) // 2]
     assert refusal(cut) in (BROKEN, f"The image cannot be read: the {kind} is cut off.")
+
+
+ROW = b"\0" + b"\x80" * 24
+
+
+@pytest.mark.parametrize(
+    "pixels", [b"", ROW * 3, ROW * 7 + ROW[:-1], ROW * 7 + b"\0"], ids=["none", "few", "a byte less", "no last row"]
+)
+def test_rows_of_a_png_that_are_missing_are_not_made_up(pixels: bytes) -> None:
+    """The packed stream is complete, which is all that Pillow looks at."""
+    assert refusal(png(8, 8, pixels=pixels)) == BROKEN
+
+
+def test_a_png_with_all_rows_is_read() -> None:
+    assert decoded(png(8, 8, pixels=ROW * 8)).getpixel((7, 7)) == (128, 128, 128)
+    assert decoded(png(8, 8, pixels=ROW * 8 + b"more")).getpixel((7, 7)) == (128, 128, 128)
+    whole = png(8, 8, pixels=ROW * 8)
+    assert refusal(whole.replace(b"IDAT", b"PLTE")) == BROKEN
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 8), (1, 1), (5, 3), (3, 17), (13, 1)])
+@pytest.mark.parametrize(("depth", "colour", "samples"), [(1, 0, 1), (4, 0, 1), (8, 2, 3), (16, 6, 4), (8, 4, 2)])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_rows_of_every_kind_of_png_are_counted(
+    width: int, height: int, depth: int, colour: int, samples: int, interlaced: bool
+) -> None:
+    """Sizes of the passes by hand: pixels of each 8 x 8 block belong to the pass that its pattern names."""
+    pattern = ("16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777")
+    passes: dict[str, dict[int, int]] = {}
+    for y in range(height):
+        for x in range(width):
+            rows = passes.setdefault(pattern[y % 8][x % 8] if interlaced else "1", {})
+            rows[y] = rows.get(y, 0) + 1
+    size = sum(1 + -(-count * samples * depth // 8) for rows in passes.values() for count in rows.values())
+    head = struct.pack(">LLBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    for missing in (0, 1):
+        body = zlib.compress(b"\0" * (size - missing))
+        parts = (chunk(b"IHDR", head), chunk(b"IDAT", body[:5]), chunk(b"IDAT", body[5:]), chunk(b"IEND", b""))
+        data = b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+        if missing:
+            assert refusal(data) == BROKEN
+        else:
+            assert decoded(data).size == (width, height)
+
+
+def test_a_png_that_cannot_have_its_size_is_refused_before_it_is_unpacked() -> None:
+    data = png(1000, 1000, pixels=b"\0" * 3001)
+    assert refusal(data) == BROKEN
+    assert peak_of_refusal(data) < 100_000
+    large = png(1000, 1000, pixels=b"\0" * 3001 * 900)  # as long as it needs to be seen by counting
+    assert refusal(large) == BROKEN
+    assert peak_of_refusal(large) < 1_000_000
 
 
 def test_texts_and_profiles_that_unpack_to_gigabytes_are_not_unpacked() -> None:
@@ -244,6 +298,20 @@ def test_a_jpeg_of_many_scans_is_refused() -> None:
     assert decoded(jpeg[:start] + scan * 2 + b"\xff\xd9").size == (32, 24)
     assert "more than 100 scans" in refusal(jpeg[:start] + scan * 101 + b"\xff\xd9")
     assert "more than 100 scans" in refusal(jpeg[:start] + b"\xff\xda\0\2" * 5_000)
+
+
+def test_a_large_jpeg_has_fewer_scans() -> None:
+    jpeg = encoded("JPEG", progressive=True)
+    start = jpeg.rindex(b"\xff\xda")
+    scans, large = jpeg.count(b"\xff\xda"), struct.pack(">HH", 13_000, 13_000)
+    jpeg = jpeg.replace(struct.pack(">HH", 24, 32), large, 1)
+    most = 2**31 // 13_000**2
+    allowed = jpeg[:-2] + jpeg[start:-2] * (most - scans) + b"\xff\xd9"
+    assert Picture.of_bytes(allowed).width == 13_000
+    with pytest.raises(InvalidRequest, match=f"has {most + 1} scans of 13000 x 13000 pixels, which is too much work"):
+        Picture.of_bytes(allowed[:-2] + jpeg[start:-2] + b"\xff\xd9")
+    one = encoded("JPEG").replace(struct.pack(">HH", 24, 32), struct.pack(">HH", 65_000, 65_000), 1)
+    assert Picture.of_bytes(one).height == 65_000
 
 
 @pytest.mark.parametrize(

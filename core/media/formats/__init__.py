@@ -6,5 +6,6 @@ which files can hide gigabytes or endless work, are left out before Pillow sees 
 
 from cenote.media.formats.choose import FORMATS, read_head
 from cenote.media.formats.head import Head
+from cenote.media.formats.png_rows import has_all_rows
 
-__all__ = ["FORMATS", "Head", "read_head"]
+__all__ = ["FORMATS", "Head", "has_all_rows", "read_head"]

@@ -20,6 +20,8 @@ _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 _NEXT = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]", re.DOTALL)
 #: Each scan costs a pass over all pixels, however short it is. Encoders write about ten; libtiff also allows 100.
 _MOST_SCANS = 100
+#: Pixels of all scans together, which keeps what an image costs near 2 seconds: twelve scans of 178956970 pixels.
+_MOST_PASSED = 2**31
 _MOST = 100_000
 
 
@@ -53,8 +55,10 @@ def read_jpeg(data: bytes) -> Head:
     if frame is None or len(frame) < 9:
         raise BrokenImage("the JPEG does not say its size before its scans")
     height, width = struct.unpack_from(">HH", frame, 5)
-    scans = data[place : _end_of_scans(data, place)]
-    return Head("JPEG", width, height, b"".join((*parts, frame, scans)), orientation)
+    end, scans = _end_of_scans(data, place)
+    if scans > 1 and scans * width * height > _MOST_PASSED:
+        raise BrokenImage(f"the JPEG has {scans} scans of {width} x {height} pixels, which is too much work")
+    return Head("JPEG", width, height, b"".join((*parts, frame, data[place:end])), orientation)
 
 
 def _marker(data: bytes, place: int) -> tuple[int, int]:
@@ -73,16 +77,16 @@ def _end(data: bytes, place: int) -> int:
     return place + 2 + length
 
 
-def _end_of_scans(data: bytes, place: int) -> int:
-    """Return where the image ends: after its end marker, or with the data where that is missing."""
+def _end_of_scans(data: bytes, place: int) -> tuple[int, int]:
+    """Return where the image ends, after its end marker or with the data where that is missing, and how many scans."""
     scans = 0
     for _ in range(_MOST):
         found = _NEXT.search(data, place)
         if found is None:
-            return len(data)
+            return len(data), scans
         marker = data[found.end() - 1]
         if marker == _END:
-            return found.end()
+            return found.end(), scans
         scans += marker == _SCAN
         if scans > _MOST_SCANS:
             raise BrokenImage(f"the JPEG has more than {_MOST_SCANS} scans")
