@@ -99,7 +99,8 @@ class AsyncFace(EngineFace):
 
     async def _run_wave(self, parts: Sequence[CallPart], caller: Caller, first: int) -> list[PoolingRequestOutput]:
         """Run parts of a call, which enter the queue together; `first` is the number of their first result."""
-        tokenised = await all_or_none([self._prepare(part, caller) for part in parts])
+        with self.engine.expecting([prompt for part in parts for prompt in part.prompts], bounded=not first):
+            tokenised = await all_or_none([self._prepare(part, caller) for part in parts])
         if caller.clock is not None and not first:
             caller.clock.tokenized = time.perf_counter()
         prepared = [(item, part.options) for items, part in zip(tokenised, parts, strict=True) for item in items]

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import cast
 
 from cenote.adapters.base import PoolingModel
@@ -114,6 +114,19 @@ class Engine:
         """Prepare prompts in threads, as `prepare` does; a prompt that cannot be is an error in the list."""
         with self._open():
             return self._renderer.prepare(prompts, options, first, keeps_errors=True)
+
+    def expecting(self, prompts: Sequence[Prompt], *, bounded: bool = True) -> AbstractContextManager[None]:
+        """Let those with media count as waiting while the block loads them; `submit` them right after it.
+
+        Args:
+            prompts: of one call.
+            bounded: apply the operator's limit.
+
+        Raises:
+            QueueFull: others fill the queue.
+        """
+        count = sum(bool(prompt.media) for prompt in prompts)
+        return self._line.expected(count, self._changed, bounded=bounded) if count else nullcontext()
 
     def load_media(self, prompt: Prompt) -> Prompt:
         """Return a prompt with its media loaded; blocking.
@@ -275,7 +288,8 @@ class Engine:
     def stats(self) -> EngineStats:
         """Return a snapshot of the counters."""
         with self._changed:
-            return self._tally.stats(running=self._running, waiting=len(self._line), waiting_tokens=self._line.tokens)
+            waiting = len(self._line) + self._line.loading
+            return self._tally.stats(running=self._running, waiting=waiting, waiting_tokens=self._line.tokens)
 
     @property
     def is_healthy(self) -> bool:

@@ -3,13 +3,15 @@
 The operator's limits say how much may wait in the queue. A call that fits waits in it as a whole, or is refused
 while others fill it. A call that alone is larger than the limits enters bit by bit, as its own prompts leave; such
 calls take at most half of the queue, so that smaller ones still find room. Where nothing but others keeps the next
-of their prompts outside, the others' new calls leave it the room that it needs: nothing starves.
+of their prompts outside, the others' new calls leave it the room that it needs: nothing starves. Prompts whose media
+are loaded have their places in the queue already, so that overload shows before work is spent on them.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -71,6 +73,8 @@ class WaitingLine:
         self._beyond = Load()
         #: What waits in the queue of calls that are larger than the limit.
         self._large = Load()
+        #: Prompts whose media are loaded, and the places in the queue that are kept for them.
+        self.loading = self._kept = 0
 
     def __len__(self) -> int:
         return len(self._queue) + (self._beyond.requests or 0)
@@ -101,6 +105,35 @@ class WaitingLine:
             what = "chunks" if what == "prompts" else what
             text = f"The prompt has {count} {what}; this server takes at most {most} at once. Shorten it."
             raise InvalidRequest(text, param="input")
+
+    @contextmanager
+    def expected(self, count: int, lock: AbstractContextManager[object], *, bounded: bool) -> Iterator[None]:
+        """Keep places for prompts whose media are loaded while the block runs; `add` them right after it.
+
+        Prompts of a call that alone is larger than the limit have half of the queue, as `add` gives them.
+
+        Args:
+            count: of these prompts.
+            lock: held wherever the line is used.
+            bounded: apply the limit on prompts.
+
+        Raises:
+            QueueFull: others leave no room.
+        """
+        most = self._limit.requests
+        kept = count if most is None or count <= most else max(1, most // 2)
+        with lock:
+            waiting = len(self._queue) + self._kept
+            if bounded and most is not None and waiting + kept > most:
+                raise QueueFull(f"{waiting} prompts wait and {count} more were sent; at most {most} may wait.")
+            self.loading += count
+            self._kept += kept
+        try:
+            yield
+        finally:
+            with lock:
+                self.loading -= count
+                self._kept -= kept
 
     def add(self, units: Sequence[Unit], *, bounded: bool) -> None:
         """Let the prompts of one call wait.
@@ -143,7 +176,8 @@ class WaitingLine:
             self._beyond += Load.of(unit)
 
     def _check_room(self, requests: Sequence[EngineRequest], *, of_large: bool = False) -> None:
-        waiting, more, share = Load(len(self._queue), self._queue.tokens), Load.of(requests), self._large
+        waiting = Load(len(self._queue) + self._kept, self._queue.tokens)
+        more, share = Load.of(requests), self._large
         if self._outside:
             claimed = Load.of(next(iter(self._outside.values())))
             share += claimed

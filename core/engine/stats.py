@@ -16,8 +16,8 @@ class EngineStats:
         tokens: tokens that went through them; no padding is counted.
         requests: prompts answered so far, failures included.
         running: prompts in the forward under way.
-        waiting: prompts that wait for one.
-        waiting_tokens: their tokens.
+        waiting: prompts that wait for one, those of servers whose media are loaded among them.
+        waiting_tokens: their tokens, which are unknown as long as media are loaded.
         busy_seconds: time of all forward passes and of pooling.
     """
 

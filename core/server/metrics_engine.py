@@ -30,7 +30,11 @@ class EngineCollector(Collector):
         """Yield the metrics of all models, and of the plugins that computed for them."""
         labels = ["model_name"]
         running = GaugeMetricFamily("cenote:num_requests_running", "Prompts in the current batch.", labels=labels)
-        waiting = GaugeMetricFamily("cenote:num_requests_waiting", "Prompts that wait for a batch.", labels=labels)
+        waiting = GaugeMetricFamily(
+            "cenote:num_requests_waiting",
+            "Prompts that wait for a batch, or for their media, which are being loaded.",
+            labels=labels,
+        )
         queued = GaugeMetricFamily("cenote:num_tokens_waiting", "Tokens of waiting prompts.", labels=labels)
         forwards = CounterMetricFamily("cenote:forwards", "Batches run.", labels=labels)
         tokens = CounterMetricFamily("cenote:forward_tokens", "Tokens in all batches run.", labels=labels)

@@ -25,7 +25,7 @@ from cenote.engine.media import MediaStage
 from cenote.engine.progress import TokenProgress
 from cenote.engine.request import RequestOptions
 from cenote.engine.token_view import view_tokens
-from cenote.errors import EngineClosed, InvalidRequest, MediaFetchError, MediaUnavailable
+from cenote.errors import EngineClosed, InvalidRequest, MediaFetchError, MediaUnavailable, QueueFull
 from cenote.inputs import parse_prompts
 from cenote.inputs.embeds import RawEmbeds
 from cenote.media import Clip, MediaCache, Picture
@@ -308,6 +308,63 @@ def test_a_huge_call_of_a_server_is_run_some_at_a_time(face: AsyncLLM, seer: Any
     assert max(range(100), key=lambda at: scores[at].outputs.score) == 2
     with pytest.raises(MediaUnavailable, match=r"^documents\[100\]: The host is busy"):
         asyncio.run(face.score({"image": "host:3"}, [{"image": "host:3"}] * 100 + [{"image": "host:busy"}]))
+
+
+@pytest.fixture
+def narrow(seer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[AsyncLLM]:
+    """Four prompts may wait."""
+    loaded = LoadedModel("seer", seer, None, "cpu")  # type: ignore[arg-type]
+    monkeypatch.setattr("cenote.engine.async_face.load_model", lambda config: loaded)
+    made = AsyncLLM("seer", max_num_queued_reqs=4)
+    yield made
+    asyncio.run(made.shutdown())
+
+
+def test_prompts_whose_media_are_loaded_count_as_waiting(narrow: AsyncLLM, host: Host) -> None:
+    loaded = threading.Event()
+    host.before = lambda word: loaded.wait(20) and None
+
+    async def fill() -> None:
+        calls = [asyncio.ensure_future(narrow.run([picture_of("host:1")] * 2, task="embed")) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert narrow.stats().waiting == 4
+        for prompt in (picture_of("host:2"), Prompt(token_ids=(7,))):
+            with pytest.raises(QueueFull, match="4 prompts wait and 1 more were sent; at most 4 may wait"):
+                await narrow.run([prompt], task="embed")
+        left = calls.pop()
+        left.cancel()
+        await asyncio.wait([left])
+        assert narrow.stats().waiting == 2
+        calls.append(asyncio.ensure_future(narrow.run([picture_of("host:3"), Prompt(token_ids=(7,))], task="embed")))
+        await asyncio.sleep(0)
+        assert narrow.stats().waiting == 3
+        loaded.set()
+        answers = await asyncio.gather(*calls)
+        assert [[item.outputs.data[0].item() for item in answer] for answer in answers] == [[1, 1], [3, 7]]
+        assert narrow.stats().waiting == 0
+        with pytest.raises(MediaUnavailable):
+            await narrow.run([picture_of("host:busy")], task="embed")
+        assert narrow.stats().waiting == 0
+
+    asyncio.run(fill())
+
+
+def test_a_call_of_more_images_than_may_wait_takes_half_of_the_queue(narrow: AsyncLLM, host: Host) -> None:
+    loaded = threading.Event()
+    host.before = lambda word: loaded.wait(20) and None
+
+    async def fill() -> None:
+        large = asyncio.ensure_future(narrow.run([picture_of("host:1")] * 70, task="embed"))
+        await asyncio.sleep(0)
+        assert narrow.stats().waiting == 64
+        text = await narrow.run([Prompt(token_ids=(7,))], task="embed")
+        assert text[0].outputs.data[0].item() == 7
+        with pytest.raises(QueueFull, match="2 prompts wait and 3 more were sent; at most 4 may wait"):
+            await narrow.run([picture_of("host:2")] * 3, task="embed")
+        loaded.set()
+        assert len(await large) == 70
+
+    asyncio.run(fill())
 
 
 def test_conversations_with_images_are_seen_in_the_view_of_tokens(face: AsyncLLM) -> None:
