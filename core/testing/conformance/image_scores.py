@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from cenote.engine import LLM
@@ -23,8 +24,9 @@ class ImageScoreTests(ImageTests):
             places = output.outputs.positions
             assert len(places) == len(output.outputs.data)
             patches = [tuple(place) for place in places if not isinstance(place, int)]
-            rows, columns = (1 + max(place[axis] for place in patches) for axis in (0, 1))
-            assert patches == [(row, column) for row in range(rows) for column in range(columns)]
+            # Rows and columns, or tiles with the rows and columns of each.
+            sizes = [1 + max(axis) for axis in zip(*patches, strict=True)]
+            assert patches == list(product(*map(range, sizes)))
             tokens = [place for place in places if isinstance(place, int)]
             assert tokens == sorted(set(tokens).intersection(range(len(output.prompt_token_ids))))
 

@@ -10,7 +10,8 @@ from cenote.testing.adapter import AdapterConformance
 from cenote.testing.checkpoints import build_checkpoint
 
 
-class _Pages(AdapterConformance):
+@pytest.mark.parametrize("family", ["colpali", "colmodernvbert"], scope="class")
+class TestPages(AdapterConformance):
     tasks = ("token_embed",)
     pooling = "ALL"
     dimensions = None
@@ -23,13 +24,3 @@ class _Pages(AdapterConformance):
     @classmethod
     def checkpoint(cls, family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return build_checkpoint(family, tmp_path_factory.mktemp("pages") / family)
-
-
-@pytest.mark.parametrize("family", ["colpali"], scope="class")
-class TestColPali(_Pages):
-    """Texts are queries, whatever they are for."""
-
-
-@pytest.mark.parametrize("family", ["colmodernvbert"], scope="class")
-class TestColModernVBert(_Pages):
-    """Texts are queries, whatever they are for; pages are cut into tiles."""
