@@ -132,11 +132,12 @@ def test_coheres_images_and_inputs_are_documents_where_the_body_says_so(
 
 
 def test_jinas_objects_are_pages_and_texts(client: httpx.Client, offline: dict[str, LLM]) -> None:
-    for given, role in (
+    cases: list[tuple[dict[str, str], Literal["query", "document"] | None]] = [
         ({}, None),
         ({"task": "retrieval.passage"}, "document"),
         ({"task": "retrieval.query"}, "query"),
-    ):
+    ]
+    for given, role in cases:
         items = [{"image": _base64(PAGE)}, {"text": QUERY}, {"image": _url(WIDE)}]
         answer = _post(client, "/v1/embeddings", model="embed", input=items, **given)
         prompts = [_prompt(PAGE), QUERY, _prompt(WIDE)]
@@ -146,7 +147,7 @@ def test_jinas_objects_are_pages_and_texts(client: httpx.Client, offline: dict[s
 
 
 _DOCUMENTS = ["Bread.", {"content": [_part(PAGE)]}, {"content": [_part(WIDE), _words(NOTE)]}, {"image": _url(WIDE)}]
-_OFFLINE = ["Bread.", {"image": PAGE}, {"image": WIDE, "text": NOTE}, {"image": WIDE}]
+_OFFLINE: list[Any] = ["Bread.", {"image": PAGE}, {"image": WIDE, "text": NOTE}, {"image": WIDE}]
 
 
 @pytest.mark.parametrize("model", ["rerank", "embed"])
@@ -167,7 +168,8 @@ def test_pages_with_descriptions_are_scored_and_ranked(
 
 def test_colpali_ranks_pages_and_texts(client: httpx.Client, offline: dict[str, LLM]) -> None:
     documents = [_DOCUMENTS[0], _DOCUMENTS[1], {"content": [_part(WIDE), _words("Describe the image.")]}]
-    expected = offline["late"].score(QUERY, ["Bread.", {"image": PAGE}, {"image": WIDE}], use_tqdm=False)
+    pages: list[Any] = ["Bread.", {"image": PAGE}, {"image": WIDE}]
+    expected = offline["late"].score(QUERY, pages, use_tqdm=False)
     scores = [result.outputs.score for result in expected]
     answer = _post(client, "/score", model="late", queries=QUERY, documents=documents)
     torch.testing.assert_close([row["score"] for row in answer["data"]], scores, atol=2e-4, rtol=0)
