@@ -138,6 +138,8 @@ class Prompt:
         media: images and videos, in the caller's order; only models whose `modalities` name their kind are given such
             prompts.
         first_media: how many of `media` belong to the first text of a pair; the rest belongs to the second.
+        is_layout: the caller wrote `text` as a whole prompt (`{"prompt": ..., "multi_modal_data": ...}`), so that
+            placeholders in it say where media stand. Any other text is content, which must not move them.
     """
 
     text: str | None = None
@@ -148,6 +150,7 @@ class Prompt:
     chunk_ends: tuple[int, ...] = ()
     media: tuple[MediaItem, ...] = ()
     first_media: int = 0
+    is_layout: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,14 @@ from cenote.checkpoints.files import read_object
 from cenote.config import Fact
 from cenote.errors import CheckpointError
 
-__all__ = ["Setting", "Settings", "count", "read_settings", "text"]
+__all__ = ["CODE", "Setting", "Settings", "count", "read_settings", "text"]
 
 #: Files that processors save their settings in; the first one that has a setting is believed.
 _FILES = ("processor_config.json", "preprocessor_config.json")
 #: Where a user says otherwise: `hf_overrides={"late_interaction": {...}}`.
 _OVERRIDE = "late_interaction"
 #: Who says what no file says.
-_CODE = "default of the model's code"
+CODE = "default of the model's code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,12 @@ class Settings:
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
-    def facts(self) -> dict[str, str]:
-        """Return what a model's report says of them."""
+    def facts(self, without: Collection[str] = ()) -> dict[str, str]:
+        """Return what a model's report says of them, but for some."""
         return {
             name.replace("_", " "): Fact(value, self.sources[name], text=f"{value!r} ({self.sources[name]})")
             for name, value in self.values.items()
+            if name not in without
         }
 
 
@@ -74,7 +75,7 @@ def read_settings(checkpoint: Checkpoint, known: Mapping[str, Setting]) -> Setti
     for name, setting in known.items():
         place, value = next(
             ((place, given[name]) for place, given in places if given.get(name) is not None),
-            (_CODE, setting.default),
+            (CODE, setting.default),
         )
         try:
             values[name] = setting.kind(value)

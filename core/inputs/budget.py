@@ -89,12 +89,19 @@ class TokenBudget:
             )
 
 
-def too_long(found: int, most: int, *, exact: bool) -> PromptTooLong:
-    """Return the error for a prompt of `found` tokens where the model takes `most`."""
+def too_long(found: int, most: int, *, exact: bool, reason: str = "") -> PromptTooLong:
+    """Return the error for a prompt of `found` tokens where the model takes `most`.
+
+    Args:
+        found: tokens of the prompt.
+        most: tokens that the model takes.
+        exact: it has no more than `found`.
+        reason: a sentence on what else than its text makes it long.
+    """
     number = f"{found}" if exact else f"at least {found}"
     return PromptTooLong(
         f"The prompt has {number} tokens, but this model takes at most {most}. Shorten it, or ask for truncation with "
-        "truncate_prompt_tokens=-1.",
+        f"truncate_prompt_tokens=-1.{reason and ' '}{reason}",
         param="input_tokens",
     )
 

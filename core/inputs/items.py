@@ -70,7 +70,8 @@ def _of_keys(content: Mapping[str, Any], name: str) -> Prompt | None:
     if data is not None:
         if keys:
             raise InvalidRequest(f"{name} has both 'multi_modal_data' and {keys[0]!r}; give one.", param=_field(name))
-        return Prompt(text=text, media=parse_media(data))
+        written = text is not None and content.get("text") is None
+        return Prompt(text=text, media=parse_media(data), is_layout=written)
     media = tuple(_keyed(content, key, name) for key in keys)
     return Prompt(text=text, media=media) if text is not None or media else None
 

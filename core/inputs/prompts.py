@@ -124,7 +124,8 @@ def _media_prompt(given: Mapping[str, Any]) -> Prompt:
                 f"'multi_modal_data' goes with 'prompt' or 'prompt_token_ids', not with {key!r}.", param=key
             )
     media = parse_media(given["multi_modal_data"])
-    return replace(_from_mapping(rest), media=media) if rest else Prompt(media=media)
+    parsed = _from_mapping(rest) if rest else Prompt()
+    return replace(parsed, media=media, is_layout=parsed.text is not None)
 
 
 def _text(given: Mapping[str, Any], key: str) -> str:

@@ -41,7 +41,8 @@ PICTURE = MediaItem("image", Picture.of_image(RED))
         ({"image_url": URL}, Prompt(media=(_image(URL),))),
         ({"image_url": {"url": URL}}, Prompt(media=(_image(URL),))),
         ({"video": URL}, Prompt(media=(_video(URL, "video"),))),
-        ({"prompt": "a", "multi_modal_data": {"image": RED}}, Prompt(text="a", media=(PICTURE,))),
+        ({"prompt": "a", "multi_modal_data": {"image": RED}}, Prompt(text="a", media=(PICTURE,), is_layout=True)),
+        ({"text": "a", "multi_modal_data": {"image": RED}}, Prompt(text="a", media=(PICTURE,))),
         ({"multi_modal_data": {"image": [RED, RED]}}, Prompt(media=(PICTURE, PICTURE))),
     ],
 )

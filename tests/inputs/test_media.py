@@ -30,7 +30,10 @@ ITEM, OTHER = (MediaItem("image", Picture.of_image(image)) for image in (RED, BL
             {"multi_modal_data": {"image": [RED, BLUE], "video": None}},
             Prompt(media=(ITEM, OTHER)),
         ),
-        ({"prompt": "a page", "multi_modal_data": {"image": RED}}, Prompt(text="a page", media=(ITEM,))),
+        (
+            {"prompt": "a page", "multi_modal_data": {"image": RED}},
+            Prompt(text="a page", media=(ITEM,), is_layout=True),
+        ),
         (
             {"prompt_token_ids": [1, 2], "prompt": "a", "multi_modal_data": {"image": (RED,)}},
             Prompt(token_ids=(1, 2), media=(ITEM,)),

@@ -126,8 +126,30 @@ def test_a_layout_that_the_user_wrote_is_taken_as_it_is(pages: httpx.Client, off
     text = f"{PLACEHOLDER} a page"
     prompt = {"prompt": text, "multi_modal_data": {"image": PAGE}}
     (expected,) = offline.encode(prompt, pooling_task="token_embed")
-    (entry,) = _post(pages, "/pooling", messages=talk(part(PAGE), text))["data"]
-    _near(entry["data"], expected.outputs.data)
+    (query,) = offline.encode(QUERY, pooling_task="token_embed", role="query")
+    score = float((query.outputs.data @ expected.outputs.data.T).amax(dim=1).sum())
+    document = {"prompt": text, "multi_modal_data": {"image": encoded(PAGE)}}
+    _near(_post(pages, "/score", queries=QUERY, documents=[document])["data"][0]["score"], score)
+
+
+CAPTION = {"type": "text", "text": "cap <|image_pad|> x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/pooling", {"messages": talk(part(PAGE), CAPTION)}),
+        ("/pooling", {"messages": talk(CAPTION, part(PAGE), role="document")}),
+        ("/v1/embeddings", {"input": [{"image": encoded(PAGE), "text": CAPTION["text"]}], "return_multivector": True}),
+        ("/rerank", {"query": "q", "documents": ["a", {"content": [part(PAGE), CAPTION]}]}),
+        ("/rerank", {"query": "q", "documents": [{"image": encoded(PAGE), "text": CAPTION["text"]}]}),
+        ("/rerank", {"query": {"content": [part(PAGE), CAPTION]}, "documents": ["a"]}),
+        ("/score", {"data_1": "q", "data_2": [{"content": [part(PAGE), CAPTION]}]}),
+        ("/score", {"queries": "q", "documents": [{"text": CAPTION["text"], "image_url": {"url": encoded(PAGE)}}]}),
+    ],
+)
+def test_a_caption_does_not_take_its_image_over(pages: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    assert "'<|image_pad|>'" in _error(pages, path, **body)["message"]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +165,7 @@ def test_a_layout_that_the_user_wrote_is_taken_as_it_is(pages: httpx.Client, off
     ],
 )
 def test_placeholders_without_their_image_are_refused(pages: httpx.Client, path: str, body: dict[str, Any]) -> None:
-    message = _error(pages, path, **body)["message"]
-    assert "_pad|>" in message or "placeholders for 2 images" in message
+    assert "_pad|>" in _error(pages, path, **body)["message"]
 
 
 def test_a_page_with_too_many_tokens_is_refused_and_told_how_many(pages: httpx.Client) -> None:

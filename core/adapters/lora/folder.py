@@ -121,7 +121,7 @@ def _layers(
     settings.inference_mode = True
     head, state = _split(model, peft.load_peft_weights(str(folder), device="cpu"), heads)
     if heads:
-        _check_inside(name, state, head)
+        _check_inside(name, state, head, (*(f"{part}." for part, _ in model.named_children()), *ignored))
     state = {key: value for key, value in state.items() if not key.removeprefix(head).startswith(ignored)}
     state = _without_base_weights(name, model, state, head)
     structure = _under(head, skeleton(model, model.dtype, device))
@@ -139,17 +139,23 @@ def _layers(
     }
 
 
-def _check_inside(name: str, state: Mapping[str, Tensor], head: str) -> None:
+def _check_inside(name: str, state: Mapping[str, Tensor], head: str, inside: tuple[str, ...]) -> None:
     """Raise where an adapter of a larger model changes other parts of it.
+
+    Args:
+        name: of the adapter.
+        state: its tensors.
+        head: where the language model stands.
+        inside: how names go on behind that.
 
     Raises:
         CheckpointError: it does, a vision tower for example.
     """
-    outside = next((key for key in state if not key.startswith(head)), None)
+    within = tuple(head + part for part in inside)
+    outside = next((key for key in state if not key.startswith(within)), None)
     if outside is not None:
         raise CheckpointError(
-            f"Adapter {name!r} has {outside}, which is outside the language model ({head}); only layers of the "
-            "language model can have an adapter."
+            f"Adapter {name!r} has {outside}, which is outside the language model; only its layers can have an adapter."
         )
 
 

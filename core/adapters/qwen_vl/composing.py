@@ -66,7 +66,14 @@ class Composer:
         return len(messages) == 1 and asked is None and self.template is None and not self.layouts.is_plain
 
     def write(
-        self, text: str, seen: Sequence[Seen], role: Role, options: TokenizationOptions, *, from_end: bool
+        self,
+        text: str,
+        seen: Sequence[Seen],
+        role: Role,
+        options: TokenizationOptions,
+        *,
+        from_end: bool,
+        is_layout: bool = False,
     ) -> Written:
         """Write a text with its media.
 
@@ -76,11 +83,12 @@ class Composer:
             role: what it is for.
             options: `add_special_tokens` False leaves out everything that the model puts around.
             from_end: the end of the text is kept where it is cut.
+            is_layout: placeholders in the text say where the media stand; else they are refused.
 
         Raises:
             InvalidRequest: placeholders in the text that stand for no medium, or more media than the layout has.
         """
-        if seen and _PLACEHOLDER.search(text):
+        if is_layout and seen and _PLACEHOLDER.search(text):
             return self.literal(text, seen, from_end=from_end)
         check_no_placeholders([text], PLACEHOLDERS.values())
         bare = options.add_special_tokens is False
@@ -98,7 +106,7 @@ class Composer:
         if len(seen) > 1:
             raise InvalidRequest(
                 f"This model reads one image or video per prompt, got {len(seen)}. Send them one by one, or write a "
-                f"prompt of your own with {visual('image')!r} where each image shall stand."
+                f"'prompt' beside 'multi_modal_data' with {visual('image')!r} where each image shall stand."
             )
         return self.with_frames(self._fill(self.layouts.media[seen[0].kind], text), seen)
 

@@ -46,7 +46,8 @@ class Qwen3VLEmbedder(VisualPoolingModel):
         instruction = asked or self._prompts.prefix(replace(prompt, text=prompt.text or ""), role, params)
         (text, _), removed = self._encoder.shorten(prompt, options, role)
         composer = self._instructed(instruction)
-        return composer.write(text, seen, role, options, from_end=room.from_end), removed
+        end, is_layout = room.from_end, prompt.is_layout
+        return composer.write(text, seen, role, options, from_end=end, is_layout=is_layout), removed
 
     def locate(
         self, text: str, role: Role | None, params: PoolingParams, *, add_special_tokens: bool = True

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.dtypes import resolve_dtype
-from cenote.adapters.probes import tolerance
+from cenote.adapters.probes import tolerance, vocabulary
 from cenote.adapters.qwen_vl.pixels import pixel_table
 from cenote.adapters.qwen_vl.placeholders import VisualTokens
 from cenote.adapters.qwen_vl.probe import VisualProbe, build_visual_probe
@@ -108,6 +108,7 @@ def _verified(checkpoint: Checkpoint, options: LoadOptions, whole: Any, rules: I
     _check_rules(rules, tower)
     config = whole.config
     tokens = VisualTokens(image=config.image_token_id, video=config.video_token_id, merge_size=rules.merge_size)
+    _check_known(checkpoint, tokens, vocabulary(whole.language_model))
     probe = build_visual_probe(whole, tokens, rules)
     with quiet_transformers():  # it tells of faster libraries for layers that are replaced here
         expected = _reference(probe, whole, tower)
@@ -128,6 +129,23 @@ def _verified(checkpoint: Checkpoint, options: LoadOptions, whole: Any, rules: I
         f"Prompts with images differ by {difference:.1e} of the largest value from what {type(whole).__name__} of the "
         "installed transformers computes, even one by one. Try execution='padded' (--execution padded)."
     )
+
+
+def _check_known(checkpoint: Checkpoint, tokens: VisualTokens, known: int) -> None:
+    """Raise where placeholders have ids that the language model does not know.
+
+    Raises:
+        CheckpointError: they have.
+    """
+    for kind in ("image", "video"):
+        key, token = f"{kind}_token_id", tokens.of(kind)
+        if not 0 <= token < known:
+            stored = checkpoint.config_value(key) is not None
+            found = f"has {key} {token}" if stored else f"lacks {key}, for which transformers takes {token}"
+            raise CheckpointError(
+                f"config.json {found}, but the language model knows {known} tokens. Set it to the id that the "
+                f"tokenizer gives to the placeholder of {'an image' if kind == 'image' else 'a video'}."
+            )
 
 
 def _check_names(checkpoint: Checkpoint, renames: Mapping[str, str]) -> None:

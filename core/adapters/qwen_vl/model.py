@@ -18,7 +18,6 @@ from cenote.adapters.qwen_vl.writing import Room, Writer, Written
 from cenote.adapters.text import TextPoolingModel
 from cenote.errors import CheckpointError, InvalidRequest
 from cenote.inputs import Located
-from cenote.inputs.budget import too_long
 from cenote.media import MediaCache
 from cenote.types import (
     ChatOptions,
@@ -185,7 +184,7 @@ class VisualPoolingModel(TextPoolingModel):
         """
         total = len(ids) + room.media
         if total > room.tokens and not room.cuts:
-            raise too_long(total, room.tokens, exact=True)
+            raise room.too_long(total, exact=True)
         most = max(room.tokens - room.media, 1)
         keep = most if room.cuts else None
         plain = TokenizationOptions(

@@ -62,6 +62,8 @@ class Settings:
         """
         value = self.values.get(name)
         numbers: list[Any] = list(value) if isinstance(value, list | tuple) else [value] * 3
+        if name == "image_std" and 0 in numbers:
+            raise CheckpointError(f"{self.source}: {name!r} has a 0, found {value!r}; values are divided by it.")
         if len(numbers) != 3 or not all(isinstance(number, int | float) for number in numbers):
             text = f"{self.source}: {name!r} must be three numbers, found {value!r}. The defaults of transformers'"
             raise CheckpointError(f"{text} class are those of another model. Get the file from where the model is.")
@@ -70,11 +72,13 @@ class Settings:
     def expect(self, name: str, value: object) -> None:
         """Check a setting that only one value is known of.
 
+        A stored null is another value: transformers leaves the step out, as for false.
+
         Raises:
             CheckpointError: it has another one.
         """
         found = self.values.get(name, value)
-        if found is not None and found != value:
+        if found != value:
             raise CheckpointError(f"{self.source} has {name} = {found!r}; cenote prepares images with {value!r} only.")
 
 
@@ -121,6 +125,8 @@ def size_limits(settings: Settings) -> tuple[int, int]:
     for old, name in (("min_pixels", "shortest_edge"), ("max_pixels", "longest_edge")):
         value = settings.values.get(old)
         value = size.get(name) if value is None else value
+        if isinstance(value, float) and value.is_integer():  # as some writers of JSON store whole numbers
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             text = f"{settings.source} has neither {old!r} nor a whole number {name!r} in 'size'"
             raise CheckpointError(f"{text}. The defaults of transformers' class are those of another model.")

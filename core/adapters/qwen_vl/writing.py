@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, PromptTooLong
 from cenote.inputs.budget import too_long
 from cenote.inputs.content import ContentTokenizer
 from cenote.inputs.locate import Located, Span
@@ -46,12 +46,18 @@ class Room:
         media: tokens that media take beyond their placeholders.
         cuts: a longer text is cut; else it is refused.
         from_end: the end of the text is kept, not its beginning.
+        reason: how many tokens its media have and how they get fewer, for messages; empty without media.
     """
 
     tokens: int
     media: int = 0
     cuts: bool = False
     from_end: bool = False
+    reason: str = ""
+
+    def too_long(self, found: int, *, exact: bool) -> PromptTooLong:
+        """Return the error for a prompt of so many tokens, those of its media included."""
+        return too_long(found, self.tokens, exact=exact, reason=self.reason)
 
 
 class Writer:
@@ -86,7 +92,7 @@ class Writer:
         removed = 0
         if piece.seen > left:
             if not room.cuts:
-                raise too_long(piece.seen + around + room.media, room.tokens, exact=piece.exact)
+                raise room.too_long(piece.seen + around + room.media, exact=piece.exact)
             body = self._cut(lead, written.text, trail, left, from_end=end)
             removed = piece.seen - len(body)
         return (*front, *body, *back), removed
@@ -102,7 +108,7 @@ class Writer:
             return self._fixed(part)
         piece = self._content.first(part, room.tokens + 1)
         if piece.seen > room.tokens:
-            raise _no_room() if room.cuts else too_long(piece.seen + room.media, room.tokens, exact=False)
+            raise _no_room() if room.cuts else room.too_long(piece.seen + room.media, exact=False)
         return piece.ids
 
     def _cut(self, lead: str, text: str, trail: str, left: int, *, from_end: bool) -> list[int]:

@@ -94,6 +94,16 @@ def test_a_placeholder_without_an_image_is_refused(model: LLM, encode: Encode) -
         encode(model, [f"what does {PLACEHOLDER} mean?"])
 
 
+def test_a_placeholder_in_a_content_beside_an_image_is_refused(model: LLM, encode: Encode, picture: Any) -> None:
+    caption = f"a {PLACEHOLDER} caption"
+    image, text = {"type": "image_pil", "image_pil": picture()}, {"type": "text", "text": caption}
+    with pytest.raises(InvalidRequest, match="contains '<image>'"):
+        encode(model, [_chat(image, text)])
+    for item in ({"content": [image, text]}, {"image": picture(), "text": caption}):
+        with pytest.raises(InvalidRequest, match="contains '<image>'"):
+            model.score("a query", [item], use_tqdm=False)
+
+
 def test_several_images_want_a_prompt_of_their_own(model: LLM, encode: Encode, picture: Any) -> None:
     with pytest.raises(InvalidRequest, match="one image per prompt, got 2"):
         encode(model, [_page([picture(), picture()])])

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cenote import LLM, PoolingParams
 from cenote.cli.serve import app as serve
-from cenote.errors import CheckpointError, InvalidRequest
+from cenote.errors import CheckpointError, InvalidRequest, PromptTooLong
 from cenote_colqwen.colqwen3_5 import COLQWEN3_5
 from cenote_colqwen.config import declared_size
 
@@ -88,6 +88,11 @@ def test_colqwen3_5_loads_under_a_model_type_of_its_own(edited: Any) -> None:
         ("colqwen3", {"vision_config": None}, "has no vision_config"),
         ("colqwen3_5", {_KEY: "both"}, "must be 'causal' or 'bidirectional'"),
         ("colqwen3", {"image_token_id": 5}, "image_token_id 5, but the tokenizer's"),
+        ("colqwen3", {"image_token_id": None}, "lacks image_token_id, for which .* the language model knows"),
+        ("colqwen3", {"video_token_id": 90000}, "config.json has video_token_id 90000, but the language model knows"),
+        ("colqwen3_5", {_KEY: "causal", "is_causal": False}, f"by {_KEY} in config.json this model is causal"),
+        ("colqwen3_5", {_KEY: "bidirectional", "is_causal": True}, "this model is bidirectional"),
+        ("colqwen3_5", {_KEY: None, "is_causal": False}, "ColQwen3.5 models are causal"),
     ],
 )
 def test_what_cannot_be_computed_as_meant_is_refused(
@@ -137,6 +142,26 @@ def test_a_bidirectional_colqwen3_5_looks_ahead_in_its_layers_of_full_attention(
         assert model.report()["attention"] == "bidirectional"
         one, other = (output.outputs.data.numpy() for output in encode(model, ["one two three", "one two four"]))
     assert np.abs(one[0] - other[0]).max() > 1e-5
+
+
+def test_a_contract_and_the_config_may_say_the_same(edited: Any, folder_of: Any, encode: Any) -> None:
+    both = {_KEY: "bidirectional", **_part(folder_of("colqwen3_5"), "text_config", is_causal=False)}
+    found = []
+    for changes in (both, {_KEY: "bidirectional"}):
+        with LLM(str(edited("colqwen3_5", {"config.json": changes}))) as model:
+            assert model.report()["attention"] == "bidirectional"
+            found.append(encode(model, "one two three")[0].outputs.data.numpy())
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_model_that_is_too_short_for_any_image_says_so_at_load(
+    folder_of: Any, encode: Any, picture: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LLM(str(folder_of("nemotron_colembed")), max_model_len=64) as model:
+        assert "no image fits: prompts have at most 64 (user) tokens, of which an image must leave 100" in caplog.text
+        with pytest.raises(PromptTooLong, match=r"of which 100 must stay free for text, so that no image fits\. Raise"):
+            encode(model, [{"multi_modal_data": {"image": picture(32, 32)}}])
+        encode(model, ["a text"])
 
 
 def test_ops_cuts_before_it_normalises_and_to_any_size_below_its_own(loaded: Any, edited: Any, encode: Any) -> None:

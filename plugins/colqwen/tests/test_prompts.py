@@ -138,10 +138,39 @@ def test_a_placeholder_in_a_text_is_refused_by_name(token: str, compat: Any, loa
             encode(model, [prompt])
 
 
-def test_a_placeholder_in_a_chat_text_beside_an_image_is_refused(loaded: Any, encode: Any, picture: Any) -> None:
-    message = {"role": "user", "content": [{"type": "text", "text": "<|image_pad|>"}, _part(picture())]}
-    with pytest.raises(InvalidRequest, match="image_pad"):
-        encode(loaded("colqwen3"), [{"messages": [message, {"role": "user", "content": "x"}]}])
+@pytest.mark.parametrize("token", ["<|image_pad|>", "<|video_pad|>"])
+@pytest.mark.parametrize("compat", ["reference", "vllm"])
+def test_a_placeholder_in_a_content_beside_an_image_is_refused_by_name(
+    token: str, compat: Any, loaded: Any, encode: Any, picture: Any
+) -> None:
+    model = loaded("colqwen3", compat=compat)
+    caption, named = f"a {token} caption", rf"'<\|{token[2:-2]}\|>'"
+    message = {"role": "user", "content": [{"type": "text", "text": caption}, _part(picture())]}
+    for messages in ([message], [message, {"role": "user", "content": "x"}]):
+        with pytest.raises(InvalidRequest, match=named):
+            encode(model, [{"messages": messages}])
+    items = (
+        {"content": [_part(picture()), {"type": "text", "text": caption}]},
+        {"image": picture(), "text": caption},
+        {"text": caption, "multi_modal_data": {"image": picture()}},
+    )
+    for item in items:
+        with pytest.raises(InvalidRequest, match=named):
+            model.score("a query", [item], use_tqdm=False)
+        with pytest.raises(InvalidRequest, match=named):
+            model.score(item, ["a document"], use_tqdm=False)
+
+
+@pytest.mark.parametrize("compat", ["reference", "vllm"])
+def test_a_layout_of_the_users_own_is_scored_as_it_is_written(
+    compat: Any, loaded: Any, encode: Any, picture: Any
+) -> None:
+    model = loaded("colqwen3", compat=compat)
+    prompt = {"prompt": f"{_IMAGE} a page", "multi_modal_data": {"image": picture()}}
+    (query,), (page,) = encode(model, ["a query"], "query"), encode(model, [prompt], "document")
+    expected = float((query.outputs.data @ page.outputs.data.T).amax(dim=1).sum())
+    (scored,) = model.score("a query", [prompt], use_tqdm=False)
+    assert abs(scored.outputs.score - expected) < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -204,16 +233,20 @@ def test_a_video_is_refused_by_models_that_read_none(family: str, loaded: Any, e
 
 def test_an_image_beyond_the_limit_says_its_tokens_and_the_way_out(folder_of: Any, encode: Any, picture: Any) -> None:
     with LLM(str(folder_of("colqwen3")), max_model_len=50) as model:
-        with pytest.raises(PromptTooLong, match=r"have 64 tokens, but this model takes at most 50.*max_num_visual_tok"):
+        with pytest.raises(PromptTooLong, match=r"have 64 tokens, but this model takes at most 50.*\"max_pixels\": N"):
             encode(model, [{"multi_modal_data": {"image": picture(256, 256)}}])
-        with pytest.raises(PromptTooLong, match="at most 50"):
-            encode(model, [{"multi_modal_data": {"image": picture(192, 224)}}])  # 42 tokens and what stands around
+        for prompt in ({}, {"prompt": "word " * 30}, {"prompt": _IMAGE + "word " * 300}):
+            image = {"multi_modal_data": {"image": picture(192, 224)}}  # 42 tokens and what stands around
+            with pytest.raises(PromptTooLong, match=r"at most 50.*have 42 of them\. Send smaller.*\"max_pixels\": N"):
+                encode(model, [{**prompt, **image}])
+        with pytest.raises(PromptTooLong, match=r"at most 50.*-1\.$"):
+            encode(model, ["word " * 100])
 
 
 def test_an_image_must_leave_room_where_the_processor_reserves_it(edited: Any, encode: Any, picture: Any) -> None:
     with LLM(str(edited("nemotron_colembed", {"processor_config.json": {"p_max_length": 160}}))) as model:
         encode(model, [{"multi_modal_data": {"image": picture(256, 192)}}])  # 48 tokens
-        with pytest.raises(PromptTooLong, match=r"have 64 tokens.*at most 160 beside 100 of text"):
+        with pytest.raises(PromptTooLong, match=r"have 64 tokens.*at most 160, 100 of which must stay free"):
             encode(model, [{"multi_modal_data": {"image": picture(256, 256)}}])
 
 

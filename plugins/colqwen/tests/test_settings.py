@@ -103,6 +103,33 @@ def test_images_are_capped_as_the_code_the_file_or_the_user_says(
         assert model.report()["image tokens"].startswith(f"{tokens} (")
 
 
+@pytest.mark.parametrize("family", ["colqwen3", "ops_colqwen3", "colqwen3_5"])
+@pytest.mark.parametrize("place", ["processor_config.json", "preprocessor_config.json"])
+def test_a_stored_cap_of_images_is_honoured_below_the_users(
+    family: str, place: str, edited: Any, encode: Any, picture: Any
+) -> None:
+    folder = edited(family, {place: {"max_num_visual_tokens": 20}})
+    page = {"multi_modal_data": {"image": picture(400, 400)}}
+    for compat, options, wanted in (
+        ("reference", {}, f"20 ({place})"),
+        ("reference", {"max_num_visual_tokens": 30}, "30 (user)"),
+        ("vllm", {}, None),
+    ):
+        with LLM(str(folder), compat=compat, mm_processor_kwargs=options) as model:
+            report = model.report()
+            (output,) = encode(model, [page])
+        tokens = sum(isinstance(position, list) for position in output.outputs.positions)
+        assert "max num visual tokens" not in report
+        assert tokens <= int(wanted.split()[0]) if wanted else tokens > 100
+        assert report["image tokens"] == wanted if wanted else report["image tokens"].endswith("(files)")
+
+
+@pytest.mark.parametrize("family", ["colqwen3", "ops_colqwen3"])
+def test_a_stored_cap_that_is_no_number_is_refused(family: str, edited: Any) -> None:
+    with pytest.raises(CheckpointError, match="max_num_visual_tokens must be a whole number from 1 on, found '20'"):
+        LLM(str(edited(family, {"processor_config.json": {"max_num_visual_tokens": "20"}})))
+
+
 def test_unknown_settings_of_images_are_refused(folder_of: Any) -> None:
     with pytest.raises(InvalidRequest, match="'colour', which is unknown"):
         LLM(str(folder_of("colqwen3")), mm_processor_kwargs={"colour": 1})

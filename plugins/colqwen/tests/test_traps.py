@@ -1,4 +1,7 @@
-"""Ways to be wrong without noticing: each would change scores far beyond the tolerance, and does not happen."""
+"""Ways to be wrong without noticing: goldens tell each from what is right, and tests of the model show that it is not.
+
+That the goldens tell a fault is not yet that cenote lacks it: `test_conformance` compares cenote with the goldens.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_close
 from cenote.testing.pictures import sample_picture
 from cenote_colqwen.colqwen3 import OPS, TOMORO
+from cenote_colqwen.variants import IMAGE_TOKENS
 
 _FOLDER = Path(__file__).with_name("goldens")
 _FAMILIES = ("colqwen3", "ops_colqwen3", "nemotron_colembed", "colqwen3_5")
@@ -83,7 +87,7 @@ def changed(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize(("name", "trap"), _TRAPS)
-def test_a_model_with_this_fault_would_be_found_out(name: str, trap: str) -> None:
+def test_goldens_tell_the_scores_of_this_fault_from_the_right_ones(name: str, trap: str) -> None:
     golden = _golden(name)
     assert _furthest(_expected(golden["scores"]), _expected(golden["flipped"][trap])) > _VISIBLE
 
@@ -143,7 +147,7 @@ def test_images_have_as_many_tokens_as_in_the_reference(name: str, tmp_path: Pat
     golden = _golden(name)
     checkpoint = open_checkpoint(str(build_checkpoint(folder=tmp_path, **golden["build"])))
     variant = TOMORO if name == "colqwen3" else OPS
-    rules = ImageRules.of(checkpoint, {}, variant.image_tokens)
+    rules = ImageRules.of(checkpoint, {}, variant.settings[IMAGE_TOKENS].default)
     for width, height, expected in golden["counts"]:
         rows, columns = rules.fit(width, height)
         assert rows * columns == expected, (width, height)

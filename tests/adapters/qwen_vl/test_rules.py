@@ -81,6 +81,7 @@ def test_an_image_that_is_too_narrow_is_refused(tmp_path: Path) -> None:
         {"size": None, "min_pixels": 4096, "max_pixels": 8192},
         {"min_pixels": 4096, "max_pixels": 8192},
         {"size": {"shortest_edge": 4096, "longest_edge": 8192}},
+        {"size": {"shortest_edge": 4096.0, "longest_edge": 8192.0}},
     ],
 )
 def test_limits_are_read_in_both_spellings_the_older_one_first(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -155,6 +156,13 @@ def test_sizes_of_patches_may_stand_in_the_model_config_alone(tmp_path: Path) ->
         ({"patch_size": 0}, "'patch_size' must be a whole number"),
         ({"do_resize": False}, "do_resize = False"),
         ({"do_normalize": False}, "do_normalize = False"),
+        ({"do_normalize": None}, "do_normalize = None"),
+        ({"do_resize": None}, "do_resize = None"),
+        ({"do_rescale": None}, "do_rescale = None"),
+        ({"resample": None}, "resample = None"),
+        ({"image_std": [0.5, 0, 0.5]}, "'image_std' has a 0"),
+        ({"image_std": 0.0}, "'image_std' has a 0"),
+        ({"size": {"shortest_edge": 4096.5, "longest_edge": 8192}}, "whole number 'shortest_edge'"),
         ({"do_rescale": False}, "do_rescale = False"),
         ({"resample": 2}, "resample = 2"),
         ({"rescale_factor": 0}, "'rescale_factor' must be a positive number"),

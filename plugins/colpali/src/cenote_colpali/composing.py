@@ -49,7 +49,14 @@ class PageComposer:
         return len(messages) == 1 and asked is None and self.template is None and not self.plain
 
     def write(
-        self, text: str, seen: Sequence[Seen], role: Role, options: TokenizationOptions, *, from_end: bool
+        self,
+        text: str,
+        seen: Sequence[Seen],
+        role: Role,
+        options: TokenizationOptions,
+        *,
+        from_end: bool,
+        is_layout: bool = False,
     ) -> Written:
         """Write a text, or images.
 
@@ -59,11 +66,12 @@ class PageComposer:
             role: what it is for.
             options: `add_special_tokens` False leaves out everything that the model puts around.
             from_end: the end of the text is kept where it is cut.
+            is_layout: placeholders in the text say where the images stand; else they are refused.
 
         Raises:
             InvalidRequest: placeholders in the text that stand for no image, text beside an image, or several images.
         """
-        if seen and PLACEHOLDER in text:
+        if is_layout and seen and PLACEHOLDER in text:
             whole = self.literal(text, seen, from_end=from_end)
             around = Layout() if options.add_special_tokens is False else self.around
             return Written(around.before + whole.before, whole.text, whole.after + around.after)
@@ -79,13 +87,13 @@ class PageComposer:
             return self._with_images(Written(before, text, layout.after + end), seen)
         if len(seen) > 1:
             raise InvalidRequest(
-                f"This model reads one image per prompt, got {len(seen)}. Send them one by one, or write a prompt of "
-                f"your own with {PLACEHOLDER!r} where each image shall stand."
+                f"This model reads one image per prompt, got {len(seen)}. Send them one by one, or write a 'prompt' "
+                f"beside 'multi_modal_data' with {PLACEHOLDER!r} where each image shall stand."
             )
         if text.strip() and text.strip() not in self.layouts.dropped:
             raise InvalidRequest(
                 "This model reads a text or an image, not both in one prompt. Leave the text out, send both one after "
-                f"the other, or write a whole prompt of your own with {PLACEHOLDER!r} where the image shall stand."
+                f"the other, or write a whole 'prompt' beside 'multi_modal_data', with {PLACEHOLDER!r} for the image."
             )
         return self._with_images(_fill(layout, ""), seen)
 

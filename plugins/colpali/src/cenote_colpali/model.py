@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cenote.adapters import LoadOptions
@@ -81,7 +82,7 @@ def assemble(
     )
     cache = MediaCache(options.media_cache_bytes)
     reader: Any = PageReader(images=parts.images, cache=cache, tile=tile, marks=marks)
-    limits = PromptLimits.of(stack.max_tokens, None)
+    limits = replace(PromptLimits.of(stack.max_tokens, None), remedy="Send fewer of them")
     cuts, sizes = matryoshka_sizes(checkpoint)
     normalize = first_set(user=options.pooler_config.use_activation, model=True, default=True)
     model = VisualPoolingModel(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cenote.adapters import LoadOptions
 from cenote.adapters.matryoshka import matryoshka_sizes
-from cenote.adapters.processor_settings import read_settings
+from cenote.adapters.processor_settings import CODE, Settings, read_settings
 from cenote.adapters.qwen_vl import (
     VIDEO_OPTIONS,
     Composer,
@@ -32,7 +32,7 @@ from cenote_colqwen.colqwen3_5 import COLQWEN3_5
 from cenote_colqwen.config import attention_contract, native_checkpoint
 from cenote_colqwen.head import Projection, build_projection
 from cenote_colqwen.nemotron import NEMOTRON
-from cenote_colqwen.variants import Variant
+from cenote_colqwen.variants import IMAGE_TOKENS, Variant
 from cenote_colqwen.weights import StoredNames, read_names
 
 __all__ = ["ColQwen3Adapter", "ColQwen35Adapter", "NemotronColEmbedAdapter", "OpsColQwen3Adapter"]
@@ -88,7 +88,7 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Vis
     native = native_checkpoint(checkpoint, variant)
     names = read_names(checkpoint.tensor_names(), checkpoint.name)
     others = VIDEO_OPTIONS if "video" in variant.kinds else ()
-    cap = variant.image_tokens if reference else None
+    cap = settings.values.get(IMAGE_TOKENS) if reference else None
     rules = ImageRules.of(native, options.mm_processor_kwargs, cap, others=others)
     videos = _videos(native, variant, options, rules)
     kinds = variant.kinds if videos is not None else ("image",)
@@ -100,12 +100,12 @@ def _load(variant: Variant, checkpoint: Checkpoint, options: LoadOptions) -> Vis
     layouts = variant.layouts(settings) if reference else plain_layouts(kinds)
     facts = {
         "layout": Fact(layouts.shown(), variant.name if reference else "vllm"),
-        **(settings.facts() if reference else {}),
+        **(settings.facts(without=(IMAGE_TOKENS,)) if reference else {}),
         **limits.facts(),
         **seen,
         **head.facts(),
         "normalize": str(first_set(user=options.pooler_config.use_activation, model=True, default=True)),
-        "image tokens": _image_tokens(rules, variant, options),
+        "image tokens": _image_tokens(rules, settings, variant, options),
         "modalities": ", ".join(("text", *kinds)),
     }
     model = VisualPoolingModel(
@@ -146,9 +146,12 @@ def _videos(checkpoint: Checkpoint, variant: Variant, options: LoadOptions, imag
     return VideoRules.of(checkpoint, options.mm_processor_kwargs, images)
 
 
-def _image_tokens(rules: ImageRules, variant: Variant, options: LoadOptions) -> str:
-    """Say how many tokens an image may have, and who decided it."""
-    source = "files" if variant.image_tokens is None or options.compat == "vllm" else variant.name
+def _image_tokens(rules: ImageRules, settings: Settings, variant: Variant, options: LoadOptions) -> str:
+    """Say how many tokens an image may have, and who decided it: the user, the processor's setting, or its sizes."""
+    source = "files"
+    if options.compat != "vllm" and settings.values.get(IMAGE_TOKENS) is not None:
+        stored = settings.sources[IMAGE_TOKENS]
+        source = variant.name if stored == CODE else stored
     if {"max_pixels", "size", "max_num_visual_tokens"} & set(options.mm_processor_kwargs):
         source = "user"
     return Fact(rules.max_pixels // rules.factor**2, source)

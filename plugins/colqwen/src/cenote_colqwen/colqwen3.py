@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cenote.adapters.processor_settings import Setting, Settings, text
+from cenote.adapters.processor_settings import Setting, Settings, count, text
 from cenote.adapters.qwen_vl import Layout, Layouts, reference_layouts, visual
 from cenote.errors import CheckpointError
-from cenote_colqwen.variants import Variant
+from cenote_colqwen.variants import IMAGE_TOKENS, Variant, optional_count
 
 __all__ = ["OPS", "TOMORO"]
 
@@ -45,9 +45,9 @@ TOMORO = Variant(
         "query_prefix": Setting(text, ""),
         "visual_prompt_prefix": Setting(text, _QUESTION),
         "visual_prompt_suffix": Setting(text, "<|im_end|><|endoftext|>"),
+        IMAGE_TOKENS: Setting(count, 1280),
     },
     layouts=_tomoro_layouts,
-    image_tokens=1280,
 )
 
 OPS = Variant(
@@ -56,6 +56,6 @@ OPS = Variant(
     sizes=("dims",),
     projects=True,
     cuts=True,
-    settings={"query_prefix": Setting(text, "Query: ")},
+    settings={"query_prefix": Setting(text, "Query: "), IMAGE_TOKENS: Setting(optional_count, None)},
     layouts=_ops_layouts,
 )

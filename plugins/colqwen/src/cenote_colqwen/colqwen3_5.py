@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cenote.adapters.processor_settings import Setting, Settings, text
 from cenote.adapters.qwen_vl import Layout, Layouts, reference_layouts, visual
-from cenote_colqwen.variants import Variant
+from cenote_colqwen.variants import IMAGE_TOKENS, Variant, optional_count
 
 __all__ = ["COLQWEN3_5"]
 
@@ -31,7 +31,7 @@ COLQWEN3_5 = Variant(
     native="qwen3_5",
     sizes=("embed_dim", "dims", "dim", "projection_dim", "colbert_dim"),
     projects=True,
-    settings={"query_prefix": Setting(text, "")},
+    settings={"query_prefix": Setting(text, ""), IMAGE_TOKENS: Setting(optional_count, None)},
     layouts=_layouts,
     kinds=("image", "video"),
     contract="retrieval_attention_contract",

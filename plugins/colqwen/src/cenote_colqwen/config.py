@@ -51,13 +51,18 @@ def _check_values(config: Mapping[str, Any], variant: Variant) -> None:
         raise CheckpointError(f"config.json has pooling {config['pooling']!r}; {variant.name} models have 'colbert'.")
     if config["vision_config"].get("deepstack_visual_indexes") and variant.native == "qwen3_5":
         raise CheckpointError("vision_config has deepstack_visual_indexes, which a Qwen3.5 model does not have.")
+    is_causal, source = variant.causal, f"{variant.name} models are"
+    if variant.contract is not None:
+        is_causal, place = attention_contract(config, variant.contract)
+        if place in ("config.json", "text_config"):
+            source = f"by {variant.contract} in {place} this model is"
     for place, part in (("config.json", config), ("text_config", config["text_config"])):
         for key, causal in _CAUSAL.items():
-            wanted = causal if variant.causal else not causal
+            wanted = causal if is_causal else not causal
             if part.get(key) not in (None, wanted):
                 raise CheckpointError(
-                    f"{place} has {key}: {part[key]}, but {variant.name} models are "
-                    f"{'causal' if variant.causal else 'bidirectional'}. Set it with hf_overrides if that is a mistake."
+                    f"{place} has {key}: {part[key]}, but {source} {'causal' if is_causal else 'bidirectional'}. Set "
+                    "it with hf_overrides if that is a mistake."
                 )
 
 

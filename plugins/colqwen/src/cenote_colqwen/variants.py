@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from cenote.adapters.processor_settings import Setting, Settings
+from cenote.adapters.processor_settings import Setting, Settings, count
 from cenote.adapters.qwen_vl import Layouts, Lengths
 
-__all__ = ["Variant"]
+__all__ = ["IMAGE_TOKENS", "Variant", "optional_count"]
+
+#: The setting of a processor that caps the tokens of an image, in place of the sizes that its image processor has.
+IMAGE_TOKENS = "max_num_visual_tokens"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,6 @@ class Variant:
         layouts: makes the layouts of the settings.
         lengths: makes the lengths of the settings; None: the model's own limit for all.
         cuts: the size in config.json is how many components of the projection are kept.
-        image_tokens: most tokens of an image, whatever the files say; None: as the files say.
         kinds: media that it reads.
         causal: tokens do not see later ones.
         final_norm: the last norm of the language model is applied.
@@ -39,8 +42,16 @@ class Variant:
     layouts: Callable[[Settings], Layouts]
     lengths: Callable[[Settings], Lengths] | None = None
     cuts: bool = False
-    image_tokens: int | None = None
     kinds: tuple[str, ...] = ("image",)
     causal: bool = True
     final_norm: bool = True
     contract: str | None = None
+
+
+def optional_count(value: Any) -> int | None:
+    """Return a number of tokens, or None.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return None if value is None else count(value)

@@ -80,7 +80,6 @@ class NemotronVLModel(PrefixedModel):
         tokenization = self._with_template(tokenization)
         if prompt.token_ids is not None:
             return self._finish(prompt, prompt, tokenization)
-        literal = prompt.messages is None
         if prompt.messages is not None and self._is_content(prompt, tokenization):
             text, told = content_of(prompt.messages[0])
             prompt, role = replace(prompt, text=text, messages=None), role or told
@@ -89,7 +88,7 @@ class NemotronVLModel(PrefixedModel):
         check_no_placeholders([prompt.text or ""], [CONTEXT])
         prefix = self._prompts.prefix(replace(prompt, text=prompt.text or ""), role, params)
         (text, _), removed = self._encoder.shorten(prompt, tokenization, role)
-        written = write(prefix, prompt, text, role, literal=literal)
+        written = write(prefix, prompt, text, role, literal=prompt.is_layout)
         prepared = self._finish(prompt, written, self._of_role(prompt, role, tokenization))
         return replace(prepared, truncated_tokens=prepared.truncated_tokens + removed)
 
@@ -109,7 +108,8 @@ class NemotronVLModel(PrefixedModel):
     def _of_template(self, prompt: Prompt, options: TokenizationOptions) -> PreparedInput:
         """Prepare a conversation as the chat template writes it."""
         messages = prompt.messages or ()
-        check_no_placeholders((content_of(message)[0] for message in messages), [CONTEXT], param="messages")
+        refused = [CONTEXT, IMAGE] if prompt.media else [CONTEXT]
+        check_no_placeholders((content_of(message)[0] for message in messages), refused, param="messages")
         text = self._renderer.render(messages, options.chat or ChatOptions())
         written = expand(text, len(prompt.media)) if prompt.media else Written("", text)
         add = bool(options.add_special_tokens)  # a template writes them itself
