@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from cenote import LLM
 from cenote.adapters.qwen_vl import ImageRules
 from cenote.cli.embed import app as embed
 from cenote.cli.heatmap import app as heatmap
@@ -25,16 +26,35 @@ from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.live import serving
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "images.md").read_text()
-#: Families of the models that need no plugin.
-FAMILIES = {"Qwen3-VL-Embedding-2B": "qwen3_vl_embedding", "Qwen3-VL-Reranker-2B": "qwen3_vl_reranker"}
+#: Look-alikes of the models that the page names.
+FAMILIES = {
+    "TomoroAI/tomoro-colqwen3-embed-4b": "colqwen3",
+    "Qwen/Qwen3-VL-Embedding-2B": "qwen3_vl_embedding",
+    "Qwen/Qwen3-VL-Reranker-2B": "qwen3_vl_reranker",
+    "nvidia/llama-nemotron-embed-vl-1b-v2": "llama_nemotron_vl",
+    "nvidia/llama-nemotron-rerank-vl-1b-v2": "llama_nemotron_vl_rerank",
+    "vidore/colpali-v1.3-hf": "colpali",
+    "openai/clip-vit-base-patch32": "clip",
+}
+MODEL = "TomoroAI/tomoro-colqwen3-embed-4b"
 COMMANDS = {"embed": embed, "heatmap": heatmap, "rerank": rerank}
+_REQUESTS = re.findall(r"^\$ (printf .*curl .*)$", PAGE, flags=re.MULTILINE)
+
+
+def _answers(lines: list[str], address: str, folder: Path) -> list[Any]:
+    """Return what a server at an address answers to requests of the page."""
+    answers = []
+    for line in lines:
+        command = ["bash", "-c", line.replace("http://127.0.0.1:8000", address)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=folder)
+        answers.append(json.loads(done.stdout))
+    return answers
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, a page of the size that the document speaks of, and another image."""
     place = tmp_path_factory.mktemp("images")
-    build_checkpoint("colqwen3", place / "model")
     for name, family in FAMILIES.items():
         build_checkpoint(family, place / name)
     rows, columns = np.mgrid[0:1650, 0:1275]
@@ -52,13 +72,12 @@ def ran(folder: Path) -> Iterator[dict[str, Any]]:
         for code, said in re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", PAGE, flags=re.DOTALL):
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                code = code.replace("TomoroAI/tomoro-colqwen3-embed-4b", str(folder / "model"))
-                code = code.replace('LLM("Qwen/', f'LLM("{folder}/')
+                code = code.replace('LLM("', f'LLM("{folder}/')
                 exec(compile(code, "docs/images.md", "exec"), names)
             names["printed"].append((printed.getvalue(), said))
     yield names
-    for name in ("llm", "embedder", "reranker"):
-        names[name].shutdown()
+    for model in [value for value in names.values() if isinstance(value, LLM)]:
+        model.shutdown()
 
 
 def test_the_examples_print_what_the_page_says(ran: dict[str, Any]) -> None:
@@ -78,6 +97,24 @@ def test_qwens_own_models_embed_and_rerank(ran: dict[str, Any]) -> None:
     assert [len(result.outputs.embedding) for result in (*ran["seen"], ran["asked"])] == [64] * 3
     assert len(ran["ranking"]) == 3
     assert 0 < ran["judged"][0].outputs.score < 1
+
+
+def test_the_other_models_give_what_the_page_says(ran: dict[str, Any]) -> None:
+    assert [len(result.outputs.embedding) for result in (*ran["passages"], ran["question"])] == [64] * 3
+    assert sorted(row.index for row in ran["best_first"]) == [0, 1, 2]
+    assert len(ran["scored"]) == 2
+    assert len(ran["shown"].outputs.embedding) == len(ran["named"].outputs.embedding)
+    cosine = np.dot(ran["named"].outputs.embedding, ran["shown"].outputs.embedding)
+    assert {row.index: row.score for row in ran["closest"]}[0] == pytest.approx(cosine, abs=1e-5)
+
+
+def test_a_message_with_a_role_is_embedded_as_in_python(ran: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    (line,) = [line for line in _REQUESTS if "/v1/embeddings" in line]
+    with serving(tmp_path / "log", str(folder / "nvidia/llama-nemotron-embed-vl-1b-v2")) as address:
+        (answer,) = _answers([line], address, folder)
+    expected = ran["passages"][1]
+    assert answer["data"][0]["embedding"] == pytest.approx(expected.outputs.embedding, abs=2e-5)
+    assert answer["usage"]["prompt_tokens"] == len(expected.prompt_token_ids)
 
 
 def test_the_heat_map_is_as_large_as_the_page(ran: dict[str, Any], folder: Path) -> None:
@@ -104,16 +141,10 @@ def test_the_table_of_sizes_follows_the_rule(row: tuple[str, ...]) -> None:
 
 
 def test_the_servers_answers_are_those_of_python(ran: dict[str, Any], folder: Path, tmp_path: Path) -> None:
-    lines = re.findall(r"^\$ (printf .*curl .*)$", PAGE, flags=re.MULTILINE)
+    lines = [line for line in _REQUESTS if "/v1/embeddings" not in line]
     assert len(lines) == 2
-    with serving(tmp_path / "log", str(folder / "model")) as address:
-        answers = []
-        for line in lines:
-            command = line.replace("http://127.0.0.1:8000", address)
-            done = subprocess.run(
-                ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True, cwd=folder
-            )
-            answers.append(json.loads(done.stdout))
+    with serving(tmp_path / "log", str(folder / MODEL)) as address:
+        answers = _answers(lines, address, folder)
     pooled, ranked = answers
     expected = ran["document"].outputs
     assert pooled["data"][0]["positions"] == expected.positions
@@ -125,7 +156,7 @@ def test_the_servers_answers_are_those_of_python(ran: dict[str, Any], folder: Pa
 
 @pytest.mark.parametrize("line", re.findall(r"^\$ (cenote .*)$", PAGE, flags=re.MULTILINE))
 def test_the_commands_run(folder: Path, line: str) -> None:
-    _, command, *words = shlex.split(line.replace("MODEL", str(folder / "model")))
+    _, command, *words = shlex.split(line.replace("MODEL", str(folder / MODEL)))
     with contextlib.chdir(folder):
         done = CliRunner().invoke(COMMANDS[command], words)
     assert done.exit_code == 0, done.output
