@@ -12,6 +12,7 @@ KNOWN_PLUGINS: dict[str, str] = {
     "ColBERTLfm2Model": "cenote-colbert",
     "ColBERTModernBertModel": "cenote-colbert",
     "HF_ColBERT": "cenote-colbert",
+    "ColModernVBert": "cenote-colpali",
     "ColModernVBertForRetrieval": "cenote-colpali",
     "ColPaliForRetrieval": "cenote-colpali",
     "ColQwen3": "cenote-colqwen",
