@@ -30,6 +30,8 @@ def loaded_model(
     model: str | None,
     options: Mapping[str, Any],
     read: Callable[[list[str]], T],
+    *,
+    reads_texts: bool = True,
 ) -> Iterator[tuple[LLM, T]]:
     """Read the inputs of a command, load its model, and give both.
 
@@ -39,11 +41,14 @@ def loaded_model(
         model: what `--model` named.
         options: flags of the engine.
         read: makes the inputs of the words that are no model; they are checked before the model is loaded.
+        reads_texts: the words may be texts, so that errors of `read` say which of them was taken for the model.
     """
     wanted = engine_options(options)
     named, texts = split_model(words or [], model)
-    with model_guess(named if model is None else None):
+    guessed = named if model is None else None
+    with model_guess(guessed if reads_texts else None):
         inputs = read(texts + texts_after_dashes(ctx))
+    with model_guess(guessed):
         llm = load_llm(named, wanted)
     with llm:
         yield llm, inputs

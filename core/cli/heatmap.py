@@ -73,7 +73,9 @@ def heatmap(
     """
     if not query.strip():
         raise InvalidRequest("There is no query. Give one by --query.", param="query")
-    with loaded_model(ctx, words, model, options, lambda given: _read(given, options, save, all_tokens)) as (llm, page):
+    with loaded_model(
+        ctx, words, model, options, lambda given: _read(given, options, save, all_tokens), reads_texts=False
+    ) as (llm, page):
         found = compare(llm, query, page, lora)
     painted = [each for each in found.tokens if each.is_own or added_tokens]
     if not painted:

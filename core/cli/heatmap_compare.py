@@ -69,15 +69,11 @@ class Comparison:
         return found
 
     def _box(self, row: int, column: int) -> list[int]:
-        """Return left, top, right and bottom of a patch, in pixels of the page."""
+        """Return left, top, right and bottom of a patch, in pixels of the page, of which it has at least one."""
         (width, height), (_, rows, columns) = self.size, self.similarities.shape
-        edges = (
-            column * width / columns,
-            row * height / rows,
-            (column + 1) * width / columns,
-            (row + 1) * height / rows,
-        )
-        return [round(edge) for edge in edges]
+        left, top = min(round(column * width / columns), width - 1), min(round(row * height / rows), height - 1)
+        right, bottom = round((column + 1) * width / columns), round((row + 1) * height / rows)
+        return [left, top, max(right, left + 1), max(bottom, top + 1)]
 
 
 def compare(llm: LLM, query: str, page: Image, lora: str | None) -> Comparison:
@@ -105,6 +101,7 @@ def compare(llm: LLM, query: str, page: Image, lora: str | None) -> Comparison:
         shown: MediaPrompt = {"multi_modal_data": {"image": page}}
         documents = llm.encode([shown], role="document", **asked)
         check_results(documents, lambda _: "The page")
+        _check_whole(documents[0].outputs.positions or ())
     with _named("The query"):
         queries = llm.encode([query], role="query", **asked)
         check_results(queries, lambda _: "The query")
@@ -119,6 +116,19 @@ def compare(llm: LLM, query: str, page: Image, lora: str | None) -> Comparison:
         best=(vectors @ patches.T).max(dim=1).values.numpy(),
         size=page.size,
     )
+
+
+def _check_whole(positions: Sequence[Any]) -> None:
+    """Refuse a page that the model cut into tiles, whose patches are no grid over the page.
+
+    Raises:
+        InvalidRequest: it did.
+    """
+    if tiles := {place[0] for place in positions if isinstance(place, list) and len(place) > 2}:
+        raise InvalidRequest(
+            f"The model cuts it into {len(tiles)} tiles, each with patches of its own; a heat map needs patches that "
+            "lie over the whole page. cenote.scoring.similarity_map gives those of each tile, with grid=0 and so on."
+        )
 
 
 @contextlib.contextmanager

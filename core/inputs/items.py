@@ -7,7 +7,7 @@ from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.media import parse_media
-from cenote.inputs.media_values import image_item, is_image
+from cenote.inputs.media_values import image_item, is_medium
 from cenote.inputs.parts import parse_part
 from cenote.types import MediaItem, Prompt
 
@@ -37,7 +37,7 @@ def parse_content(content: Any, name: str) -> Prompt:
         return Prompt(text=content)
     if isinstance(content, Prompt):
         return content
-    if is_image(content):
+    if is_medium(content):
         return Prompt(media=(image_item(content, _field(name)),))
     inner = content.get("content") if isinstance(content, Mapping) else None
     if isinstance(inner, str):

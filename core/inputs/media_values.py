@@ -13,7 +13,7 @@ from cenote.inputs.values import describe
 from cenote.media import Clip, Picture
 from cenote.types import MediaAddress, MediaItem
 
-__all__ = ["embeds_item", "image_item", "is_image", "is_tensors", "is_video", "video_item"]
+__all__ = ["embeds_item", "image_item", "is_image", "is_medium", "is_tensors", "is_video", "video_item"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:")
 _IMAGES = "an address such as 'data:image/png;base64,...', encoded bytes, or an image of Pillow or numpy (uint8)"
@@ -86,9 +86,14 @@ def embeds_item(value: Any, param: str) -> MediaItem:
 
 
 def is_image(value: Any) -> bool:
-    """Tell whether a value is an image of Pillow or a `Picture`."""
+    """Tell whether a value is an image of Pillow or a `Picture`, which nothing else can be meant by."""
     pillow = sys.modules.get("PIL.Image")
     return isinstance(value, Picture) or (pillow is not None and isinstance(value, pillow.Image))
+
+
+def is_medium(value: Any) -> bool:
+    """Tell whether a value that stands alone is an image: one of Pillow, a `Picture`, bytes, or numbers of numpy."""
+    return is_image(value) or isinstance(value, bytes) or (_is_array(value) and value.dtype.kind in "biuf")
 
 
 def is_tensors(value: Any) -> bool:

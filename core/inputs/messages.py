@@ -29,7 +29,7 @@ def parse_conversation(messages: Any) -> Prompt:
 
     Raises:
         WrongType: not a list of mappings, or a role or content of another type.
-        InvalidRequest: no messages, one without a role, or a part that is not supported.
+        InvalidRequest: no messages, one without a role or with no parts, or a part that is not supported.
     """
     if not isinstance(messages, list | tuple):
         raise WrongType(f"messages must be a list of messages, got {describe(messages)}.", param=_PARAM)
@@ -98,6 +98,9 @@ def _message(message: Any, at: int, media: list[MediaItem]) -> Message:
             f"The content of message {at} must be a string or a list of parts, got {describe(content)}.", param=_PARAM
         )
     if isinstance(content, list | tuple):
+        if not content:
+            text = f"The content of message {at} is an empty list; give at least one part, or a text."
+            raise InvalidRequest(text, param=_PARAM)
         content = [_part(part, f"part {index} of message {at}", media) for index, part in enumerate(content)]
     return {**message, "content": content}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
 from cenote.inputs.media_values import embeds_item, image_item, video_item
-from cenote.inputs.values import describe
+from cenote.inputs.values import brief, describe
 from cenote.types import MediaItem
 
 __all__ = ["parse_part"]
@@ -59,7 +59,9 @@ def parse_part(part: Any, where: str, param: str) -> str | MediaItem:
     if kind in _TEXTS:
         return _text(part, _TEXTS[kind], where, param)
     if kind not in _MEDIA:
-        text = f"{_capital(where)} is of the type {kind!r:.80}, which is not supported. Supported are {_SUPPORTED}."
+        text = (
+            f"{_capital(where)} is of the type {brief(kind, 80)}, which is not supported. Supported are {_SUPPORTED}."
+        )
         raise InvalidRequest(text, param=param)
     return _medium(part, kind, where)
 

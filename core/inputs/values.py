@@ -9,7 +9,10 @@ from typing import Any
 
 from cenote.errors import InvalidRequest, WrongType
 
-__all__ = ["as_list", "describe", "is_number", "parse_ids", "parse_type_ids"]
+__all__ = ["as_list", "brief", "describe", "is_number", "parse_ids", "parse_type_ids"]
+
+#: Characters from which a text is not shown.
+_LONG = 200
 
 
 def parse_ids(value: Any, name: str, *, param: str = "input") -> tuple[int, ...]:
@@ -70,8 +73,17 @@ def is_number(value: Any) -> bool:
 
 def describe(value: Any) -> str:
     """Return type and beginning of a value, for messages."""
+    if isinstance(value, str) and len(value) > _LONG:  # perhaps a medium
+        return f"str of {len(value)} characters"
+    return f"{type(value).__name__} {brief(value)}"
+
+
+def brief(value: Any, most: int = 40) -> str:
+    """Return how a value is written, cut to some characters, and without what an address `data:` holds."""
     text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+    if (place := text.lower().find("data:")) >= 0:
+        text = f"{text[: place + 5]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _is_id(value: Any) -> bool:

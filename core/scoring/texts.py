@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cenote.errors import WrongType
 from cenote.inputs import parse_content
-from cenote.inputs.media_values import is_image
+from cenote.inputs.media_values import is_medium
 from cenote.types import Prompt
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
 __all__ = ["ScoreItem", "ScoreSide", "score_items", "score_prompts"]
 
-#: A text, an image of Pillow, or an object: `{"text": ...}`, `{"image": ...}`, `{"content": [parts]}` and the other
+#: A text, an image (of Pillow or numpy, or encoded bytes), or an object: `{"text": ...}`, `{"image": ...}`, `{"content": [parts]}` and the other
 #: forms of `parse_content`.
-ScoreItem: TypeAlias = "str | Mapping[str, Any] | Prompt | Image"
+ScoreItem: TypeAlias = "str | Mapping[str, Any] | Prompt | Image | bytes | np.ndarray[Any, Any]"
 #: One item or several.
 ScoreSide: TypeAlias = "ScoreItem | Sequence[ScoreItem]"
 
@@ -47,10 +48,10 @@ def score_items(side: ScoreSide, name: str) -> list[Any]:
     """
     if _is_item(side):
         return [side]
-    if not isinstance(side, Sequence) or isinstance(side, bytes | bytearray):
+    if not isinstance(side, Sequence) or isinstance(side, bytearray):
         raise WrongType(f"{name} must be a text or a list of texts, not {type(side).__name__}.", param=name)
     return list(side)
 
 
 def _is_item(side: Any) -> bool:
-    return isinstance(side, str | Mapping | Prompt) or is_image(side)
+    return isinstance(side, str | Mapping | Prompt) or is_medium(side)

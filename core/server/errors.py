@@ -93,7 +93,9 @@ def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) 
             # Only the unexpected needs a stack; the others say all that there is to say.
             hidden = error.detail == HIDDEN
             text, cause = (exc, exc) if hidden else (error.detail, None)
-            _log.error("request %s: %d %s", _request_id(request.scope), error.status_code, text, exc_info=cause)
+            # Clients choose hosts, so that what those do is no error of the server.
+            level = logging.WARNING if isinstance(exc, MediaUnavailable) else logging.ERROR
+            _log.log(level, "request %s: %d %s", _request_id(request.scope), error.status_code, text, exc_info=cause)
         return errors.response(error, request.scope)
 
     for kind in (HTTPException, RequestValidationError, CenoteError):

@@ -53,7 +53,9 @@ class TokenizeTextRequest(CommonFields):
 class TokenizeChatRequest(ChatFields):
     """Body of `/tokenize` with a conversation."""
 
-    add_special_tokens: bool = Field(default=False, description="A template usually writes them itself.")
+    add_special_tokens: bool | None = Field(
+        default=None, description="None is false where a template is filled, and otherwise what other routes do."
+    )
     return_token_strs: bool = Field(default=False, description="Also return how the tokens are written.")
     tools: list[dict[str, Any]] | None = Field(default=None, description="Tools that the template may describe.")
 

@@ -226,8 +226,18 @@ def test_bad_input_is_refused_before_a_model_is_loaded(
     before = page.read_bytes()
     with pytest.raises(InvalidRequest, match=message):
         run("--model", "/no/such/model", *(each.format(**names) for each in arguments))
+    if arguments[0] != "--query":
+        with pytest.raises(InvalidRequest, match=message) as refused:
+            run("/no/such/model", *(each.format(**names) for each in arguments))
+        assert not getattr(refused.value, "__notes__", [])  # the first word is no text that could be meant
     assert page.read_bytes() == before
     assert not (tmp_path / "m.txt").exists()
+
+
+def test_a_page_of_fewer_pixels_than_patches_has_no_empty_rectangle(run: Run, model: str, tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    found = json.loads(run(model, tmp_path / "dot.png", "--query", QUERY, "--json"))
+    assert {tuple(token["box"]) for token in found["tokens"]} == {(0, 0, 1, 1)}
 
 
 def test_a_model_that_cannot_do_it_is_named_with_the_reason(run: Run, page: Path, tmp_path: Path) -> None:
@@ -236,6 +246,8 @@ def test_a_model_that_cannot_do_it_is_named_with_the_reason(run: Run, page: Path
         run(build_checkpoint("bert", tmp_path / "bert"), page, "--query", "a", "-o", target)
     with pytest.raises(UnsupportedTask, match="needs the task 'token_embed'"):
         run(build_checkpoint("ms_marco_minilm", tmp_path / "ranks"), page, "--query", "a", "-o", target)
+    with pytest.raises(InvalidRequest, match=r"The page: .*into \d+ tiles, each with patches of its own"):
+        run("--model", build_checkpoint("colmodernvbert", tmp_path / "tiles"), page, "--query", "a", "-o", target)
     assert not target.exists()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from cenote.errors import InvalidRequest, UnknownPlugin, UnsupportedTask
+from cenote.errors import InvalidRequest, UnknownPlugin, UnsupportedTask, WrongType
 from cenote.kernels.maxsim.reference import maxsim
 from cenote.scoring import choose_scorer, pair_up
 from cenote.scoring.texts import ScoreSide, score_prompts
@@ -40,12 +42,25 @@ def _texts(side: ScoreSide) -> list[str | None]:
 
 
 @pytest.mark.parametrize(
-    "side", [5, [5], None, b"bytes", {"texts": "x"}, {"text": 5}, {"content": []}, {"content": [{"type": "poem"}]}]
+    "side",
+    [5, [5], None, bytearray(b"bytes"), {"texts": "x"}, {"text": 5}, {"content": []}, {"content": [{"type": "poem"}]}],
 )
 def test_what_is_no_text_is_refused_with_its_place(side: object) -> None:
     with pytest.raises(InvalidRequest) as caught:
         score_prompts(side, "documents")  # type: ignore[arg-type]
     assert caught.value.param == "documents"
+
+
+def test_images_come_alone_and_in_lists() -> None:
+    grey, pillow, encoded = np.zeros((2, 3), np.uint8), Image.new("L", (3, 2)), b"encoded"
+    items = ["a text", grey, pillow, encoded, {"image": encoded, "text": "b"}]
+    prompts = score_prompts(items, "data_2")
+    assert [len(prompt.media) for prompt in prompts] == [0, 1, 1, 1, 1]
+    assert [score_prompts(item, "data_1") for item in items] == [[prompt] for prompt in prompts]
+    with pytest.raises(WrongType, match="An image as an array is uint8"):
+        score_prompts([np.zeros((2, 3))], "data_2")
+    with pytest.raises(WrongType, match=r"data_2\[0\] must be a text"):
+        score_prompts([np.array(["a"])], "data_2")
 
 
 def test_the_default_task_decides_how_an_embedder_scores() -> None:

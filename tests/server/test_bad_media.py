@@ -216,6 +216,14 @@ def test_what_a_host_does_not_give_is_422_for_good_and_500_for_now(
     check(ask(open_to, *parts(f"http://{host}/{path}?token={SECRET}")), status, "image_url", words)
 
 
+def test_a_host_that_fails_is_no_error_of_the_server(
+    open_to: httpx.Client, host: str, server_log: pytest.LogCaptureFixture
+) -> None:
+    check(ask(open_to, *parts(f"http://{host}/503")), 500, "image_url", "503")
+    levels = [record.levelname for record in server_log.records if "answered with status 503" in record.getMessage()]
+    assert levels == ["WARNING"]
+
+
 def test_an_allowed_host_and_file_are_read(open_to: httpx.Client, host: str, folder: Path) -> None:
     expected = ask(open_to, *parts(GOOD)).json()["data"][0]["data"]
     for url in (f"http://{host}/good", (folder / "open" / "good.png").as_uri(), (folder / "open/inner.png").as_uri()):

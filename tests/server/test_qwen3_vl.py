@@ -166,3 +166,13 @@ def test_a_bad_document_is_400(document: Any, ranks: httpx.Client) -> None:
     answer = ranks.post("/rerank", json={"query": WELL, "documents": ["rain", document]})
     assert answer.status_code == 400, answer.text
     assert len(answer.text) < 1500
+
+
+def test_a_conversation_has_the_tokens_that_other_routes_run(embeds: httpx.Client) -> None:
+    for content in ([part(PAGE)], [words(WELL)], [part(PAGE), part(NOTE), words(WELL)]):
+        messages = [{"role": "user", "content": content}]
+        used = _post(embeds, "/v1/embeddings", messages=messages)["usage"]["prompt_tokens"]
+        assert _post(embeds, "/tokenize", messages=messages)["count"] == used
+    several = [{"role": "user", "content": [part(PAGE)]}, {"role": "assistant", "content": "A page."}]
+    used = _post(embeds, "/v1/embeddings", messages=several)["usage"]["prompt_tokens"]
+    assert _post(embeds, "/tokenize", messages=several, add_generation_prompt=False)["count"] == used
