@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoreItem", "ScoreSide", "score_items", "score_prompts"]
 
-#: A text, an image (of Pillow or numpy, or encoded bytes), or an object: `{"text": ...}`, `{"image": ...}`, `{"content": [parts]}` and the other
-#: forms of `parse_content`.
+#: A text, an image (of Pillow or numpy, or encoded bytes), or an object: `{"text": ...}`, `{"image": ...}`,
+#: `{"content": [parts]}` and the other forms of `parse_content`.
 ScoreItem: TypeAlias = "str | Mapping[str, Any] | Prompt | Image | bytes | np.ndarray[Any, Any]"
 #: One item or several.
 ScoreSide: TypeAlias = "ScoreItem | Sequence[ScoreItem]"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -53,7 +55,7 @@ def test_what_is_no_text_is_refused_with_its_place(side: object) -> None:
 
 def test_images_come_alone_and_in_lists() -> None:
     grey, pillow, encoded = np.zeros((2, 3), np.uint8), Image.new("L", (3, 2)), b"encoded"
-    items = ["a text", grey, pillow, encoded, {"image": encoded, "text": "b"}]
+    items: list[Any] = ["a text", grey, pillow, encoded, {"image": encoded, "text": "b"}]
     prompts = score_prompts(items, "data_2")
     assert [len(prompt.media) for prompt in prompts] == [0, 1, 1, 1, 1]
     assert [score_prompts(item, "data_1") for item in items] == [[prompt] for prompt in prompts]
