@@ -140,3 +140,17 @@ def test_own_pages_are_ranked_among_texts(tmp_path: Path, start_server: Any) -> 
     best_first, in_order = ranked(printed[1:middle]), ranked(printed[middle + 1 :])
     assert best_first == sorted(in_order, key=lambda item: -item[0])
     assert [name for _, name in in_order[3:]] == [f"page:  {tmp_path / name}" for name in ("red.png", "blue.jpg")]
+
+
+def test_the_embedding_example_ranks_texts_pages_and_both(tmp_path: Path, start_server: Any) -> None:
+    engine = AsyncLLM(str(build_checkpoint("llama_nemotron_vl", tmp_path / "m")))
+    with start_server(engine=engine, names=("embeds",)) as running:
+        printed = run("embed/vision_embedding_online.py", "--port", str(running.port)).splitlines()
+    asyncio.run(engine.shutdown())
+    assert printed[0] == "query: 64 components"
+    assert [printed[at] for at in (1, 5, 9)] == ["text", "page", "page with text"]
+    texts, pages, both = (ranked(printed[at : at + 3]) for at in (2, 6, 10))
+    for rows in (texts, pages, both):
+        assert [value for value, _ in rows] == sorted((value for value, _ in rows), reverse=True)
+        assert sorted(name for _, name in rows) == sorted(name for _, name in texts)
+    assert len({frozenset(rows) for rows in (texts, pages, both)}) == 3

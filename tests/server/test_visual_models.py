@@ -1,4 +1,4 @@
-"""Llama Nemotron VL and ColPali over HTTP, without a chat template: roles, images with and without text, and scores."""
+"""Llama Nemotron VL, ColPali and ColModernVBERT over HTTP, without chat templates: roles, texts, images, and scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from cenote.testing.pictures import sample_picture
 
 QUERY, NOTE = "Where is the water deepest?", "Figure 2: depths of the lake"
 PAGE, WIDE = sample_picture(64, 64, seed=1), sample_picture(150, 60, seed=2)
-_FAMILIES = {"embed": "llama_nemotron_vl", "rerank": "llama_nemotron_vl_rerank", "late": "colpali"}
+_FAMILIES = {
+    "embed": "llama_nemotron_vl",
+    "rerank": "llama_nemotron_vl_rerank",
+    "late": "colpali",
+    "tiled": "colmodernvbert",
+}
 #: Roles of messages, and what they say a prompt is for.
 _ROLES: list[tuple[str, Literal["query", "document"] | None]] = [
     ("query", "query"),
@@ -67,7 +72,7 @@ def offline(folders: dict[str, str]) -> Iterator[dict[str, LLM]]:
 
 @pytest.fixture(scope="module")
 def client(folders: dict[str, str], start_server: Any) -> Iterator[httpx.Client]:
-    """One server with all three, which `model` chooses."""
+    """One server with all of them, which `model` chooses."""
     engines = {name: AsyncLLM(folder) for name, folder in folders.items()}
     with start_server(engine=engines) as running, httpx.Client(base_url=running.url, timeout=60) as client:
         yield client
@@ -166,23 +171,27 @@ def test_pages_with_descriptions_are_scored_and_ranked(
         assert answer["usage"]["prompt_tokens"] == sum(len(result.prompt_token_ids) for result in expected)
 
 
-def test_colpali_ranks_pages_and_texts(client: httpx.Client, offline: dict[str, LLM]) -> None:
+@pytest.mark.parametrize("model", ["late", "tiled"])
+def test_models_of_late_interaction_rank_pages_and_texts(
+    client: httpx.Client, offline: dict[str, LLM], model: str
+) -> None:
     documents = [_DOCUMENTS[0], _DOCUMENTS[1], {"content": [_part(WIDE), _words("Describe the image.")]}]
     pages: list[Any] = ["Bread.", {"image": PAGE}, {"image": WIDE}]
-    expected = offline["late"].score(QUERY, pages, use_tqdm=False)
+    expected = offline[model].score(QUERY, pages, use_tqdm=False)
     scores = [result.outputs.score for result in expected]
-    answer = _post(client, "/score", model="late", queries=QUERY, documents=documents)
+    answer = _post(client, "/score", model=model, queries=QUERY, documents=documents)
     torch.testing.assert_close([row["score"] for row in answer["data"]], scores, atol=2e-4, rtol=0)
-    ranking = _post(client, "/rerank", model="late", query=QUERY, documents=documents)["results"]
+    ranking = _post(client, "/rerank", model=model, query=QUERY, documents=documents)["results"]
     assert [row["index"] for row in ranking] == sorted(range(3), key=lambda place: -scores[place])
 
 
-def test_colpalis_pages_have_the_vectors_and_places_that_they_have_offline(
-    client: httpx.Client, offline: dict[str, LLM]
+@pytest.mark.parametrize("model", ["late", "tiled"])
+def test_pages_have_the_vectors_and_places_that_they_have_offline(
+    client: httpx.Client, offline: dict[str, LLM], model: str
 ) -> None:
-    (expected,) = offline["late"].encode([_prompt(PAGE)], pooling_task="token_embed", use_tqdm=False)
+    (expected,) = offline[model].encode([_prompt(PAGE)], pooling_task="token_embed", use_tqdm=False)
     messages = [{"role": "user", "content": [_part(PAGE)]}]
-    answer = _post(client, "/pooling", model="late", messages=messages, return_positions=True)
+    answer = _post(client, "/pooling", model=model, messages=messages, return_positions=True)
     _near(answer["data"][0]["data"], expected.outputs.data)
     assert answer["data"][0]["positions"] == expected.outputs.positions
     assert answer["usage"]["prompt_tokens"] == len(expected.prompt_token_ids)
@@ -196,6 +205,7 @@ def test_colpalis_pages_have_the_vectors_and_places_that_they_have_offline(
         ("/score", {"model": "rerank", "queries": {"content": [_part(PAGE)]}, "documents": ["a"]}, "documents only"),
         ("/rerank", {"model": "rerank", "query": "a", "documents": ["<IMG_CONTEXT>"]}, "<IMG_CONTEXT>"),
         ("/rerank", {"model": "late", "query": "a", "documents": [_DOCUMENTS[2]]}, "not both"),
+        ("/rerank", {"model": "tiled", "query": "a", "documents": [_DOCUMENTS[2]]}, "not both"),
         ("/score", {"model": "late", "queries": "<image>", "documents": ["a"]}, "<image>"),
     ],
 )
