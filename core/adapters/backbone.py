@@ -156,14 +156,36 @@ class PackedBackbone(_TransformersBackbone):
         model: transformers base model that runs with `PACKED_ATTENTION`.
         position_offset: added to positions counted from 0 (RoBERTa: padding id + 1).
         causal: what layers are that do not say whether they look ahead.
+        longest_row: most tokens of a row, for models that refuse longer ones whatever their positions are (CLIP); more
+            sequences than that then run in several rows. None is no limit.
     """
 
     position_offset: int = 0
     causal: bool = True
     execution: str = "packed"
+    longest_row: int | None = None
 
     def __call__(self, batch: PackedBatch) -> Tensor:
         """Return [T, hidden]."""
+        rows = self._rows(batch.lengths)
+        if len(rows) == 1:
+            return self._row(batch)
+        return torch.cat([self._row(select(batch, row)) for row in rows])
+
+    def _rows(self, lengths: tuple[int, ...]) -> list[list[int]]:
+        """Split indices, in their order, into rows that the model takes; a sequence is never split."""
+        rows: list[list[int]] = [[]]
+        used = 0
+        for index, length in enumerate(lengths):
+            if self.longest_row is not None and rows[-1] and used + length > self.longest_row:
+                rows.append([])
+                used = 0
+            rows[-1].append(index)
+            used += length
+        return rows
+
+    def _row(self, batch: PackedBatch) -> Tensor:
+        """Return [T, hidden] of sequences in one row."""
         extra: dict[str, Tensor] = {}
         if self._takes_types:
             types = batch.token_type_ids

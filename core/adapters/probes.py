@@ -12,7 +12,7 @@ from torch import Tensor
 from cenote.adapters.backbone import Backbone, pack
 from cenote.errors import CheckpointError
 
-__all__ = ["Probe", "build_probe", "padding_id", "tolerance", "vocabulary"]
+__all__ = ["Probe", "build_probe", "padding_id", "position_rows", "tolerance", "vocabulary"]
 
 #: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
 _TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
@@ -45,6 +45,10 @@ class Probe:
         with torch.inference_mode():
             batch = pack([self.sequences[index]], device=self.device, attended=[self.attended[index]])
             return backbone(batch).float()
+
+    def repeated(self, times: int) -> Probe:
+        """Return a probe of the sequences several times over."""
+        return Probe(self.sequences * times, self.attended * times, self.device)
 
     def only(self, indices: Sequence[int]) -> Probe:
         """Return a probe of some of the sequences."""
@@ -79,6 +83,16 @@ def vocabulary(model: Any) -> int:
             f"{type(model).__name__} has no table of token embeddings that cenote can find, so that token ids cannot "
             "be checked. Install a plugin for this model."
         ) from exc
+
+
+def position_rows(model: Any) -> int:
+    """Return how many positions a model has in a table; 0 where it has none (rotary, relative positions)."""
+    most = getattr(model.config, "max_position_embeddings", None)
+    if not isinstance(most, int) or most < 1:
+        return 0
+    tokens = model.get_input_embeddings()
+    tables = (layer for layer in model.modules() if isinstance(layer, torch.nn.Embedding) and layer is not tokens)
+    return most if any(table.num_embeddings >= most for table in tables) else 0
 
 
 def build_probe(model: Any, max_tokens: int, *, expands: bool = False) -> Probe:

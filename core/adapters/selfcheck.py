@@ -19,7 +19,7 @@ from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attentio
 from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts
 from cenote.adapters.families import Family
 from cenote.adapters.mixers import install_mixers, remove_mixers
-from cenote.adapters.probes import Probe, build_probe, padding_id, tolerance
+from cenote.adapters.probes import Probe, build_probe, padding_id, position_rows, tolerance
 from cenote.adapters.regimes import Wrap, regime_of
 from cenote.checkpoints.quiet import quiet_transformers
 from cenote.errors import CheckpointError, ShapeError
@@ -179,8 +179,34 @@ def _try_packed(check: _Check, family: Family) -> Backbone | str:
                 return f"it raised {type(exc).__name__}: {exc}"
             continue
         if differences[-1] <= check.allowed:
-            return backbone
+            return _with_long_rows(check, offset, causal)
     return f"packed and alone differ by {min(differences):.1e} of the largest value (allowed {check.allowed:.0e})"
+
+
+def _with_long_rows(check: _Check, offset: int, causal: bool) -> Backbone | str:
+    """Return a packed backbone that was run with more tokens than the model has positions, or why there is none.
+
+    Some models with a table of positions compare its length with that of the row, which holds many prompts here, and
+    raise (CLIP and its kin); their batches run in rows that they take.
+    """
+    table = position_rows(check.model)
+    unlimited = check.wrap(PackedBackbone(check.model, offset, causal))
+    if not table:
+        return unlimited
+    times = table // len(check.expected) + 1
+    probe, expected = check.probe.repeated(times), check.expected.repeat(times, 1)
+    found = ""
+    for backbone in (unlimited, check.wrap(PackedBackbone(check.model, offset, causal, longest_row=table))):
+        try:
+            difference = _relative(probe.together(backbone), expected)
+        except Exception as exc:
+            # As above: it means only that this model does not take such rows.
+            found = f"a batch of more than {table} tokens raised {type(exc).__name__}: {exc}"
+            continue
+        if difference <= check.allowed:
+            return backbone
+        found = f"in batches of more than {table} tokens, packed and alone differ by {difference:.1e}"
+    return found
 
 
 def _padded(check: _Check, family: Family) -> tuple[Backbone, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def test_texts_and_images_equal_transformers_together_and_alone(llm: LLM, golden
     assert_all_close(_vectors(llm, mixed), wanted, tolerance=TOLERANCE, name="together")
     for prompt, vector in zip(prompts, expected, strict=True):
         assert_close(_vectors(llm, [prompt])[0], vector, tolerance=TOLERANCE)
+
+
+def test_batches_of_more_tokens_than_a_text_may_have_do_not_fail(
+    llm: LLM, golden: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = golden["texts"] * 16
+    prompts = [*(row["text"] for row in rows), *map(_image, _pictures(golden))]
+    assert sum(len(row["ids"]) for row in rows) > 2 * (llm.limits.max_tokens or 0)
+    with caplog.at_level(logging.WARNING):
+        found = _vectors(llm, prompts)
+    assert "failed" not in caplog.text
+    expected = [*(row["vector"] for row in rows), *golden["images"].values()]
+    assert_all_close(found, expected, tolerance=TOLERANCE)
 
 
 def test_token_ids_equal_transformers(llm: LLM, golden: dict[str, Any]) -> None:

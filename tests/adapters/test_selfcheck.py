@@ -12,6 +12,8 @@ from transformers import (
     AutoModel,
     BertConfig,
     BertModel,
+    CLIPTextConfig,
+    CLIPTextModel,
     FNetConfig,
     FNetModel,
     NystromformerConfig,
@@ -23,7 +25,7 @@ from transformers import (
 
 from cenote import LLM
 from cenote.adapters.attention import packed_attention
-from cenote.adapters.backbone import PackedBackbone
+from cenote.adapters.backbone import PackedBackbone, pack
 from cenote.adapters.families import FAMILIES, Family
 from cenote.adapters.selfcheck import choose_execution
 from cenote.checkpoints import build_config, load_backbone, open_checkpoint
@@ -217,3 +219,29 @@ def test_what_the_table_says_of_padding_wins_over_short_probes() -> None:
     model = _tiny_bert(BertModel)
     _, reason, _ = choose_execution(model, Family(title="x", packs=False, reason="r", rows="equal"), "auto", 64)
     assert reason == "x does not run packed: r; padding changes its results, so that only equal lengths run together"
+
+
+def _packed(model: PreTrainedModel, max_tokens: int) -> PackedBackbone:
+    backbone, _, _ = choose_execution(model.eval(), Family(title="any"), "packed", max_tokens)
+    assert isinstance(backbone, PackedBackbone)
+    return backbone
+
+
+def test_a_model_that_refuses_rows_longer_than_its_positions_runs_several_rows() -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    heads: dict[str, Any] = {"num_attention_heads": 2, "vocab_size": 90, "max_position_embeddings": 60}
+    backbone = _packed(CLIPTextModel(CLIPTextConfig(**sizes, **heads, bos_token_id=0, eos_token_id=2)), 60)
+    assert backbone.longest_row == 60
+    sequences = [tuple(range(3, 3 + length)) for length in (60, 1, 58, 1, 1, 7, 60)]
+    with torch.inference_mode():
+        together = backbone(pack(sequences))
+        alone = torch.cat([backbone(pack([ids])) for ids in sequences])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_a_model_that_takes_any_row_gets_one() -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    config = BertConfig(**sizes, num_attention_heads=2, vocab_size=90, max_position_embeddings=60)
+    assert _packed(BertModel(config), 60).longest_row is None
