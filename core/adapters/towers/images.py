@@ -31,6 +31,8 @@ _NO_PIXELS = frozenset(
         "processor_class",
     }
 )
+#: Settings of older files that some processors knew, with values that leave images as they are.
+_NO_EFFECT: Mapping[str, Any] = {"use_square_size": False}
 #: Longer side by the shorter one, where the shorter one gets a fixed size and the longer one grows with it.
 _MOST_UNEVEN = 200
 #: Sizes in pixels that show whether a processor gives one shape.
@@ -117,7 +119,7 @@ class FixedImages:
             InvalidRequest: `kwargs` has unknown names or impossible values.
         """
         made = _make(kind, values)
-        unknown = sorted(set(values) - set(made._valid_kwargs_names) - _NO_PIXELS)
+        unknown = sorted(set(values) - set(made._valid_kwargs_names) - _NO_PIXELS - _without_effect(values))
         if unknown:
             raise CheckpointError(f"{source} has {', '.join(unknown)}, which {type(made).__name__} does not know.")
         try:
@@ -196,6 +198,16 @@ class FixedImages:
         return height, width
 
 
+def _without_effect(values: Mapping[str, Any]) -> set[str]:
+    """Return names of settings that change nothing: those that are null, and known ones that say so.
+
+    Source: transformers 4 made CLIP's images square only where `use_square_size` was true, for Kosmos-2.
+    """
+    return {
+        name for name, value in values.items() if value is None or (name in _NO_EFFECT and value is _NO_EFFECT[name])
+    }
+
+
 def _make(kind: str, values: Mapping[str, Any]) -> Any:
     """Return a processor with settings.
 
@@ -205,7 +217,9 @@ def _make(kind: str, values: Mapping[str, Any]) -> Any:
     from PIL.Image import Resampling
 
     try:
-        made = processor_class(kind)(**{key: value for key, value in values.items() if key not in _NO_PIXELS})
+        made = processor_class(kind)(
+            **{key: value for key, value in values.items() if key not in _NO_PIXELS | set(_NO_EFFECT)}
+        )
         Resampling(made.resample)  # transformers takes what it does not know for bilinear
         return made
     except (ValueError, TypeError, KeyError, AttributeError) as exc:

@@ -128,6 +128,15 @@ def test_files_that_are_not_known_are_refused(values: dict[str, Any] | None, tol
         FixedImages.of(_checkpoint(tmp_path, values))
 
 
+def test_settings_of_older_files_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
+    picture = Picture.of_image(_image(90, 60))
+    plain = FixedImages.of(_checkpoint(tmp_path, CLIP)).prepare(picture)
+    older = {**CLIP, "use_square_size": False, "pad_width": None}
+    assert (FixedImages.of(_checkpoint(tmp_path, older)).prepare(picture).pixels == plain.pixels).all()
+    with pytest.raises(CheckpointError, match="use_square_size"):
+        FixedImages.of(_checkpoint(tmp_path, {**CLIP, "use_square_size": True}))
+
+
 def test_an_image_is_prepared_once_for_all_threads_and_kept_by_its_settings(tmp_path: Path) -> None:
     images = FixedImages.of(_checkpoint(tmp_path, CLIP))
     cache = MediaCache(1 << 20)
