@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from cenote.adapters.qwen_vl.layouts import PLACEHOLDERS, visual
 from cenote.adapters.qwen_vl.seeing import Seen
@@ -79,13 +80,28 @@ class PairWriter:
         return _filled(query, document, template, _asked(chat) or instruction)
 
     def _rendered(self, query: Side, document: Side, filled: FilledPair) -> Written:
-        """Return what a chat template writes; where it changes the text of the document, nothing of it can be cut."""
+        """Return what a chat template writes; where it changes the text of the document, nothing of it can be cut.
+
+        Where the document stands shows what stays the same around another one: its text may occur elsewhere as well.
+        """
         whole = filled.text(query.written(), document.written())
-        start = whole.rfind(document.text) if document.text else -1
-        if start < 0:
+        if not document.text:
             return Written(whole, "", "")
-        end = start + len(document.text)
-        return Written(whole[:start], whole[start:end], whole[end:])
+        other = filled.text(query.written(), document.marks + _unlike(document.text))
+        head, tail = _count_equal(whole, other), _count_equal(whole[::-1], other[::-1])
+        end = len(whole) - tail
+        if head > end or whole[head:end] != document.text:
+            return Written(whole, "", "")
+        return Written(whole[:head], document.text, whole[end:])
+
+
+def _unlike(text: str) -> str:
+    """Return a character that this text neither begins nor ends with."""
+    return next(mark for mark in "012" if mark not in (text[0], text[-1]))
+
+
+def _count_equal(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _asked(chat: ChatOptions) -> str | None:

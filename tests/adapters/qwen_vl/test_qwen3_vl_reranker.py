@@ -14,7 +14,10 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
 from cenote import LLM
+from cenote.adapters.qwen_vl.pairs import PairWriter, Side
 from cenote.errors import CheckpointError, InvalidRequest, PromptTooLong
+from cenote.inputs import ChatPairTemplate
+from cenote.inputs.chat import ChatRenderer
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_close
 from cenote.testing.pictures import sample_picture
@@ -188,6 +191,33 @@ def test_only_the_document_is_cut_and_the_last_five_tokens_stay(
         llm.score(WELL, document, tokenization_kwargs={"truncate_prompt_tokens": 100}, use_tqdm=False)
     with pytest.raises(InvalidRequest, match="end of the document only"):
         llm.score(WELL, ANSWER, tokenization_kwargs={**options, "truncation_side": "left"}, use_tqdm=False)
+
+
+@pytest.mark.parametrize(
+    "document", ["assistant", "ssistant", "a", "D: ", "deep", "Judge.", "0", "How deep is the well?"]
+)
+def test_a_chat_template_keeps_all_but_the_document_wherever_that_is_found_again(
+    document: str, folder_of: Folders
+) -> None:
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder_of(NAMES[0]))
+    writer = PairWriter(ChatRenderer(tokenizer, {"image": PLACE}))
+    first = "Q: {{ messages[0].content }}\nD: {{ messages[1].content }}<|im_end|>\n<|im_start|>assistant"
+    second = "D: {{ messages[1].content }}\nQ: {{ messages[0].content }} assistant"
+    for template, before, after in (
+        (first, f"Q: {WELL}\nD: ", "<|im_end|>\n<|im_start|>assistant"),
+        (second, "D: ", f"\nQ: {WELL} assistant"),
+    ):
+        given = ChatPairTemplate(template=template)
+        found = writer.write(Side(WELL), Side(document), given, ChatOptions(), None)
+        assert (found.before, found.text, found.after) == (before, document, after)
+
+
+def test_a_document_that_a_chat_template_changes_is_not_cut(folder_of: Folders) -> None:
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder_of(NAMES[0]))
+    writer = PairWriter(ChatRenderer(tokenizer, {"image": PLACE}))
+    given = ChatPairTemplate(template="{{ messages[0].content }}|{{ messages[1].content | upper }}")
+    found = writer.write(Side("a Water"), Side("a Water"), given, ChatOptions(), None)
+    assert (found.before, found.text, found.after) == ("a Water|A WATER", "", "")
 
 
 def test_limits_of_each_side_hold(llm: LLM) -> None:
