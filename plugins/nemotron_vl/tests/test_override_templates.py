@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from cenote import LLM
+from cenote.errors import PromptTooLong
 from cenote.testing.compare import assert_close
 from cenote.testing.live import serving
 from cenote.testing.pictures import sample_picture
@@ -43,10 +44,20 @@ _CONTENTS: dict[str, tuple[Any, str]] = {
     "text, image": ([_TEXT, _PAGE], _TILES + "Hello"),
     "image, text": ([_PAGE, _TEXT], _TILES + "Hello"),
     "texts": ([_TEXT, {"type": "text", "text": " world"}], "Hello world"),
+    "named beside it": (
+        [_PAGE, {"type": "text", "text": "a\ue000<image>\ue000\ue001 b"}],
+        _TILES + "a\ue000<image>\ue000\ue001 b",
+    ),
 }
+#: What is written of a text that names an image where there is none.
+_NAMED = {role: f"{prefix}an <image> in <image>" for role, prefix in _PREFIXES.items()}
+_NAMED["document"] = "passage: an  in <image>"
 _MESSAGES = [
-    ({"role": role, "content": content}, _PREFIXES[role] + text)
-    for role, (content, text) in product(_PREFIXES, _CONTENTS.values())
+    *(
+        ({"role": role, "content": content}, _PREFIXES[role] + text)
+        for role, (content, text) in product(_PREFIXES, _CONTENTS.values())
+    ),
+    *(({"role": role, "content": "an <image> in <image>"}, text) for role, text in _NAMED.items()),
 ]
 _DOCUMENTS: list[Any] = [
     "Ground water.",
@@ -89,6 +100,22 @@ def test_the_template_of_embeddings_gives_the_same_prompts(embedder: LLM, folder
     for own, output in zip(_embed(embedder), found, strict=True):
         assert output.prompt_token_ids == own.prompt_token_ids
         assert_close(output.outputs.embedding, own.outputs.embedding, tolerance=1e-5)
+
+
+def test_the_template_of_embeddings_keeps_the_limit_of_queries(embedder: LLM, folder_of: Callable[[str], Path]) -> None:
+    query: PromptType = {"messages": [{"role": "query", "content": "water " * 600}]}
+    document: PromptType = {"messages": [{"role": "document", "content": "water " * 600}]}
+    cut = {"truncate_prompt_tokens": -1}
+    with LLM(str(folder_of("llama_nemotron_vl")), chat_template=_EMBED.read_text("utf-8")) as templated:
+        for model in (embedder, templated):
+            with pytest.raises(PromptTooLong):
+                model.embed([query], use_tqdm=False)
+        for prompt in (query, document):
+            (own,), (found,) = (
+                model.embed([prompt], tokenization_kwargs=cut, use_tqdm=False) for model in (embedder, templated)
+            )
+            assert found.prompt_token_ids == own.prompt_token_ids
+            assert (len(own.prompt_token_ids) == 512) == (prompt is query)
 
 
 def test_the_template_of_pairs_gives_the_same_prompts(reranker: LLM, folder_of: Callable[[str], Path]) -> None:

@@ -24,6 +24,7 @@ from cenote.types import (
     Role,
     TokenizationOptions,
 )
+from cenote_nemotron_vl.literals import Hidden
 from cenote_nemotron_vl.prefixed import PrefixedModel
 from cenote_nemotron_vl.sight import CONTEXT, Sight
 from cenote_nemotron_vl.writing import IMAGE, Written, content_of, expand, write
@@ -56,6 +57,7 @@ class NemotronVLModel(PrefixedModel):
         super().__init__(*arguments, prefixes=prefixes, **options)
         self._sight = sight
         self._plain = plain
+        self._by_role = bool(prefixes)  # other servers know no rules of queries and documents
         self._query_tokens = query_tokens
         self._renderer = ChatRenderer(self.tokenizer, {"image": IMAGE})
         self.limits: ModelLimits = replace(self.limits, modalities=("text", "image"))
@@ -84,7 +86,7 @@ class NemotronVLModel(PrefixedModel):
             text, told = content_of(prompt.messages[0])
             prompt, role = replace(prompt, text=text, messages=None), role or told
         if prompt.messages is not None:
-            return self._of_template(prompt, tokenization)
+            return self._of_template(prompt, role, tokenization)
         check_no_placeholders([prompt.text or ""], [CONTEXT])
         prefix = self._prompts.prefix(replace(prompt, text=prompt.text or ""), role, params)
         (text, _), removed = self._encoder.shorten(prompt, tokenization, role)
@@ -105,13 +107,26 @@ class NemotronVLModel(PrefixedModel):
         asked = options.chat.template if options.chat is not None else None
         return len(prompt.messages or ()) == 1 and asked is None and not self._plain
 
-    def _of_template(self, prompt: Prompt, options: TokenizationOptions) -> PreparedInput:
-        """Prepare a conversation as the chat template writes it."""
+    def _of_template(self, prompt: Prompt, role: Role | None, options: TokenizationOptions) -> PreparedInput:
+        """Prepare a conversation as the chat template writes it.
+
+        A conversation of one message has the limits of its role, and loses a literal `<image>`, as without a template.
+        """
         messages = prompt.messages or ()
-        refused = [CONTEXT, IMAGE] if prompt.media else [CONTEXT]
-        check_no_placeholders((content_of(message)[0] for message in messages), refused, param="messages")
-        text = self._renderer.render(messages, options.chat or ChatOptions())
-        written = expand(text, len(prompt.media)) if prompt.media else Written("", text)
+        if len(messages) == 1 and self._by_role:
+            role = role or content_of(messages[0])[1]
+            options = self._of_role(prompt, role, options)
+        else:
+            role = None
+        check_no_placeholders((content_of(message)[0] for message in messages), [CONTEXT], param="messages")
+        chat = options.chat or ChatOptions()
+        if prompt.media:
+            hidden = Hidden.of(messages)
+            shown = hidden.put(messages)
+            check_no_placeholders((content_of(message)[0] for message in shown), [IMAGE], param="messages")
+            written = hidden.back(expand(self._renderer.render(shown, chat), len(prompt.media)))
+        else:
+            written = write("", prompt, self._renderer.render(messages, chat), role, literal=False)
         add = bool(options.add_special_tokens)  # a template writes them itself
         return self._finish(prompt, written, replace(options, add_special_tokens=add))
 

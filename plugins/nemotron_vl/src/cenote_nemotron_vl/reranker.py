@@ -9,7 +9,7 @@ from cenote.inputs import ChatPairTemplate, FilledPair, RerankTemplate, check_no
 from cenote.types import ChatOptions, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 from cenote_nemotron_vl.model import NemotronVLModel
 from cenote_nemotron_vl.sight import CONTEXT
-from cenote_nemotron_vl.writing import IMAGE, Written, content_of, expand
+from cenote_nemotron_vl.writing import IMAGE, Written, cleaned, content_of, expand
 
 __all__ = ["NemotronVLReranker"]
 
@@ -36,11 +36,11 @@ class NemotronVLReranker(NemotronVLModel):
         self.loras.check(params.lora)
         self._check_form(replace(prompt, text_pair=None), tokenization)
         _check_images(prompt)
-        check_no_placeholders([prompt.text or "", prompt.text_pair], [CONTEXT])
         prefix = self._prompts.prefix(prompt, role, params)
         (query, document), removed = self._encoder.shorten(prompt, tokenization, None)
-        cleaned = replace(prompt, text=query.replace(IMAGE, ""), text_pair=(document or "").replace(IMAGE, ""))
-        text = self._pair_text(cleaned, prefix, tokenization)
+        pair = replace(prompt, text=cleaned(query), text_pair=cleaned(document or ""))
+        check_no_placeholders([pair.text or "", pair.text_pair or ""], [CONTEXT])
+        text = self._pair_text(pair, prefix, tokenization)
         written = expand(text, len(prompt.media)) if prompt.media else Written("", text)
         prepared = self._finish(prompt, written, tokenization)
         return replace(prepared, truncated_tokens=prepared.truncated_tokens + removed)

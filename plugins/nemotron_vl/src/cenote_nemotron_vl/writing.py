@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cenote.errors import InvalidRequest
+from cenote.inputs import check_no_placeholders
 from cenote.types import Message, Prompt, Role
 from cenote_nemotron_vl.sight import CONTEXT
 
-__all__ = ["IMAGE", "Written", "content_of", "expand", "write"]
+__all__ = ["IMAGE", "Written", "cleaned", "content_of", "expand", "write"]
 
 #: What stands for an image in a text; its tokens take its place.
 IMAGE = "<image>"
@@ -45,6 +46,23 @@ def content_of(message: Message) -> tuple[str, Role | None]:
     return text, role
 
 
+def cleaned(text: str) -> str:
+    """Return a text without `<image>`, also where taking one out makes another one of what is around it.
+
+    It takes time in proportion to the text, however they are nested.
+    """
+    if IMAGE not in text:
+        return text
+    mark, kept = list(IMAGE), list[str]()
+    *parts, rest = text.split(mark[-1])
+    for part in parts:
+        kept += part
+        kept.append(mark[-1])
+        if kept[-len(mark) :] == mark:
+            del kept[-len(mark) :]
+    return "".join(kept) + rest
+
+
 def write(prefix: str, prompt: Prompt, text: str, role: Role | None, *, literal: bool) -> Written:
     """Write a text with its images, which stand in front of it.
 
@@ -58,14 +76,16 @@ def write(prefix: str, prompt: Prompt, text: str, role: Role | None, *, literal:
         literal: a text that says itself where its images stand is complete; nothing is put in front.
 
     Raises:
-        InvalidRequest: such a text does not have one place for each image.
+        InvalidRequest: such a text does not have one place for each image, or what is left of a text names the
+            placeholder of the model.
 
     Source: `process_documents` and `process_queries` of NVIDIA's processor.
     """
     count = len(prompt.media)
     if not count:
-        cleaned = role == "document" and not prompt.chunk_ends  # chunks end at characters of the caller's text
-        whole = (prefix + text).replace(IMAGE, "", 1) if cleaned else prefix + text
+        loses = role == "document" and not prompt.chunk_ends  # chunks end at characters of the caller's text
+        whole = (prefix + text).replace(IMAGE, "", 1) if loses else prefix + text
+        check_no_placeholders([whole], [CONTEXT])
         kept = len(prefix) if whole.startswith(prefix) else 0
         return Written(whole[:kept], whole[kept:])
     if literal and IMAGE in text:
