@@ -57,6 +57,7 @@ bench-check: setup ## run the benchmark's code on few texts, times not judged
 	@$(BIN)/python benchmarks/plugins.py --distributions 40 --adapters 4 --rounds 1 --no-limit
 	@$(BIN)/python benchmarks/maxsim.py --documents 64 --rounds 1
 	@$(BIN)/python benchmarks/bge_m3.py --layers 1 --vocabulary 2000
+	@$(BIN)/python benchmarks/pages.py --pages 2 --shrink 6 --rounds 1
 
 docs: setup ## write the generated parts of README.md and docs/
 	@$(BIN)/python scripts/tables.py

@@ -21,7 +21,7 @@ from cenote.adapters.qwen_vl.writing import Room, Written
 from cenote.checkpoints import Checkpoint
 from cenote.inputs import Located
 from cenote.tasks import check_dimensions
-from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
+from cenote.types import ChatOptions, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 
 __all__ = ["Qwen3VLEmbedder", "Qwen3VLEmbedderAdapter"]
 
@@ -30,6 +30,41 @@ _log = logging.getLogger(__name__)
 
 class Qwen3VLEmbedder(VisualPoolingModel):
     """Reads a stored prompt, or one of the request, as the instruction in the system message."""
+
+    def prepare(
+        self, prompt: Prompt, role: Role | None, params: PoolingParams, tokenization: TokenizationOptions
+    ) -> PreparedInput:
+        """Write a prompt by the layout of its kind, tokenise it and prepare its media.
+
+        A conversation of a system message and one more is what the reference makes of an instruction and an input.
+
+        Raises:
+            PromptTooLong: more tokens than the model takes, and the text may or can not be cut.
+            InvalidRequest: the prompt cannot be answered as asked.
+            ModelNotFound: the low-rank adapter that it asks for is not loaded.
+        """
+        asks = params.prompt is not None or params.prompt_name is not None
+        instruction = None if asks else self._told(prompt, tokenization)
+        if instruction is not None:
+            prompt = replace(prompt, messages=(prompt.messages or ())[1:])
+            chat = replace(tokenization.chat or ChatOptions(), instruction=instruction)
+            tokenization = replace(tokenization, chat=chat)
+        return super().prepare(prompt, role, params, tokenization)
+
+    def _told(self, prompt: Prompt, options: TokenizationOptions) -> str | None:
+        """Return the instruction that a conversation begins with; None where it is no instruction and an input."""
+        messages = prompt.messages or ()
+        if len(messages) != 2 or messages[0]["role"] != "system" or messages[1]["role"] in ("system", "assistant"):
+            return None
+        if (options.chat is not None and options.chat.instruction) or not self._composer.is_content(
+            messages[1:], options
+        ):
+            return None
+        content = messages[0].get("content") or ""
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if any(part.get("type") != "text" for part in parts):
+            return None
+        return "\n".join(part["text"] for part in parts)
 
     def _write(
         self,

@@ -164,10 +164,19 @@ def test_a_message_is_content_and_several_go_through_the_chat_template(llm: LLM,
     (row,) = (row for row in ROWS if row.get("images") == ["wide"] and "text" in row and "instruction" not in row)
     found = _run(llm, {"messages": [{"role": "user", "content": [part, text]}]})
     assert list(found.prompt_token_ids) == row["ids"]
-    talk = [{"role": "system", "content": "Find wells"}, {"role": "user", "content": "water"}]
+    talk = [{"role": "user", "content": "water"}, {"role": "user", "content": "rain"}]
     as_is = _run(llm, {"messages": talk})
-    written = "<|im_start|>system\nFind wells<|im_end|>\n<|im_start|>user\nwater<|im_end|>\n"
+    written = "<|im_start|>user\nwater<|im_end|>\n<|im_start|>user\nrain<|im_end|>\n"
     assert list(as_is.prompt_token_ids) == _ids(folder, written)
+
+
+def test_a_system_message_in_front_of_one_message_is_its_instruction(llm: LLM) -> None:
+    content = [{"type": "text", "text": "water"}]
+    talk = [{"role": "system", "content": "Find wells"}, {"role": "user", "content": content}]
+    found, wanted = _run(llm, {"messages": talk}), _run(llm, "water", prompt="Find wells")
+    assert found.prompt_token_ids == wanted.prompt_token_ids
+    default = _run(llm, {"messages": [{"role": "system", "content": ""}, talk[1]]})
+    assert default.prompt_token_ids == _run(llm, "water").prompt_token_ids
 
 
 def test_as_vllm_texts_are_read_as_they_are_with_images_in_front(plain: LLM, folder: Path) -> None:
