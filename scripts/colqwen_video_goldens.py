@@ -56,7 +56,7 @@ class _Processor(_VIDEO.Qwen3VLVideoProcessor):  # type: ignore[name-defined, mi
         limits = (size.shortest_edge, size.longest_edge)
         found = _VIDEO.smart_resize(videos.shape[1], *videos.shape[-2:], temporal_factor, factor, *limits)
         rows = torch.nn.functional.interpolate(videos.flatten(0, 1), found, mode="bicubic", antialias=True)
-        return rows.unflatten(0, videos.shape[:2])
+        return rows.reshape(*videos.shape[:2], *rows.shape[1:])
 
     def rescale_and_normalize(self, videos: Any, *_: Any) -> Any:
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.image_mean, self.image_std))
@@ -71,7 +71,8 @@ def main(root: Path, goldens: Path) -> None:
     reference = MODELS["colqwen3_5"](folder)
     settings = json.loads((folder / "video_preprocessor_config.json").read_text())
     query = reference.vectors(Item("query", _QUERY))
-    rows, arrays = [], {}
+    rows: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
     for name, case in _CASES.items():
         text, given = _prompt(case, settings, reference)
         vectors = reference.run(given, "")
