@@ -4,6 +4,6 @@ Importing this package loads no torch; `get_kernel` imports the one implementati
 """
 
 from cenote.kernels.base import Kernel
-from cenote.kernels.dispatch import OPERATORS, check_forced_kernels, get_kernel
+from cenote.kernels.dispatch import OPERATORS, check_forced_kernels, get_kernel, kernel_for
 
-__all__ = ["OPERATORS", "Kernel", "check_forced_kernels", "get_kernel"]
+__all__ = ["OPERATORS", "Kernel", "check_forced_kernels", "get_kernel", "kernel_for"]

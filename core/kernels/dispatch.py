@@ -10,20 +10,44 @@ from __future__ import annotations
 import logging
 import os
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cenote.errors import PluginError, UnknownPlugin
+from cenote.kernels import devices
 from cenote.kernels.base import Kernel
 from cenote.kernels.guarded import guarded_kernel
 from cenote.registry import Entry, Registry, default_registry
 
-__all__ = ["OPERATORS", "check_forced_kernels", "get_kernel"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "GROUP",
+    "OPERATORS",
+    "check_forced_kernels",
+    "get_kernel",
+    "kernel_for",
+    "load_kernel",
+    "place_of",
+]
 
 _log = logging.getLogger(__name__)
 
-_GROUP = "cenote.kernels"
+#: Of entry points.
+GROUP = "cenote.kernels"
 _VARIABLE = "CENOTE_KERNELS"
 #: Operators of the core.
-OPERATORS = ("varlen_attention", "linear", "segment_pool", "l2_normalize", "maxsim", "term_max")
+OPERATORS = (
+    "varlen_attention",
+    "linear",
+    "residual_norm",
+    "bias_act",
+    "rotary",
+    "segment_pool",
+    "l2_normalize",
+    "maxsim",
+    "term_max",
+)
 #: The place of backends whose implementation does not say for which devices it is; the highest is tried first.
 _KNOWN = {"cuda": {"triton": 20, "cpu": 10, "reference": 0}, "cpu": {"cpu": 10, "reference": 0}}
 
@@ -34,22 +58,23 @@ def _select(operator: str, device_type: str, variable: str, generation: int) -> 
     registry = default_registry()
     forced = _forced(operator, variable)
     if forced:
-        _log.info("%s: backend %s (CENOTE_KERNELS)", operator, forced)
-        return _load(registry, f"{operator}:{forced}")
-    offers = registry.entries(_GROUP)
+        _say(logging.INFO, f"{operator} on {device_type}: {forced}, which CENOTE_KERNELS asks for")
+        return load_kernel(registry, f"{operator}:{forced}")
+    offers = registry.entries(GROUP)
     names = [name for name in offers if name.startswith(f"{operator}:")]
     if not names:
         known = sorted({name.partition(":")[0] for name in offers})
         raise UnknownPlugin(f"No implementation of operator {operator!r} is installed. Known: {', '.join(known)}.")
-    ranked = sorted(found for name in names if (found := _rank(registry, name, device_type)) is not None)
+    ranked = sorted(found for name in names if (found := place_of(registry, name, device_type)) is not None)
     for *_, name in ranked:
         try:
-            kernel = _load(registry, name)
+            kernel = load_kernel(registry, name)
         except PluginError as exc:
-            _log.warning("%s: backend %s is passed over: %s", operator, name.partition(":")[2], exc)
+            _say(logging.WARNING, f"{operator} on {device_type}: {name.partition(':')[2]} is passed over: {exc}")
             continue
-        level = logging.DEBUG if offers[name][0].is_built_in else logging.INFO
-        _log.log(level, "%s: backend %s of %s for %s", operator, name, offers[name][0].source, device_type)
+        order = ", ".join(each.partition(":")[2] for *_, each in ranked)
+        chosen = f"{name.partition(':')[2]} of {offers[name][0].source}"
+        _say(logging.INFO, f"{operator} on {device_type}: {chosen}, the first that works of {order}")
         return kernel
     raise UnknownPlugin(
         f"No implementation of operator {operator!r} is for the device {device_type!r}, or each is broken. Installed: "
@@ -57,20 +82,26 @@ def _select(operator: str, device_type: str, variable: str, generation: int) -> 
     )
 
 
-def _rank(registry: Registry, name: str, device_type: str) -> tuple[bool, int, bool, str] | None:
+@lru_cache(maxsize=256)
+def _say(level: int, text: str) -> None:
+    """Log a choice or a rejection, each only once however often the choice is made anew."""
+    _log.log(level, "%s", text)
+
+
+def place_of(registry: Registry, name: str, device_type: str) -> tuple[bool, int, bool, str] | None:
     """Return the place of an implementation in the order in which they are tried, or None where it is not for this.
 
     What says its devices is placed by its own number, with those of the core before it among equals. Of the rest, the
     known names have their place; a stranger's come after all others, as its name alone does not say that it is meant
     for everybody who installed it.
     """
-    entries = registry.entries(_GROUP)[name]
+    entries = registry.entries(GROUP)[name]
     built_in = entries[0].is_built_in
     if not built_in:
         try:
-            kernel = registry.get(_GROUP, name)
+            kernel = registry.get(GROUP, name)
         except PluginError as exc:
-            _log.warning("backend %s is passed over: %s", name, exc)
+            _say(logging.WARNING, f"{name} is passed over: {exc}")
             return None
         devices = getattr(kernel, "devices", None)
         if devices is not None:
@@ -79,9 +110,14 @@ def _rank(registry: Registry, name: str, device_type: str) -> tuple[bool, int, b
     return None if place is None else (not built_in, -place, not built_in, name)
 
 
-def _load(registry: Registry, name: str) -> Kernel:
-    kernel: Kernel = registry.get(_GROUP, name)
-    entry: Entry = registry.entries(_GROUP)[name][0]
+def load_kernel(registry: Registry, name: str) -> Kernel:
+    """Import `operator:backend`; calls of a plugin's are errors that name it.
+
+    Raises:
+        PluginError: it cannot be imported, or is no kernel.
+    """
+    kernel: Kernel = registry.get(GROUP, name)
+    entry: Entry = registry.entries(GROUP)[name][0]
     return kernel if entry.is_built_in else guarded_kernel(entry, kernel)
 
 
@@ -109,19 +145,19 @@ def check_forced_kernels() -> None:
     wanted = [word for word in _words(variable) if ":" in word]
     wanted += [f"{operator}:{backend}" for operator in OPERATORS if (backend := _forced(operator, variable))]
     for name in dict.fromkeys(wanted):
-        if name not in registry.entries(_GROUP):
+        if name not in registry.entries(GROUP):
             raise _not_installed(registry, name)
-        registry.get(_GROUP, name)
+        registry.get(GROUP, name)
 
 
 def _not_installed(registry: Registry, name: str) -> UnknownPlugin:
-    operator, names = name.partition(":")[0], registry.names(_GROUP)
+    operator, names = name.partition(":")[0], registry.names(GROUP)
     backends = [each.partition(":")[2] for each in names if each.startswith(f"{operator}:")]
     if backends:
         hint = f"Installed for {operator}: {', '.join(backends)}."
     else:
         hint = f"Installed operators: {', '.join(sorted({each.partition(':')[0] for each in names}))}."
-    reason = "".join(f" {rejection.error()}" for rejection in registry.rejections(_GROUP, name)[:1])
+    reason = "".join(f" {rejection.error()}" for rejection in registry.rejections(GROUP, name)[:1])
     return UnknownPlugin(f"CENOTE_KERNELS asks for {name!r}, which is not installed. {hint}{reason}", plugin=name)
 
 
@@ -136,3 +172,8 @@ def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
         PluginError: the forced backend does not import.
     """
     return _select(operator, device_type, os.environ.get(_VARIABLE, ""), default_registry().generation)
+
+
+def kernel_for(operator: str, tensor: Tensor) -> Kernel:
+    """Return the implementation of an operator for the device of a tensor, as `get_kernel` does."""
+    return get_kernel(operator, devices.device_type_of(tensor))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 import pytest
 import torch
@@ -22,6 +22,21 @@ class TestCpuVarlenAttention(KernelConformance):
     backend = "cpu"
 
 
+class TestCpuResidualNorm(KernelConformance):
+    operator = "residual_norm"
+    backend = "cpu"
+
+
+class TestCpuBiasAct(KernelConformance):
+    operator = "bias_act"
+    backend = "cpu"
+
+
+class TestCpuRotary(KernelConformance):
+    operator = "rotary"
+    backend = "cpu"
+
+
 class TestCpuSegmentPool(KernelConformance):
     operator = "segment_pool"
     backend = "cpu"
@@ -36,12 +51,6 @@ class TestCpuLinear(KernelConformance):
     operator = "linear"
     backend = "cpu"
     tolerances: ClassVar[Mapping[str, float]] = {"float32": 1e-5, "bfloat16": 3.2e-2}
-
-    @classmethod
-    def _load(cls, backend: str) -> Callable[..., Any]:
-        """Make one call of the two that this operator takes: prepare the weight, multiply the rows."""
-        prepare = super()._load(backend)
-        return lambda rows, weight, bias, gelu: prepare(weight, bias)(rows, gelu=gelu)
 
 
 class TestCpuMaxsim(KernelConformance):
@@ -61,7 +70,10 @@ def test_every_operator_has_a_reference_and_cases() -> None:
 def test_every_cpu_backend_is_tested_here() -> None:
     names = default_registry().names("cenote.kernels")
     assert {name for name in names if name.endswith(":cpu")} == {
+        "bias_act:cpu",
         "linear:cpu",
+        "residual_norm:cpu",
+        "rotary:cpu",
         "maxsim:cpu",
         "segment_pool:cpu",
         "term_max:cpu",

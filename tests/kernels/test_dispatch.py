@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from cenote import LLM
 from cenote.errors import InvalidRequest, PluginError, PluginFailure, UnknownPlugin, WrongResult
-from cenote.kernels import check_forced_kernels, get_kernel
+from cenote.kernels import OPERATORS, check_forced_kernels, get_kernel
 from cenote.kernels.base import check_kernel
 from cenote.registry import default_registry
 from cenote.testing.checkpoints import build_checkpoint
+from cenote.testing.kernels import one_step
 
 ROWS = torch.eye(3)
 
@@ -52,10 +54,10 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
 @pytest.mark.parametrize(
     ("attributes", "device", "taken"),
     [
-        ({"devices": ("cpu",), "priority": 11}, "cpu", True),
-        ({"devices": ("xpu", "cpu"), "priority": 11}, "xpu", True),
+        ({"devices": ("cpu",), "priority": 99}, "cpu", True),
+        ({"devices": ("xpu", "cpu"), "priority": 1}, "xpu", True),
         ({"devices": ("cuda",), "priority": 99}, "cpu", False),
-        ({"devices": ("cpu",), "priority": 0}, "cpu", False),  # the reference of the core goes first among equals
+        ({"devices": ("xpu",), "priority": 0}, "xpu", False),  # the reference of the core goes first among equals
         ({"devices": ("cpu",)}, "cpu", False),
         ({"priority": 99}, "cpu", False),
         ({}, "cpu", False),
@@ -68,18 +70,60 @@ def test_a_kernel_says_for_which_devices_it_is_and_its_place(
     assert (get_kernel("l2_normalize", device).__name__ == "acme") is taken
 
 
-@pytest.mark.parametrize("backend", ["triton", "cpu"])
-def test_a_name_that_the_core_knows_is_not_enough_for_a_stranger(backend: str, register: Register) -> None:
-    register(f"l2_normalize:{backend}", kernel())
-    assert get_kernel("l2_normalize", "cuda").__module__ == "cenote.kernels.l2_normalize.reference"
+@pytest.mark.parametrize(
+    ("name", "device", "taken"),
+    [
+        ("linear:triton", "cuda", "cenote.kernels.linear.cpu"),
+        ("l2_normalize:cpu", "xpu", "cenote.kernels.l2_normalize.reference"),
+    ],
+)
+def test_a_name_that_the_core_knows_is_not_enough_for_a_stranger(
+    name: str, device: str, taken: str, register: Register
+) -> None:
+    register(name, kernel())
+    assert get_kernel(name.partition(":")[0], device).__module__ == taken
+
+
+@pytest.mark.parametrize("operator", [each for each in OPERATORS if each != "linear"])
+def test_tensors_on_nvidia_gpus_get_the_kernels_that_are_written_for_them(
+    operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CENOTE_KERNELS", raising=False)
+    assert get_kernel(operator, "cuda").__module__ == f"cenote.kernels.{operator}.triton"
+
+
+def test_a_choice_is_logged_with_its_reason_and_only_once(register: Register, caplog: pytest.LogCaptureFixture) -> None:
+    register("acme_logged:broken", "no_such_module_anywhere:kernel")
+    register("acme_logged:quick", kernel(devices=("xpu",), priority=7))
+    register("acme_logged:slow", kernel(devices=("xpu",), priority=3))
+    with caplog.at_level(logging.INFO, "cenote.kernels"):
+        get_kernel("acme_logged", "xpu")
+        undo = register("acme_other:slow", kernel())  # everything is chosen anew
+        get_kernel("acme_logged", "xpu")
+        undo()
+    rejected, chosen = (record.getMessage() for record in caplog.records if record.name == "cenote.kernels.dispatch")
+    assert rejected.startswith("acme_logged:broken is passed over: ")
+    assert chosen == "acme_logged on xpu: quick of acme 1.2, the first that works of quick, slow"
+
+
+def test_an_explicit_choice_is_logged_and_never_replaced(
+    register: Register, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    register("acme_chosen:good", kernel(devices=("cpu",)))
+    register("acme_chosen:broken", "no_such_module_anywhere:kernel")
+    with caplog.at_level(logging.INFO, "cenote.kernels"):
+        monkeypatch.setenv("CENOTE_KERNELS", "acme_chosen:broken")
+        with pytest.raises(PluginError, match="no_such_module_anywhere"):
+            get_kernel("acme_chosen")
+    assert "acme_chosen on cpu: broken, which CENOTE_KERNELS asks for" in caplog.text
 
 
 def test_a_choice_ends_with_the_registration(register: Register) -> None:
-    before = get_kernel("l2_normalize")
-    undo = register("l2_normalize:acme", kernel(devices=("cpu",), priority=30))
-    assert get_kernel("l2_normalize") is not before
+    before = get_kernel("l2_normalize", "xpu")
+    undo = register("l2_normalize:acme", kernel(devices=("xpu",), priority=99))
+    assert get_kernel("l2_normalize", "xpu") is not before
     undo()
-    assert get_kernel("l2_normalize") is before
+    assert get_kernel("l2_normalize", "xpu") is before
 
 
 def test_an_operator_whose_kernels_are_for_other_devices_says_so(register: Register) -> None:
@@ -127,6 +171,34 @@ def test_what_a_kernel_does_wrong_names_it(
     assert (caught.value.plugin, caught.value.distribution) == ("l2_normalize:bad", "acme")
 
 
+@pytest.mark.parametrize(
+    ("join", "kind", "text"),
+    [
+        (lambda _: _exit(), PluginFailure, "failed (SystemExit)"),
+        (lambda _: lambda *rows, **batch: _exit(), PluginFailure, "failed (SystemExit)"),
+        (lambda _: lambda *rows, **batch: ROWS[:2], WrongResult, "returned shape [2, 3], not [3, 3]"),
+    ],
+)
+def test_what_joined_layers_do_wrong_names_the_kernel_that_joined_them(
+    join: Any, kind: type[PluginFailure], text: str, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("linear:bad", kernel(join=join))
+    monkeypatch.setenv("CENOTE_KERNELS", "linear:bad")
+    found: Any = get_kernel("linear")
+    with pytest.raises(kind) as caught:
+        found.join([])(ROWS, ROWS, lengths=(3,), key_lengths=(3,), angles={})
+    assert str(caught.value) == f"The kernel 'linear:bad' of acme 1.2 {text}."
+
+
+def test_a_kernel_that_refuses_layers_refuses_them_through_dispatch(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("linear:choosy", kernel(join=lambda _: None))
+    monkeypatch.setenv("CENOTE_KERNELS", "linear:choosy")
+    found: Any = get_kernel("linear")
+    assert found.join([]) is None
+
+
 def test_a_refusal_stays_one(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     register("l2_normalize:bad", kernel(_refuse))
     monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:bad")
@@ -145,19 +217,15 @@ def test_the_shapes_that_are_asked_for_are_those_of_the_reference(
         monkeypatch.setenv("CENOTE_KERNELS", f"{operator}:same")
         for case in cases:
             tensors, options = case.inputs(torch.float32, "cpu")
-            if operator == "linear":
-                product = get_kernel(operator)(tensors.pop("weight"), tensors.pop("bias", options.pop("bias", None)))
-                product(tensors["rows"], **options)
-            else:
-                get_kernel(operator)(**tensors, **options)
+            one_step(operator, get_kernel(operator))(**tensors, **options)
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("l2_normalize:nope", "'l2_normalize:nope', which is not installed. Installed for l2_normalize: reference."),
-        ("nope:cpu", "'nope:cpu', which is not installed. Installed operators: l2_normalize, linear, maxsim, "),
-        ("cpu", "'l2_normalize:cpu', which is not installed. Installed for l2_normalize: reference."),
+        ("l2_normalize:nope", "'l2_normalize:nope', which is not installed. Installed for l2_normalize: "),
+        ("nope:cpu", "'nope:cpu', which is not installed. Installed operators: bias_act, l2_normalize, linear, maxsim"),
+        ("cpu", "'l2_normalize:cpu', which is not installed. Installed for l2_normalize: "),
     ],
 )
 def test_words_of_the_variable_are_checked_before_a_model_is_loaded(

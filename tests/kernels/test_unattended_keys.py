@@ -52,3 +52,13 @@ def test_missing_keys_are_masked_keys(
     found = kernel(query, key, value, lengths=LENGTHS, key_lengths=KEY_LENGTHS, scale=8**-0.5, **options)
     expected = masked(query, key, value, causal=causal, window=window, softcap=softcap)
     torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kernel", [cpu.varlen_attention, reference.varlen_attention], ids=["cpu", "reference"])
+@pytest.mark.parametrize("softcap", [None, 1.5])
+def test_nan_stays_nan_and_only_what_sees_nothing_is_zero(kernel: Callable[..., Tensor], softcap: float | None) -> None:
+    query, key, value = (torch.ones(8, 2, 4) for _ in range(3))
+    query[1, 0, 0] = torch.nan
+    found = kernel(query, key, value, lengths=(4, 4), key_lengths=(4, 0), scale=1.0, softcap=softcap)
+    assert found.isnan().any(dim=-1).nonzero().tolist() == [[1, 0]]
+    assert not found[4:].any()

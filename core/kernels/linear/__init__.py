@@ -1,1 +1,1 @@
-"""Matrix product with a fixed weight, which a backend may lay out for itself once: `linear`."""
+"""Matrix product with a fixed weight, which a backend may lay out or quantise for itself once: `linear`."""

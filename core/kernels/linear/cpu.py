@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from cenote.errors import MissingDependency
+from cenote.kernels.activations import Activation, function_of
 from cenote.kernels.linear import reference
+from cenote.kernels.linear.check import check_linear
+from cenote.kernels.linear.reference import Precision, Product, Quantization
 
 __all__ = ["prepare_linear"]
 
@@ -18,15 +21,25 @@ __all__ = ["prepare_linear"]
 _TYPICAL_ROWS = 1024
 #: Below this many weights the call's overhead outweighs what the layout saves.
 _SMALLEST = 128 * 128
+#: Activations that oneDNN applies to the result before it is written, by its names.
+_FUSED = {"gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh"), "relu": ("relu", "")}
 
 
-def prepare_linear(weight: Tensor, bias: Tensor | None) -> reference.Product:
+def prepare_linear(
+    weight: Tensor, bias: Tensor | None, *, quantization: Quantization | None = None, precision: Precision = "highest"
+) -> Product:
     """Prepare a product as `reference.prepare_linear` states it.
 
     Raises:
+        ShapeError: the weight is no matrix, or the bias does not fit it.
+        ValueError: there is no such quantization or precision.
         MissingDependency: this build of torch has no oneDNN operators.
     """
-    if weight.dtype not in (torch.float32, torch.bfloat16) or weight.numel() < _SMALLEST:
+    check_linear(weight, bias, quantization, precision)
+    if quantization == "int8":
+        return _prepare_int8(weight.detach(), None if bias is None else bias.detach().float())
+    small = weight.numel() < _SMALLEST
+    if small or weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
         return reference.prepare_linear(weight, bias)
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
@@ -35,10 +48,26 @@ def prepare_linear(weight: Tensor, bias: Tensor | None) -> reference.Product:
         raise MissingDependency(f"This torch has no oneDNN linear operators ({type(exc).__name__}).") from exc
     kept = None if bias is None else bias.detach()
 
-    def apply(rows: Tensor, *, gelu: bool = False) -> Tensor:
+    def apply(rows: Tensor, *, activation: Activation | None = None) -> Tensor:
         # Fused, the activation needs no second buffer; fresh pages for some MB cost more than the arithmetic.
-        activation, algorithm = ("gelu", "none") if gelu else ("none", "")
-        result: Tensor = product(rows, packed, kept, activation, [], algorithm)
-        return result
+        name, algorithm = _FUSED.get(activation or "", ("none", ""))
+        result: Tensor = product(rows, packed, kept, name, [], algorithm)
+        return result if activation is None or activation in _FUSED else function_of(activation)(result)
+
+    return apply
+
+
+def _prepare_int8(weight: Tensor, bias: Tensor | None) -> Product:
+    values, scales = reference.quantize_rows(weight)
+    columns, factors = values.t(), scales.squeeze(1)
+
+    def apply(rows: Tensor, *, activation: Activation | None = None) -> Tensor:
+        steps, own = reference.quantize_rows(rows.reshape(-1, rows.shape[-1]))
+        result = torch._int_mm(steps, columns).float().mul_(own).mul_(factors)
+        if bias is not None:
+            result.add_(bias)
+        if activation is not None:
+            result = function_of(activation)(result)
+        return result.to(rows.dtype).view(*rows.shape[:-1], len(factors))
 
     return apply

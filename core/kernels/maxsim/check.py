@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from torch import Tensor
 
 from cenote.errors import InvalidRequest
 
 __all__ = ["check_maxsim"]
+
+_type_and_device = attrgetter("dtype", "device")
 
 
 def check_maxsim(
@@ -17,7 +20,7 @@ def check_maxsim(
     lengths: Sequence[int],
     queries: Sequence[int] | None = None,
 ) -> None:
-    """Refuse shapes that do not fit, and documents without a vector, whose maximum does not exist.
+    """Refuse shapes, types and devices that do not fit, and documents without a vector: these have no maximum.
 
     Raises:
         InvalidRequest: naming what does not fit.
@@ -27,6 +30,10 @@ def check_maxsim(
         if query.ndim != 2 or part.ndim != 2 or query.shape[1] != part.shape[1]:
             text = f"query is {list(query.shape)} and documents {list(part.shape)}; [q, dim] and [T, dim] are needed."
             raise InvalidRequest(text, param="documents")
+    kinds = set(map(_type_and_device, parts))
+    if len(kinds) > 1 or (parts and query.device != parts[0].device):
+        text = f"Documents of one dtype on the device of the query, {query.device}, are needed; these are {kinds}."
+        raise InvalidRequest(text, param="documents")
     if not len(query) or (queries is not None and min(queries, default=0) < 1):
         raise InvalidRequest("The query has no vectors, so that nothing can be scored.", param="query")
     if queries is not None and sum(queries) != len(query):

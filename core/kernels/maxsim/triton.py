@@ -10,6 +10,7 @@ import triton  # type: ignore[import-untyped]
 import triton.language as tl  # type: ignore[import-untyped]
 from torch import Tensor
 
+from cenote.kernels.gpu import columns_of, device_of, on_device, product_type
 from cenote.kernels.maxsim.check import check_maxsim
 from cenote.kernels.maxsim.rows import Rows, runs
 
@@ -19,8 +20,6 @@ __all__ = ["maxsim"]
 _ROWS, _QUERIES = 64, 64
 #: Bytes of each vector that are read at once, so that the tiles fit any GPU's shared memory.
 _BYTES = 256
-#: tl.dot takes no less.
-_LEAST = 16
 #: Vectors that are copied at once of documents that lie apart.
 _JOINED = 1 << 18
 
@@ -52,37 +51,28 @@ def maxsim(
 
 def _scores(query: Tensor, documents: Tensor, lengths: Sequence[int]) -> Tensor:
     query, width = query.contiguous(), query.shape[1]
-    block = min(_QUERIES, max(_LEAST, triton.next_power_of_2(len(query))))
+    block = min(_QUERIES, columns_of(len(query)))
     groups = triton.cdiv(len(query), block)
-    starts = torch.tensor(list(accumulate(lengths, initial=0)), device=documents.device)
+    starts = on_device(list(accumulate(lengths, initial=0)), documents.device, torch.int64)
     sums = torch.empty(len(lengths), groups, device=documents.device)
     common = query.dtype if query.dtype == documents.dtype else torch.float32
-    _kernel[(len(lengths), groups)](
-        query,
-        documents,
-        starts,
-        sums,
-        len(query),
-        width,
-        documents.stride(0),
-        documents.stride(1),
-        COMMON=_type_of_products(common),
-        WHOLE=common == torch.int8,
-        QUERIES=block,
-        ROWS=_ROWS,
-        WIDTH=min(_BYTES // common.itemsize, max(32, triton.next_power_of_2(width))),
-    )
+    with device_of(documents):
+        _kernel[(len(lengths), groups)](
+            query,
+            documents,
+            starts,
+            sums,
+            len(query),
+            width,
+            documents.stride(0),
+            documents.stride(1),
+            COMMON=product_type(common, _kernel),
+            WHOLE=common == torch.int8,
+            QUERIES=block,
+            ROWS=_ROWS,
+            WIDTH=min(_BYTES // common.itemsize, columns_of(width, least=32)),
+        )
     return sums.sum(dim=1)
-
-
-def _type_of_products(common: torch.dtype) -> tl.dtype:
-    if common == torch.bfloat16 and not isinstance(_kernel, triton.JITFunction):
-        return tl.float32  # the interpreter has no bfloat16, and multiplies its bits
-    return _TYPES.get(common, tl.float32)
-
-
-#: Types that are multiplied as they are; all else, such as float64, becomes float32.
-_TYPES = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.int8: tl.int8}
 
 
 # Triton compiles a function's annotations too, and knows none but its own.

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cenote.kernels.l2_normalize.reference import l2_normalize
+
 __all__ = ["segment_pool"]
 
 
-def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str) -> Tensor:
+def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str, normalize: bool = False) -> Tensor:
     """Reduce each segment of rows to one row, in float32.
 
     Args:
         rows: [T, h] float, segments end to end.
         lengths: rows per segment; sums to T.
         reduce: `sum`, `mean` or `max`, per column.
+        normalize: scale each result to length one, as `l2_normalize`.
 
     Returns:
         [n, h] float32. An empty segment gives zeros.
@@ -33,4 +36,4 @@ def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str) -> Tensor
             segment = rows[start : start + length].float()
             out[index] = segment.amax(dim=0) if reduce == "max" else getattr(segment, reduce)(dim=0)
         start += length
-    return out
+    return l2_normalize(out) if normalize else out

@@ -50,7 +50,7 @@ def varlen_attention(
         sinks: [heads], a further score in each softmax, of a key whose value is zero.
 
     Returns:
-        [T, heads, e] in the dtype of `query`. A token that may see nothing gives zeros.
+        [T, heads, e] in the dtype of `query`. A token that may see nothing gives zeros; one that sees NaN gives NaN.
 
     Source: Vaswani et al. 2017, eq. 1 (arXiv:1706.03762); soft capping as in Gemma 2 (arXiv:2408.00118, section 2);
     window and grouped heads as in Mistral 7B (arXiv:2310.06825); sinks as in gpt-oss (arXiv:2508.10925, section 2).
@@ -69,7 +69,8 @@ def varlen_attention(
         scores = scores.masked_fill(~allowed, float("-inf"))
         if sinks is not None:
             scores = torch.cat((scores, sinks.float()[:, None, None].expand(-1, length, 1)), dim=-1)
-        weights = scores.softmax(dim=-1)[..., :key_length].nan_to_num(0.0)
+        blind = ~allowed.any(dim=-1, keepdim=True)
+        weights = scores.softmax(dim=-1)[..., :key_length].masked_fill(blind, 0.0)
         out[start : start + length] = torch.einsum("hqk,khd->qhd", weights, v).to(out.dtype)
         start += length
     return out

@@ -1,0 +1,1 @@
+"""Bias and activation, plain or gated, in one step: `bias_act`."""

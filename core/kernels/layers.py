@@ -1,0 +1,134 @@
+"""Whole transformer layers, for backends that run them in one call.
+
+Layers are sequences of operators. A backend of `linear` may have an attribute `join`, a `Join`: from layers whose
+operators are its own it makes one function, which saves what a call of each operator costs, and memory between them.
+It is asked after the products are prepared; what it refuses runs operator by operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from cenote.kernels.activations import Activation
+from cenote.kernels.base import Kernel
+from cenote.kernels.linear.reference import Product
+from cenote.kernels.residual_norm.reference import Kind, Stream
+
+__all__ = ["Angles", "Join", "Joined", "Layer", "NormStep"]
+
+#: Cosines and sines [T, r] of a batch's tokens.
+Angles: TypeAlias = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class NormStep:
+    """`residual_norm` with everything set that a batch does not change.
+
+    Attributes:
+        kernel: the implementation of `residual_norm`.
+        weight: as the operator has it; so are the others.
+        bias: likewise.
+        eps: likewise.
+        kind: likewise.
+        stream: likewise.
+        dtype: likewise.
+    """
+
+    kernel: Kernel
+    weight: Tensor | None
+    bias: Tensor | None
+    eps: float
+    kind: Kind
+    stream: Stream
+    dtype: torch.dtype
+
+    def __call__(self, rows: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the next normed values [T, h] and stream [T, h]."""
+        return self.kernel(  # type: ignore[no-any-return]
+            rows,
+            residual,
+            weight=self.weight,
+            bias=self.bias,
+            eps=self.eps,
+            kind=self.kind,
+            stream=self.stream,
+            dtype=self.dtype,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: attention between two products and a norm, then a feed-forward part between two and a norm.
+
+    normed, stream = norms[0](out(attend(rotate(qkv(normed)))), stream); then
+    normed, stream = norms[1](down(widen(normed)), stream).
+
+    Attributes:
+        products: `qkv`, whose columns are the queries, keys and values of all heads; `out`, after attention; `up`,
+            into the feed-forward part, with the gate first where there is one; and `down`.
+        norms: after each part.
+        attention: the implementation of `varlen_attention`.
+        rotate: of `rotary`.
+        gate: of `bias_act`.
+        heads: of queries.
+        kv_heads: of keys and values.
+        size: of each head.
+        scale: as `varlen_attention` has it; so are the next four.
+        causal: likewise.
+        window: likewise.
+        softcap: likewise.
+        sinks: likewise.
+        activation: of the feed-forward part.
+        gated: the first half of what `up` gives is activated and multiplies the second.
+        rotary: which of a batch's angles queries and keys are rotated by; None rotates nothing.
+    """
+
+    products: tuple[Product, Product, Product, Product]
+    norms: tuple[NormStep, NormStep]
+    attention: Kernel
+    rotate: Kernel
+    gate: Kernel
+    heads: int
+    kv_heads: int
+    size: int
+    scale: float
+    causal: bool
+    window: int | None
+    softcap: float | None
+    sinks: Tensor | None
+    activation: Activation
+    gated: bool
+    rotary: str | None
+
+
+class Joined(Protocol):
+    """Layers as one function."""
+
+    def __call__(
+        self,
+        normed: Tensor,
+        stream: Tensor,
+        *,
+        lengths: Sequence[int],
+        key_lengths: Sequence[int],
+        angles: Mapping[str, Angles],
+    ) -> Tensor:
+        """Return the residual stream [T, h] float32 that leaves the last layer.
+
+        Args:
+            normed: [T, h] what enters the first layer, in the dtype of products.
+            stream: [T, h] float32, the residual stream there.
+            lengths: tokens per sequence, T in all.
+            key_lengths: per sequence, leading tokens that are attended to.
+            angles: of rotary positions, by the names in `Layer.rotary`.
+        """
+        ...
+
+
+#: From layers to one function, or None where a backend does not run them as one.
+Join: TypeAlias = Callable[[Sequence[Layer]], Joined | None]

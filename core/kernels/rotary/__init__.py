@@ -1,0 +1,1 @@
+"""Rotate the components of queries and keys by their positions: `rotary`."""
