@@ -1,0 +1,94 @@
+// What happens to the sums of a block after its products. Included by files that are compiled for AVX-512.
+#pragma once
+
+#include <immintrin.h>
+
+#include "gemm.h"
+
+namespace cenote {
+namespace gemm {
+namespace {
+
+// Where the sums of a block come from and go to; a row has 32 of them.
+struct Block {
+    const float* sums;  // of float32, or of int32 where weights are int8
+    const float* base;  // to be added: the bias, or sums so far
+    long base_stride;   // 0 for the bias
+    float* keep;        // sums so far go here; null where the block is complete
+    char* result;       // of the block's first row
+    const float* rows_scale; // int8: of every row
+    const float* scale;      // int8: of the block's columns
+    int rows, columns;
+};
+
+// The rest of a block, row by row. `kAdds`: `base` is added; otherwise the sums began with it.
+template <class Activation, bool kAdds, bool kInt8> class Tail {
+  public:
+    Tail(const Call& call)
+        : activation_(call.activation), float32_(call.dtype == kFloat32),
+          stride_(call.weight->out * (float32_ ? 4 : 2)) {}
+
+    int left() const { return block_.rows - row_; }
+
+    void begin(const Block& block) {
+        block_ = block;
+        row_ = 0;
+        mask_ = block.columns == 32 ? 0xffffffffu : (1u << block.columns) - 1;
+    }
+
+    void advance(int rows) {
+        const int stop = rows < left() ? row_ + rows : block_.rows;
+        for (; row_ < stop; ++row_) finish_row();
+    }
+
+  private:
+    void finish_row() {
+        const float* from = block_.sums + row_ * kPanel;
+        __m512 a, b;
+        if (kInt8) {
+            const __m512 scale = _mm512_set1_ps(block_.rows_scale[row_]);
+            a = scaled(from, 0, scale);
+            b = scaled(from, 16, scale);
+        } else {
+            a = _mm512_load_ps(from);
+            b = _mm512_load_ps(from + 16);
+        }
+        if (kAdds) {
+            const float* base = block_.base + row_ * block_.base_stride;
+            a = _mm512_add_ps(a, _mm512_load_ps(base));
+            b = _mm512_add_ps(b, _mm512_load_ps(base + 16));
+            if (block_.keep != nullptr) {
+                _mm512_store_ps(block_.keep + row_ * kPanel, a);
+                _mm512_store_ps(block_.keep + row_ * kPanel + 16, b);
+                return;
+            }
+        }
+        put(activation_(a), activation_(b));
+    }
+
+    __m512 scaled(const float* from, int column, __m512 scale) const {
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(from + column));
+        return _mm512_mul_ps(_mm512_mul_ps(sum, scale), _mm512_load_ps(block_.scale + column));
+    }
+
+    void put(__m512 a, __m512 b) const {
+        char* to = block_.result + row_ * stride_;
+        if (float32_) {
+            _mm512_mask_storeu_ps(to, static_cast<__mmask16>(mask_), a);
+            _mm512_mask_storeu_ps(to + 64, static_cast<__mmask16>(mask_ >> 16), b);
+        } else {
+            _mm512_mask_storeu_epi16(to, mask_, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b, a)));
+        }
+    }
+
+    const Activation activation_;
+    const bool float32_;
+    const long stride_;
+    Block block_{};
+    int row_ = 0;
+    __mmask32 mask_ = 0;
+};
+
+} // namespace
+} // namespace gemm
+} // namespace cenote

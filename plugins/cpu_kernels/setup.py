@@ -1,0 +1,22 @@
+"""Build the compiled kernels, where there is a C++ compiler; pyproject.toml has everything else."""
+
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+#: Instruction sets are chosen in the sources, file by file, so that one object runs on every x86-64 machine.
+_OPTIONS = ["-std=c++17", "-O3", "-fopenmp", "-fno-math-errno", "-fvisibility=hidden", "-Wall"]
+
+setup(
+    ext_modules=[
+        Extension(
+            "cenote_cpu_kernels._native",
+            sources=sorted(str(path) for path in Path("native").glob("*.cpp")),
+            depends=sorted(str(path) for path in Path("native").glob("*.h")),
+            extra_compile_args=_OPTIONS,
+            extra_link_args=["-fopenmp"],
+            language="c++",
+            optional=True,  # without a compiler the distribution installs, and its kernels say what is missing
+        )
+    ]
+)

@@ -1,0 +1,192 @@
+"""Layers as one call equal the operators called one by one, and what is not known is left to these."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cenote.errors import PluginFailure, ShapeError
+from cenote.kernels import get_kernel
+from cenote.kernels.bias_act import cpu as plain_activation
+from cenote.kernels.layers import Angles, Joined, Layer, NormStep
+from cenote_cpu_kernels.activation import bias_act
+from cenote_cpu_kernels.attention import varlen_attention
+from cenote_cpu_kernels.layers import join_layers
+from cenote_cpu_kernels.library import LEVELS, level
+from cenote_cpu_kernels.linear import prepare_linear
+from cenote_cpu_kernels.norm import residual_norm
+from cenote_cpu_kernels.rotary import rotary
+
+WIDTH, HEADS, SIZE, INNER = 192, 6, 32, 256
+LENGTHS, KEYS = (5, 1, 40, 9), (5, 1, 37, 9)
+#: Without AMX, products are the core's, and nothing is joined.
+COMPILED = level() >= LEVELS.index("amx")
+PLAIN: Mapping[str, Any] = {}
+MODERN = {"kv_heads": 2, "gated": True, "rotary": "local", "window": 8, "stream": "sum", "kind": "rms", "causal": True}
+CAPPED = {"softcap": 20.0, "sinks": torch.linspace(-1, 1, HEADS), "activation": "silu", "rotary": ""}
+
+
+def numbers(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def layer(dtype: torch.dtype, seed: int, quantization: Any = None, **changes: Any) -> Layer:
+    """Return a layer of random weights."""
+    asked = {"kv_heads": HEADS, "gated": False, "stream": "norm", "kind": "layer", **changes}
+    joint, up = (HEADS + 2 * asked["kv_heads"]) * SIZE, INNER * (2 if asked["gated"] else 1)
+    sizes = ((joint, WIDTH), (WIDTH, HEADS * SIZE), (up, WIDTH), (WIDTH, INNER))
+    products = [
+        prepare_linear(
+            (numbers(*shape, seed=seed + place) / shape[1] ** 0.5).to(dtype),
+            numbers(shape[0], seed=place).to(dtype),
+            quantization=quantization,
+        )
+        for place, shape in enumerate(sizes)
+    ]
+    step = NormStep(residual_norm, numbers(WIDTH, seed=seed), None, 1e-6, asked.pop("kind"), asked.pop("stream"), dtype)
+    rest = {"scale": 0.2, "causal": False, "window": None, "softcap": None, "sinks": None, "activation": "gelu"}
+    return Layer(
+        (products[0], products[1], products[2], products[3]),
+        (step, replace(step, bias=numbers(WIDTH, seed=9))),
+        varlen_attention,
+        rotary,
+        bias_act,
+        **{"heads": HEADS, "size": SIZE, "rotary": None, **rest, **asked},
+    )
+
+
+def one_by_one(layers: Sequence[Layer], normed: Tensor, stream: Tensor, angles: Mapping[str, Angles]) -> Tensor:
+    """Run layers operator by operator."""
+    for each in layers:
+        qkv, out, up, down = each.products
+        heads = qkv(normed).view(len(normed), -1, SIZE)
+        turned, value = heads.split_with_sizes((each.heads + each.kv_heads, each.kv_heads), 1)
+        turned = turned if each.rotary is None else rotary(turned, *angles[each.rotary])
+        query, key = turned.split_with_sizes((each.heads, each.kv_heads), 1)
+        options = {name: getattr(each, name) for name in ("scale", "causal", "window", "softcap", "sinks")}
+        mixed = varlen_attention(query, key, value, lengths=LENGTHS, key_lengths=KEYS, **options)
+        normed, stream = each.norms[0](out(mixed.flatten(1)), stream)
+        if each.gated:
+            wide = bias_act(up(normed), None, activation=each.activation, gated=True)
+        else:
+            wide = up(normed, activation=each.activation)
+        normed, stream = each.norms[1](down(wide), stream)
+    return stream
+
+
+def batch(dtype: torch.dtype) -> tuple[Tensor, Tensor, dict[str, Angles]]:
+    """Return what enters the first layer, and angles."""
+    stream = numbers(sum(LENGTHS), WIDTH, seed=3)
+    phases = numbers(sum(LENGTHS), SIZE, seed=4)
+    angles = (phases.cos(), phases.sin())
+    return stream.to(dtype), stream, {"": (angles[0][:, :16], angles[1][:, :16]), "local": angles}
+
+
+def joined(layers: Sequence[Layer]) -> Joined:
+    """Return layers as one function: the compiled one, and where there is none the operators."""
+    found = join_layers(layers)
+    assert (found is not None) == COMPILED
+    return found or (lambda normed, stream, *, lengths, key_lengths, angles: one_by_one(layers, normed, stream, angles))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kinds", [(PLAIN, PLAIN), (MODERN, MODERN), (CAPPED, MODERN)], ids=["post", "pre", "mixed"])
+def test_joined_layers_give_what_their_operators_give(kinds: Sequence[Mapping[str, Any]], dtype: torch.dtype) -> None:
+    layers = [layer(dtype, 10 * place, **kind) for place, kind in enumerate(kinds)]
+    normed, stream, angles = batch(dtype)
+    kept = normed.clone(), stream.clone()
+
+    found = joined(layers)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
+
+    assert found.dtype == torch.float32
+    assert torch.equal(found, one_by_one(layers, normed, stream, angles))
+    assert torch.equal(normed, kept[0])
+    assert torch.equal(stream, kept[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_joined_layers_of_int8_weights_do_too(dtype: torch.dtype) -> None:
+    layers = [layer(dtype, place, "int8") for place in (0, 10)]
+    normed, stream, angles = batch(dtype)
+
+    found = joined(layers)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
+
+    assert torch.equal(found, one_by_one(layers, normed, stream, angles))
+
+
+def test_rows_apart_and_a_nan_in_one_sequence_are_read_as_they_are() -> None:
+    layers = [layer(torch.float32, 0)]
+    wide = numbers(sum(LENGTHS), 2 * WIDTH, seed=5)
+    wide[7, 3] = torch.nan
+    part = wide[:, :WIDTH]
+
+    found = joined(layers)(part, part, lengths=LENGTHS, key_lengths=KEYS, angles={})
+
+    expected = one_by_one(layers, part, part, {})
+    assert torch.equal(found.isnan(), expected.isnan())
+    assert found[:6].isfinite().all()
+    assert found[7].isnan().all()
+
+
+def test_layers_with_an_operator_of_another_backend_are_not_joined() -> None:
+    plain, gated = layer(torch.float32, 0), layer(torch.float32, 0, **MODERN)
+    foreign = replace(plain.norms[0], kernel=lambda *_, **__: None)
+
+    traced = functools.wraps(varlen_attention)(lambda *args, **kwargs: varlen_attention(*args, **kwargs))
+    guarded = functools.wraps(traced)(lambda *args, **kwargs: traced(*args, **kwargs))
+
+    assert join_layers([replace(plain, attention=guarded)]) is None
+    assert join_layers([]) is None
+    assert join_layers([replace(gated, gate=plain_activation.bias_act)]) is None
+    assert join_layers([replace(plain, norms=(foreign, plain.norms[1]))]) is None
+    assert join_layers([replace(plain, products=(*plain.products[:3], lambda rows, *, activation=None: rows))]) is None
+    assert join_layers([replace(plain, size=16)]) is None
+    assert join_layers([replace(plain, scale=-1.0)]) is None
+    # What is not called may be anybody's.
+    assert (join_layers([replace(plain, gate=plain_activation.bias_act)]) is not None) == COMPILED
+
+
+def test_tensors_that_do_not_fit_are_refused_before_they_are_read() -> None:
+    layers = [layer(torch.bfloat16, 0, **MODERN)]
+    normed, stream, angles = batch(torch.bfloat16)
+    run = join_layers(layers)
+    calls: list[tuple[Tensor, Tensor, Sequence[int], Mapping[str, Angles]]] = [
+        (normed[:, :-1], stream, LENGTHS, angles),
+        (normed.float(), stream, LENGTHS, angles),
+        (normed, stream[:-1], LENGTHS, angles),
+        (normed, stream.double(), LENGTHS, angles),
+        (normed, stream, (5, 1, 40, 10), angles),
+        (normed, stream, LENGTHS, {}),
+        (normed, stream, LENGTHS, {"local": (angles["local"][0][:-1], angles["local"][1])}),
+        (normed, stream.to("meta"), LENGTHS, angles),
+    ]
+    for rows, residual, lengths, turned in calls:
+        if run is None:  # nothing is joined here
+            continue
+        with pytest.raises(ShapeError):
+            run(rows, residual, lengths=lengths, key_lengths=KEYS, angles=turned)
+
+
+def test_the_installed_kernel_joins_layers_of_installed_kernels() -> None:
+    kernels = {name: get_kernel(name) for name in ("varlen_attention", "rotary", "bias_act", "residual_norm", "linear")}
+    own = layer(torch.float32, 0)
+    weights = [
+        numbers(*shape, seed=1) for shape in ((3 * WIDTH, WIDTH), (WIDTH, WIDTH), (INNER, WIDTH), (WIDTH, INNER))
+    ]
+    qkv, out, up, down = (kernels["linear"](weight, None) for weight in weights)
+    steps = (replace(own.norms[0], kernel=kernels["residual_norm"]),) * 2
+    described = replace(own, products=(qkv, out, up, down), norms=steps, attention=kernels["varlen_attention"])
+    join = getattr(kernels["linear"], "join", None)
+
+    assert (join is not None) == COMPILED
+    found = join([described]) if join is not None else None
+    assert (found is not None) == COMPILED
+    if found is not None:
+        with pytest.raises(PluginFailure):
+            found(numbers(3, WIDTH, seed=1), numbers(3, WIDTH, seed=1), lengths=(4,), key_lengths=(4,), angles={})
