@@ -12,15 +12,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from cenote.errors import ShapeError
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 
-__all__ = ["PACKED_ATTENTION", "packed_attention", "register_packed_attention"]
+__all__ = ["INERT", "PACKED_ATTENTION", "is_causal_call", "packed_attention", "register_packed_attention"]
 
 #: Name under which transformers knows the function. Names with `flash`, `sdpa` or `flex` in them get special treatment.
 PACKED_ATTENTION = "cenote_packed"
 
 #: Arguments that change nothing here: dropout is off, and the rest speaks of caches, masks or outputs not in use.
-_INERT = frozenset(
+INERT = frozenset(
     {
         "cache_position",
         "cu_seq_lens_k",
@@ -34,6 +34,11 @@ _INERT = frozenset(
         "use_cache",
     }
 )
+
+
+def is_causal_call(module: nn.Module, given: bool | None, otherwise: bool) -> bool:
+    """Tell whether a layer that calls attention looks only back: as it is given, as the layer says, or else so."""
+    return bool(getattr(module, "is_causal", otherwise) if given is None else given)
 
 
 def packed_attention(
@@ -83,13 +88,13 @@ def packed_attention(
     """
     if cu_seq_lens_q is None or packed_lengths is None or packed_key_lengths is None:
         raise ShapeError("Packed attention was called without sequence lengths: the model does not pass them on.")
-    unknown = sorted(name for name, given in others.items() if given is not None and name not in _INERT)
+    unknown = sorted(name for name, given in others.items() if given is not None and name not in INERT)
     if attention_mask is not None or unknown:
         raise ShapeError(f"Packed attention does not know {', '.join(unknown) or 'attention masks'}.")
     if query.shape[0] != 1:
         raise ShapeError(f"Packed attention takes one packed row, not {query.shape[0]}.")
-    causal = bool(getattr(module, "is_causal", packed_causal) if is_causal is None else is_causal)
-    kernel = get_kernel("varlen_attention", query.device.type)
+    causal = is_causal_call(module, is_causal, packed_causal)
+    kernel = kernel_for("varlen_attention", query)
     mixed = kernel(
         query[0].transpose(0, 1),
         key[0].transpose(0, 1),

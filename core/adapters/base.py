@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cenote.checkpoints import Checkpoint
     from cenote.config import PoolerConfig
+    from cenote.kernels.linear.reference import Precision, Quantization
     from cenote.poolers import Pooler
     from cenote.types import ModelLimits, PackedBatch, PoolingParams, PreparedInput, Prompt, Role, TokenizationOptions
 
@@ -23,6 +24,8 @@ class LoadOptions:
 
     Attributes:
         dtype: `auto` or the name of a torch floating dtype.
+        quantization: `int8` quantises the linear layers of the backbone; None leaves them as dtype says.
+        float32_matmul_precision: how exact products of float32 are, as `cenote.kernels.linear.reference` has it.
         device: torch device string.
         max_model_len: cap on prompt tokens, or None for the checkpoint's own.
         convert: `none`, `embed` or `classify`, as resolved by the registry.
@@ -33,6 +36,7 @@ class LoadOptions:
         compat: `reference` gives what the model's own library gives, `vllm` what vLLM gives where the two differ.
         chat_template: Jinja text in place of the checkpoint's own template, or None.
         known_prompts: put the prompts that a model card asks for in front, where the checkpoint stores none.
+        enable_lora: low-rank adapters may be loaded later.
         lora_modules: name and folder of low-rank adapters to load.
         max_lora_rank: highest rank of such an adapter, or None for any.
         mm_processor_kwargs: settings of an image processor in place of the checkpoint's.
@@ -42,6 +46,8 @@ class LoadOptions:
 
     pooler_config: PoolerConfig
     dtype: str = "auto"
+    quantization: Quantization | None = None
+    float32_matmul_precision: Precision = "highest"
     device: str = "cpu"
     max_model_len: int | None = None
     convert: str = "embed"
@@ -51,6 +57,7 @@ class LoadOptions:
     compat: str = "reference"
     chat_template: str | None = None
     known_prompts: bool = False
+    enable_lora: bool = False
     lora_modules: tuple[tuple[str, str], ...] = ()
     max_lora_rank: int | None = None
     mm_processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -62,7 +69,8 @@ class PoolingModel(Protocol):
     """A loaded model. `prepare` is called from many threads, `forward` and `pooler` from one.
 
     A model that does not answer every task for every role has `check_tasks(tasks, role)`, which raises
-    `InvalidRequest`; it is called before anything of a request is queued.
+    `InvalidRequest`; it is called before anything of a request is queued. A model whose attention takes a part of its
+    work that matters has `cost`, a `PromptCost`, by which batches are formed; else only tokens count.
     """
 
     #: Hidden states to results; the supported tasks come from here.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from cenote.adapters.backbone import Backbone, pack
-from cenote.adapters.probes import vocabulary
+from cenote.adapters.probes import relative_difference, vocabulary
 
 __all__ = ["measure_causality"]
 
@@ -39,5 +39,5 @@ def measure_causality(
         before, after = (backbone(pack([tuple(ids)], device=device))[:kept].float() for ids in (first, second))
     if kept == 0:
         return "causal"
-    change = float((after - before).abs().max() / before.abs().max().clamp_min(1e-6))
+    change = relative_difference(after, before)
     return "causal" if change <= _ROUNDING.get(model.dtype, 1e-5) else "bidirectional"

@@ -135,7 +135,8 @@ def _check_options(options: LoadOptions) -> None:
         "returned_token_ids": wanted.returned_token_ids is not None,
         "enable_chunked_processing": wanted.enable_chunked_processing,
         "lora_modules": bool(options.lora_modules),
+        "quantization": options.quantization is not None,
     }
     for name, is_given in given.items():
         if is_given:
-            raise InvalidRequest(f"{name} means nothing for a model of a text and an image tower.", param=name)
+            raise InvalidRequest(f"{name} is not offered for a model of a text and an image tower.", param=name)

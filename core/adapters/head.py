@@ -19,7 +19,7 @@ from cenote.checkpoints import (
 from cenote.checkpoints.modules import Module
 from cenote.config import PoolerConfig, Resolved, first_set
 from cenote.errors import CheckpointError
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 from cenote.poolers import (
     Dense,
     EmbeddingHead,
@@ -183,7 +183,7 @@ def _step(checkpoint: Checkpoint, module: Module, size: int, device: str, where:
     if isinstance(module, LayerNormModule):
         return _layer_norm(checkpoint, module, size, device), size
     if isinstance(module, NormalizeModule):
-        return get_kernel("l2_normalize", device.split(":")[0]), size
+        return lambda rows: kernel_for("l2_normalize", rows)(rows), size
     raise _misplaced(module, where)
 
 

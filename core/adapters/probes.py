@@ -12,7 +12,7 @@ from torch import Tensor
 from cenote.adapters.backbone import Backbone, pack
 from cenote.errors import CheckpointError
 
-__all__ = ["Probe", "build_probe", "padding_id", "position_rows", "tolerance", "vocabulary"]
+__all__ = ["Probe", "build_probe", "padding_id", "position_rows", "relative_difference", "tolerance", "vocabulary"]
 
 #: Largest difference relative to the largest hidden value, per dtype; rounding differs with the shape of a product.
 _TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 8e-2}
@@ -127,3 +127,8 @@ def build_probe(model: Any, max_tokens: int, *, expands: bool = False) -> Probe:
         None if most is None else min(most, len(ids)) for ids, (_, most) in zip(sequences, sizes, strict=True)
     )
     return Probe(sequences, attended, str(model.device))
+
+
+def relative_difference(found: Tensor, expected: Tensor) -> float:
+    """Return the largest difference of two tensors of one shape, as a share of the largest value expected."""
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))

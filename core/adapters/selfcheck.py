@@ -19,7 +19,7 @@ from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attentio
 from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, accepts
 from cenote.adapters.families import Family
 from cenote.adapters.mixers import install_mixers, remove_mixers
-from cenote.adapters.probes import Probe, build_probe, padding_id, position_rows, tolerance
+from cenote.adapters.probes import Probe, build_probe, padding_id, position_rows, relative_difference, tolerance
 from cenote.adapters.regimes import Wrap, regime_of
 from cenote.checkpoints.quiet import quiet_transformers
 from cenote.errors import CheckpointError, ShapeError
@@ -139,7 +139,7 @@ def _cannot(model: Any, exc: Exception) -> str:
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+    return relative_difference(found, expected)
 
 
 def _switch_to_packed(check: _Check, family: Family) -> Backbone | str:

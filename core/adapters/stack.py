@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
 
-from cenote.adapters.backbone import Backbone, segments
+from cenote.adapters.backbone import Backbone, PackedBackbone, PaddedBackbone, segments
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.causality import measure_causality
 from cenote.adapters.dtypes import resolve_dtype
 from cenote.adapters.families import family_of
-from cenote.adapters.linears import prepare_linears
+from cenote.adapters.fused import fuse_layers
+from cenote.adapters.linears import prepare_linears, refuse_quantization
 from cenote.adapters.lora import LoraStore
-from cenote.adapters.probes import vocabulary
+from cenote.adapters.probes import Probe, padding_id, vocabulary
+from cenote.adapters.regimes import RegimeBackbone, regime_of
 from cenote.adapters.selfcheck import choose_execution
 from cenote.checkpoints import Checkpoint, build_config, load_backbone, load_tokenizer
+from cenote.checkpoints.quiet import quiet_transformers
 from cenote.config import Fact, Resolved
 from cenote.inputs import resolve_max_tokens
 from cenote.types import CausalKind
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["TextStack", "load_stack"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +130,9 @@ def load_stack(
         model_max_length=tokenizer.model_max_length,
     )
     family = family_of(base.config.model_type)
+    attention = _own_causality(base, max_tokens.value, options.device)
     backbone, reason, probe = choose_execution(base, family, options.execution, max_tokens.value, expands=expands)
-    layers = prepare_linears(base, lambda: probe.together(backbone))
+    layers = _prepare_layers(base, backbone, probe, options)
     rows = vocabulary(base)  # an adapter may wrap the table
     # An embedder is loaded without the base class's own pooling layer; a classifier may need it.
     ignored = ("pooler.",) if whole is base else ()
@@ -144,6 +152,50 @@ def load_stack(
         dtype=dtype,
         chat_template=options.chat_template,
         known_prompts=options.known_prompts,
-        attention=measure_causality(backbone, base, max_tokens.value, device=options.device),
+        attention=attention or measure_causality(backbone, base, max_tokens.value, device=options.device),
         execution=Fact(backbone.execution, f"{reason}; {layers}", f"{backbone.execution} ({reason}); {layers}"),
     )
+
+
+def _own_causality(base: Any, max_tokens: int, device: str) -> CausalKind | None:
+    """Return whether a model looks ahead, by its own attention, or None where it cannot be run so.
+
+    Own attention leaves earlier tokens exactly as they are. Faster kernels round in an order that later tokens change,
+    which in bfloat16 and int8 is as much as a model with little attention moves.
+    """
+    own = regime_of(base)(PaddedBackbone(base, padding_id(base.config)))
+    try:
+        with quiet_transformers():
+            return measure_causality(own, base, max_tokens, device=device)
+    except Exception as exc:
+        # Whatever a foreign model raises: the check of its execution says it better.
+        _log.info("a model's own attention could not be measured: %s: %s", type(exc).__name__, exc)
+        return None
+
+
+def _prepare_layers(base: Any, backbone: Backbone, probe: Probe, options: LoadOptions) -> str:
+    """Bring the layers of a base model into the form that runs fastest, and say in words which one that is.
+
+    Low-rank adapters add to single linear layers, which fused layers do not have; a model that may get some keeps
+    its own layers.
+
+    Raises:
+        InvalidRequest: quantisation was asked for, and the model or device does not take it.
+    """
+    refuse_quantization(base, options.quantization)
+    quantization, precision = options.quantization, options.float32_matmul_precision
+
+    def check() -> Tensor:
+        return probe.together(backbone)
+
+    done: list[str] = []
+    if options.enable_lora or options.lora_modules:
+        _log.info("layers are not fused, which is slower for all requests: low-rank adapters need the model's own")
+        done.append("layers as in transformers, for low-rank adapters")
+    elif backbone.execution == "packed":
+        inner = backbone.inner if isinstance(backbone, RegimeBackbone) else backbone
+        packed = inner if isinstance(inner, PackedBackbone) else None
+        done.append(fuse_layers(base, check, backbone=packed, quantization=quantization, precision=precision))
+    if not done or any(type(module) is nn.Linear for module in base.modules()):
+        done.append(prepare_linears(base, check, quantization=quantization, precision=precision))
+    return "; ".join(done)

@@ -125,6 +125,9 @@ class StaticAdapter:
             CheckpointError: table, tokenizer or a module are missing or do not fit.
             InvalidRequest: an option does not fit the checkpoint.
         """
+        if options.quantization is not None:
+            text = f"quantization={options.quantization!r} means nothing for a table of token vectors. Leave it out."
+            raise InvalidRequest(text, param="quantization")
         checkpoint = checkpoint if not is_model2vec(checkpoint) else _with_pipeline(checkpoint)
         table = load_static_table(checkpoint)
         tokenizer = load_static_tokenizer(checkpoint, table)

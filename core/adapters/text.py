@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from cenote.adapters.cost import cost_of
 from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.pairs import PairReading
 from cenote.adapters.prompts import choose_prompts
@@ -69,6 +70,8 @@ class TextPoolingModel(TextReader):
         self.labels = tuple(labels)
         #: Its low-rank adapters: names, loading and dropping.
         self.loras = stack.loras
+        #: Work of prompts, by which batches are formed.
+        self.cost = cost_of(stack.config)
         self._stack = stack
         self._pairs = pairs
         self._encoder = TextEncoder(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -14,7 +15,10 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from cenote.checkpoints.checkpoint import Checkpoint
 from cenote.checkpoints.classes import BaseClass, base_class
+from cenote.checkpoints.deferred import light_loading
+from cenote.checkpoints.mapped import map_weights
 from cenote.checkpoints.quiet import quiet_transformers
+from cenote.checkpoints.skeleton import WithoutValues
 from cenote.checkpoints.weights import tensor_header, weight_files
 from cenote.errors import CheckpointError
 
@@ -71,8 +75,11 @@ def load_backbone(
     extra: dict[str, Any] = {}
     if not keep_pooler and chosen is not None and "add_pooling_layer" in inspect.signature(chosen.__init__).parameters:
         extra["add_pooling_layer"] = False
-    if tensors is not None:
-        extra["state_dict"] = dict(tensors)
+    stored: Mapping[str, Any] | None = tensors
+    if stored is None and chosen is not None and getattr(config, "quantization_config", None) is None:
+        stored = map_weights(checkpoint.backbone_path)
+    if stored is not None:
+        extra["state_dict"] = dict(stored)
     if key_mapping is not None:
         extra["key_mapping"] = dict(key_mapping)
     model, info = _from_files(checkpoint, config, chosen or AutoModel, dtype, attn_implementation, extra)
@@ -106,7 +113,7 @@ def _from_files(
     if model_class is AutoModel:
         extra["trust_remote_code"] = checkpoint.trust_remote_code
     try:
-        with quiet_transformers():
+        with quiet_transformers(), nullcontext() if model_class is AutoModel else _light_loading():
             model, info = model_class.from_pretrained(
                 None if "state_dict" in extra else checkpoint.backbone_path,
                 config=config,
@@ -121,6 +128,13 @@ def _from_files(
         reason = " ".join((str(exc).strip() or type(exc).__name__).split())[:400]
         raise CheckpointError(f"The weights of {checkpoint.name!r} could not be loaded: {reason}") from exc
     return model, info
+
+
+@contextmanager
+def _light_loading() -> Iterator[None]:
+    """Keep the loading of one of transformers' own classes from importing and computing what it does not need."""
+    with light_loading(), WithoutValues():
+        yield
 
 
 def _check_complete(

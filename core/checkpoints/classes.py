@@ -11,6 +11,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from cenote.checkpoints.checkpoint import Checkpoint
 from cenote.checkpoints.configs import is_remote
+from cenote.checkpoints.deferred import light_imports
 from cenote.errors import UnknownArchitecture
 
 __all__ = ["BaseClass", "base_class"]
@@ -42,6 +43,12 @@ def base_class(checkpoint: Checkpoint, config: PreTrainedConfig) -> BaseClass:
     """
     if is_remote(config):
         return BaseClass(None)
+    with light_imports():
+        return _native_class(checkpoint, config)
+
+
+def _native_class(checkpoint: Checkpoint, config: PreTrainedConfig) -> BaseClass:
+    """Choose among transformers' own classes."""
     named = [found for name in checkpoint.architectures if (found := _fitting(name, config)) is not None]
     causal = next((found for found in named if found.__name__.endswith(("ForCausalLM", "LMHeadModel"))), None)
     mapped: Any = MODEL_MAPPING.get(type(config), ())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 from cenote.types import PoolingParams
 
 __all__ = ["Dense", "EmbeddingHead", "LayerNorm", "Step"]
@@ -92,7 +92,7 @@ class EmbeddingHead:
         if size is not None:
             rows = (rows if self.before_cut is None else self.before_cut(rows))[:, :size]
         if self.normalize if use_activation is None else use_activation:
-            rows = get_kernel("l2_normalize", rows.device.type)(rows)
+            rows = kernel_for("l2_normalize", rows)(rows)
         if size is None and self.final_cut is not None:
             rows = rows[:, : self.final_cut]
         return rows

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 
 __all__ = ["PoolingMethod", "check_method", "cls", "last", "maximum", "mean", "mean_sqrt_len", "weighted_mean"]
 
@@ -69,7 +69,7 @@ def _kept(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int]) -> tuple
 
 def _segments(hidden: Tensor, lengths: Sequence[int], skips: Sequence[int], reduce: str) -> Tensor:
     rows, kept = _kept(hidden, lengths, skips)
-    pooled: Tensor = get_kernel("segment_pool", hidden.device.type)(rows, lengths=kept, reduce=reduce)
+    pooled: Tensor = kernel_for("segment_pool", hidden)(rows, lengths=kept, reduce=reduce)
     return pooled
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cenote import LLM
 from cenote.adapters.backbone import PaddedBackbone
 from cenote.adapters.causality import measure_causality
-from cenote.testing.checkpoints import build_backbone
+from cenote.testing.checkpoints import build_backbone, build_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,11 @@ def test_a_causal_class_that_its_config_lets_look_ahead_is_bidirectional() -> No
     model: Any = build_backbone("qwen3")
     model.config.is_causal = False
     assert measure_causality(PaddedBackbone(model, 0), model, 64) == "bidirectional"
+
+
+@pytest.mark.parametrize(("name", "options"), [("mistral", {}), ("gemma", {"quantization": "int8"})])
+def test_rounding_of_low_precision_is_not_taken_for_looking_ahead(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    with LLM(str(build_checkpoint(name, tmp_path)), dtype="bfloat16", **options) as model:
+        assert model.report()["attention"] == "causal"

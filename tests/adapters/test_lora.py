@@ -121,7 +121,7 @@ def test_a_row_without_adapter_keeps_every_bit(families: Mapping[str, Family]) -
 
 def test_an_adapter_comes_and_goes_and_leaves_nothing_behind(families: Mapping[str, Family]) -> None:
     family = families["bert"]
-    with LLM(str(family.base)) as llm:
+    with LLM(str(family.base), enable_lora=True) as llm:
         store = _store(llm)
         texts = sample_texts()[:3]
         before = tokens(llm, texts, [None] * 3)
@@ -276,7 +276,7 @@ def test_matrices_of_other_sizes_and_unknown_layers_are_refused() -> None:
 
 
 def test_an_activation_comes_after_what_an_adapter_adds(families: Mapping[str, Family]) -> None:
-    with LLM(str(families["bert"].base)) as llm:
+    with LLM(str(families["bert"].base), enable_lora=True) as llm:
         store = _store(llm)
         block = store.backbone.inner.model.encoder.layer[0].intermediate  # type: ignore[attr-defined]
         assert isinstance(block.intermediate_act_fn, nn.Identity)

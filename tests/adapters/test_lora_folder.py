@@ -28,7 +28,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def llm(bert: Path) -> Any:
-    with LLM(str(bert)) as model:
+    with LLM(str(bert), enable_lora=True) as model:
         yield model
 
 
@@ -82,7 +82,7 @@ def test_an_adapter_made_for_a_class_with_a_head_fits_its_backbone(
 def test_an_adapter_made_for_a_causal_language_model_fits_the_embedder(tmp_path: Path) -> None:
     base = build_checkpoint("qwen3", tmp_path / "base")
     folder = build_lora(base, tmp_path / "a", targets=["q_proj", "down_proj"], model_class="Qwen3ForCausalLM")
-    with LLM(str(base)) as model:
+    with LLM(str(base), enable_lora=True) as model:
         assert_merged(model, model._loaded.model.loras, base, folder, "Qwen3ForCausalLM")  # type: ignore[attr-defined]
 
 

@@ -146,9 +146,8 @@ def test_no_limit_of_model2vec_is_a_large_one_here(tmp_path: Path) -> None:
     edit(folder / "config.json", lambda old: old | {"max_length": None})
     text = "many words " * 900
     with LLM(str(folder)) as model:
-        assert_all_close(
-            vectors(model, [text]), StaticModel.from_pretrained(folder).encode([text]), tolerance=TOLERANCE
-        )
+        # Model2Vec adds the 1800 rows one by one in float32, which costs it a digit.
+        assert_all_close(vectors(model, [text]), StaticModel.from_pretrained(folder).encode([text]), tolerance=1e-5)
 
 
 def test_the_limit_that_tokenizer_json_stores_is_kept(tmp_path: Path) -> None:

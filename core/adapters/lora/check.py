@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cenote.adapters.backbone import Backbone, pack
 from cenote.adapters.lora.backbone import LoraBackbone
 from cenote.adapters.lora.layers import LoraLayer
-from cenote.adapters.probes import Probe, tolerance
+from cenote.adapters.probes import Probe, relative_difference, tolerance
 from cenote.errors import CenoteError, CheckpointError
 
 __all__ = ["AdapterCheck"]
@@ -69,7 +69,7 @@ class AdapterCheck:
             found = self.backbone(batch).float().split_with_sizes(list(batch.lengths))
         allowed = tolerance(self.model.dtype)
         for kind, rows, expected in (("", found[::2], adapted), (" beside it, without an adapter", found[1::2], plain)):
-            difference = float((torch.cat(rows) - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+            difference = relative_difference(torch.cat(rows), expected)
             if not difference <= allowed:  # also where it is NaN
                 raise CheckpointError(
                     f"mixed with others and alone, rows{kind} differ by {difference:.1e} of the largest value "

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cenote.adapters.backbone import Backbone
+from cenote.adapters.fused import FusedLayers
 from cenote.adapters.linears import PreparedLinear
 from cenote.adapters.lora.backbone import LoraBackbone
 from cenote.adapters.lora.check import AdapterCheck
@@ -61,6 +62,7 @@ class LoraStore:
         self._ignored = ignored
         self._max_rank = max_rank
         self._heads = heads
+        self._fused = any(isinstance(module, FusedLayers) for module in model.modules())
         self._routes = Routes()
         self._adapters: dict[str, tuple[str, ...]] = {}
         self._changing = threading.Lock()
@@ -90,7 +92,7 @@ class LoraStore:
 
         Raises:
             CheckpointError: it is incomplete, belongs to another model, or cannot be computed exactly.
-            InvalidRequest: the name is empty or taken.
+            InvalidRequest: the name is empty or taken, or the model was loaded without `enable_lora`.
             MissingDependency: peft is not installed.
         """
         with self._changing:
@@ -108,7 +110,7 @@ class LoraStore:
 
         Raises:
             CheckpointError: the matrices do not fit the model.
-            InvalidRequest: the name is empty or taken.
+            InvalidRequest: the name is empty or taken, or the model was loaded without `enable_lora`.
         """
         with self._changing:
             self._check_new(name)
@@ -141,6 +143,9 @@ class LoraStore:
                 raise
 
     def _check_new(self, name: str, replace: bool = False) -> None:
+        if self._fused:
+            text = "The layers of this model are fused, which adapters cannot be put on; load it with enable_lora=True."
+            raise InvalidRequest(text, param="enable_lora")
         if not name:
             raise InvalidRequest("A low-rank adapter needs a name.", param="lora_name")
         if name in self._adapters and not replace:

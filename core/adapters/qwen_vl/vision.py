@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cenote.adapters.attention import PACKED_ATTENTION, register_packed_attention
 from cenote.adapters.linears import prepare_linears
-from cenote.adapters.probes import tolerance
+from cenote.adapters.probes import relative_difference, tolerance
 from cenote.adapters.qwen_vl.images import PreparedImage
 from cenote.adapters.qwen_vl.patch_embed import flatten_patch_embed
 from cenote.adapters.qwen_vl.pixels import pixel_values
@@ -157,7 +157,7 @@ def _try_packed(tower: VisionTower, images: Sequence[PreparedImage], expected: T
     tower.model.set_attn_implementation(PACKED_ATTENTION)
     tower.packed = True
     try:
-        difference = float((_together(tower, images) - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+        difference = relative_difference(_together(tower, images), expected)
         reason = "" if difference <= tolerance(tower.model.dtype) else f"results differ by {difference:.1e}"
     except Exception as exc:  # any failure means only that this model cannot run this way
         reason = f"it raised {type(exc).__name__}: {exc}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cenote.adapters.linears import prepare_linears
-from cenote.adapters.probes import tolerance
+from cenote.adapters.probes import relative_difference, tolerance
 from cenote.adapters.towers.images import FixedImages, PreparedPixels
 from cenote.errors import CheckpointError
 
@@ -138,7 +138,7 @@ class FixedTower:
             raise CheckpointError("The vision tower computes NaN or infinity for an image; its weights are broken.")
         self.together = max(wanted, 2 * size[0] * size[1])
         found = self._outcome(media)
-        difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-6))
+        difference = relative_difference(found, expected)
         if difference <= tolerance(self.model.dtype):
             how = "images together (together and alone gave equal results at load)"
         else:

@@ -85,6 +85,14 @@ def test_bfloat16_stays_near(tiny: ModuleType, kind: str, twin: Any, folders: Ca
         assert similarity.min() > 0.9
 
 
+def test_int8_stays_near(tiny: ModuleType, kind: str, twin: Any, folders: Callable[[str], Path]) -> None:
+    stack = tiny.load(folders(kind), quantization="int8")
+    assert "int8" in stack.stack.execution
+    given = tiny.requests(stack)
+    for request, found in zip(given, tiny.run(stack, given), strict=True):
+        assert torch.nn.functional.cosine_similarity(found, twin.hidden(request), dim=-1).mean() > 0.97
+
+
 def test_what_the_tower_made_may_stand_in_for_an_image(tiny: ModuleType, stack: Any) -> None:
     request = tiny.requests(stack)[2]
     images = [prepare_image(Picture.of_image(item), stack.rules) for item in request.pictures]
