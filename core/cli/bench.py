@@ -1,4 +1,4 @@
-"""`cenote bench`: throughput on this machine, beside other libraries in the same run."""
+"""`cenote bench`: throughput on this machine, of models beside other libraries, and of kernels beside each other."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Measure throughput on this machine, beside other libraries.")
-
-
-@app.callback()
-def bench() -> None:
-    """Keep `embed` a subcommand although it is the only one."""
+app = typer.Typer(no_args_is_help=True, help="Measure throughput on this machine.")
 
 
 @app.command()
@@ -39,4 +34,27 @@ def embed(
     report = compare_embedding(
         docstrings(texts), model=model, against=against or PEERS, rounds=rounds, max_tokens=max_tokens
     )
+    typer.echo(encoder.dumps(report.as_json(), indent=2) if json else report.as_text())
+
+
+@app.command()
+def kernels(
+    operators: Annotated[
+        list[str] | None, typer.Argument(help="Such as varlen_attention; all of them where left out.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where they run, such as cpu or cuda.")] = "cpu",
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(help="float32, float16 or bfloat16; may be repeated. Those that are usual there where left out."),
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Rows of the inputs.")] = 4096,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each backend runs; the median counts.")] = 5,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Time every backend of every operator, and compare it with the reference and with the machine's limits."""
+    import json as encoder
+
+    from cenote.testing.bench.kernels import compare_kernels
+
+    report = compare_kernels(operators or (), device=device, dtypes=dtype or (), tokens=tokens, rounds=rounds)
     typer.echo(encoder.dumps(report.as_json(), indent=2) if json else report.as_text())

@@ -6,6 +6,9 @@ import os
 import platform
 from pathlib import Path
 
+from cenote.engine.compute import allocator, choose_threads
+from cenote.engine.cores import usable_cores
+
 __all__ = ["machine_facts", "torch_facts"]
 
 _INTERESTING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "asimd")
@@ -19,7 +22,8 @@ def machine_facts() -> dict[str, str]:
         "system": platform.platform(),
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
         "cpu features": ", ".join(flag for flag in _INTERESTING_FLAGS if flag in flags) or "unknown",
-        "threads": f"{_usable_threads()} usable of {os.cpu_count() or 0}",
+        "threads": f"{usable_cores()} usable of {os.cpu_count() or 0}",
+        "allocator": allocator(),
     }
     total = _proc_fields(Path("/proc/meminfo")).get("MemTotal", "").split()
     if total:
@@ -28,23 +32,21 @@ def machine_facts() -> dict[str, str]:
 
 
 def torch_facts() -> dict[str, str]:
-    """Import torch and return its threads and devices."""
+    """Import torch and return its threads, as a model gets them, and its devices."""
     import torch
 
+    threads, reason = choose_threads(torch.get_num_threads(), usable_cores(), os.environ)
     facts = {
-        "threads": str(torch.get_num_threads()),
+        "threads": str(threads),
+        "threads chosen by": reason,
+        "threads between operators": str(torch.get_num_interop_threads()),
+        "openmp waiting": os.environ.get("OMP_WAIT_POLICY") or "spins a while, then sleeps (OMP_WAIT_POLICY is unset)",
         "cpu capability": torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.version.cuda or "not built in",
     }
     for index in range(torch.cuda.device_count()):
         facts[f"cuda:{index}"] = torch.cuda.get_device_name(index)
     return facts
-
-
-def _usable_threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _proc_fields(path: Path) -> dict[str, str]:

@@ -41,6 +41,8 @@ class EngineConfig(BaseModel):
         pooler_config: pooling settings that win over the checkpoint's.
         hf_overrides: entries that replace those of `config.json`, or a function from config to config.
         dtype: `auto` keeps the checkpoint's, except float16 on a CPU, which becomes float32.
+        quantization: `int8` keeps linear layers of the text model as int8, and quantises what goes into them each time.
+        float32_matmul_precision: `high` lets float32 products take about 16 bits of each factor, where that is faster.
         revision: branch, tag or commit of a hub checkpoint.
         hf_token: token for private hub checkpoints.
         device: torch device, or `auto`.
@@ -90,6 +92,8 @@ class EngineConfig(BaseModel):
     pooler_config: PoolerConfig = PoolerConfig()
     hf_overrides: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] = Field(default_factory=dict)
     dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = "auto"
+    quantization: Literal["int8"] | None = None
+    float32_matmul_precision: Literal["highest", "high"] = "highest"
     device: str = "auto"
     revision: str | None = None
     hf_token: str | bool | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -12,7 +13,7 @@ from cenote.engine.request import PromptError, RequestOptions
 from cenote.errors import EngineClosed, InvalidRequest, ModelNotFound
 from cenote.types import Prompt
 
-__all__ = ["CallPart", "Caller", "OnError", "all_or_none", "in_waves", "settled"]
+__all__ = ["CallPart", "Caller", "OnError", "all_or_none", "in_waves", "outcome_of"]
 
 T = TypeVar("T")
 
@@ -94,13 +95,22 @@ def in_waves(parts: Sequence[CallPart]) -> Iterator[list[CallPart]]:
     yield wave
 
 
-async def settled(future: asyncio.Future[Any]) -> Any:
-    """Return a prompt's result, or the model's failure with it; what concerns the whole call is raised."""
+def outcome_of(future: Future[Any], *, keeps_errors: bool) -> Any:
+    """Return a prompt's result, or the model's failure with it; what concerns the whole call is raised.
+
+    Args:
+        future: of the prompt; where the call ends before it does, one in front of it has failed.
+        keeps_errors: else such a failure is raised, too.
+    """
+    if future.cancelled():
+        raise asyncio.CancelledError
     try:
-        return await future
+        return future.result(timeout=0)
     except (InvalidRequest, ModelNotFound, EngineClosed):
         raise
     except Exception as exc:
+        if not keeps_errors:
+            raise
         return exc
 
 

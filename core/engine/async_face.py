@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from cenote.engine.async_calls import Caller, CallPart, OnError, all_or_none, in_waves, settled
+from cenote.engine.async_calls import Caller, CallPart, OnError, all_or_none, in_waves, outcome_of
+from cenote.engine.courier import when_settled
 from cenote.engine.face import EngineFace, to_output
 from cenote.engine.loader import load_model
 from cenote.engine.loop import ComputeLoop
@@ -100,7 +101,8 @@ class AsyncFace(EngineFace):
     async def _run_wave(self, parts: Sequence[CallPart], caller: Caller, first: int) -> list[PoolingRequestOutput]:
         """Run parts of a call, which enter the queue together; `first` is the number of their first result."""
         with self.engine.expecting([prompt for part in parts for prompt in part.prompts], bounded=not first):
-            tokenised = await all_or_none([self._prepare(part, caller) for part in parts])
+            making = [self._prepare(part, caller) for part in parts]
+            tokenised = await all_or_none(making) if len(making) > 1 else [await making[0]]
         if caller.clock is not None and not first:
             caller.clock.tokenized = time.perf_counter()
         prepared = [(item, part.options) for items, part in zip(tokenised, parts, strict=True) for item in items]
@@ -109,8 +111,8 @@ class AsyncFace(EngineFace):
             [item for item, _ in sound], [options for _, options in sound], clock=caller.clock
         )
         try:
-            waiting = (asyncio.wrap_future(request.future) for request in requests)
-            results = [await (each if caller.on_error == "raise" else settled(each)) for each in waiting]
+            await when_settled(requests, until_failure=not caller.keeps_errors)
+            results: list[Any] = [outcome_of(each.future, keeps_errors=caller.keeps_errors) for each in requests]
         finally:
             self.engine.cancel(requests)  # settled ones ignore it
         answers = iter(zip((request.prompt for request in requests), results, strict=True))
@@ -127,7 +129,8 @@ class AsyncFace(EngineFace):
             chunk, first = part.prompts[start : start + _CHUNK], part.first + start if part.is_located else None
             prepare: Any = self.engine.prepare_each if caller.keeps_errors else self.engine.prepare
             try:
-                prepared.extend(await asyncio.wrap_future(prepare(chunk, part.options, first=first)))
+                made = prepare(chunk, part.options, first=first, at_once=True)
+                prepared.extend(made.result() if made.done() else await asyncio.wrap_future(made))
             except PROMPT_ERRORS as exc:
                 part.worded(exc)
                 raise

@@ -105,7 +105,10 @@ class BulkRun:
             self._next = end
             self._underway += weight
             future = self._engine.prepare(
-                self._prompts[start:end], options, first=start if len(self._prompts) > 1 else None
+                self._prompts[start:end],
+                options,
+                first=start if len(self._prompts) > 1 else None,
+                at_once=end - start == len(self._prompts),  # nothing could be computed meanwhile
             )
             self._outstanding.add(future)
             future.add_done_callback(lambda done, at=start: self._events.put((at, done)))  # type: ignore[misc]

@@ -18,11 +18,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import cast
 
 from cenote.adapters.base import PoolingModel
+from cenote.adapters.cost import PromptCost
 from cenote.config import EngineConfig
 from cenote.engine.chunks import run_in_parts
+from cenote.engine.courier import held_back
 from cenote.engine.finishing import Finisher
 from cenote.engine.line import Load, WaitingLine
 from cenote.engine.observer import CallClock
+from cenote.engine.pace import Pace
+from cenote.engine.queue import StepBounds
 from cenote.engine.rendering import Renderer
 from cenote.engine.request import EngineRequest, PromptError, RequestOptions
 from cenote.engine.stats import EngineStats
@@ -39,6 +43,9 @@ __all__ = ["Engine"]
 #: Tokens of one forward where the user sets none: on a CPU the activations of more than about 2000 tokens of a
 #: small model leave the cache (measured on MiniLM: 4096 is 8 % slower, 16384 is 33 % slower).
 _DEFAULT_BUDGET = {"cpu": 2048, "cuda": 16384}
+#: Tokens of prompts up to which the budget of tokens is what bounds a batch. Batches of longer ones have fewer tokens,
+#: since each costs more.
+_USUAL_LENGTH = 512
 
 
 class Engine:
@@ -71,6 +78,9 @@ class Engine:
         self._device = device
         self._budget = config.max_num_batched_tokens or _DEFAULT_BUDGET.get(device.split(":")[0], 2048)
         self._config = config
+        self._cost: PromptCost = getattr(model, "cost", PromptCost())
+        self._full_cost = self._budget * self._cost.of(_USUAL_LENGTH) / _USUAL_LENGTH
+        self._pace = Pace()
         self._line = WaitingLine(Load(config.max_num_queued_reqs, config.max_num_queued_tokens))
         self._changed = threading.Condition()
         self._paused = False
@@ -94,7 +104,7 @@ class Engine:
         return self._renderer.max_tokens(task)
 
     def prepare(
-        self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
+        self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None, at_once: bool = False
     ) -> Future[list[PreparedInput]]:
         """Tokenise prompts and load their media in threads; the future raises the first prompt's error.
 
@@ -102,18 +112,31 @@ class Engine:
             prompts: what to tokenise.
             options: what is asked of them.
             first: place of the first one in the caller's list, for messages; None where the caller gave no list.
+            at_once: tokenise short texts in the calling thread; the future has ended then.
         """
-        with self._open():
-            return cast(
-                "Future[list[PreparedInput]]", self._renderer.prepare(prompts, options, first, keeps_errors=False)
-            )
+        prepared = self._prepare(prompts, options, first, keeps_errors=False, at_once=at_once)
+        return cast("Future[list[PreparedInput]]", prepared)
 
     def prepare_each(
-        self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None
+        self, prompts: Sequence[Prompt], options: RequestOptions, *, first: int | None = None, at_once: bool = False
     ) -> Future[list[PreparedInput | PromptError]]:
         """Prepare prompts in threads, as `prepare` does; a prompt that cannot be is an error in the list."""
+        return self._prepare(prompts, options, first, keeps_errors=True, at_once=at_once)
+
+    def _prepare(
+        self,
+        prompts: Sequence[Prompt],
+        options: RequestOptions,
+        first: int | None,
+        *,
+        keeps_errors: bool,
+        at_once: bool,
+    ) -> Future[list[PreparedInput | PromptError]]:
         with self._open():
-            return self._renderer.prepare(prompts, options, first, keeps_errors=True)
+            if not at_once:
+                return self._renderer.prepare(prompts, options, first, keeps_errors=keeps_errors)
+        # Without the lock, which the computing thread wants.
+        return self._renderer.prepare(prompts, options, first, keeps_errors=keeps_errors, at_once=True)
 
     def expecting(self, prompts: Sequence[Prompt], *, bounded: bool = True) -> AbstractContextManager[None]:
         """Let those with media count as waiting while the block loads them; `submit` them right after it.
@@ -163,11 +186,21 @@ class Engine:
         each = [options] * len(prompts) if isinstance(options, RequestOptions) else options
         requests = [EngineRequest(prompt, asked, clock=clock) for prompt, asked in zip(prompts, each, strict=True)]
         units = [self._parts(request) for request in requests]
+        for request in (request for unit in units for request in unit):
+            request.cost = self._cost.of(request.tokens)
         with self._open():
-            self._line.add(units, bounded=bounded)
-            self._changed.notify_all()
+            light = bounded and self._is_light(units)
+            self._line.add(units, bounded=bounded, light=light)
+            if light:
+                self._pace.note_short()
         self._wake()
         return requests
+
+    def _is_light(self, units: Sequence[Sequence[EngineRequest]]) -> bool:
+        """Tell whether a call is so little work that it fits into a short step. Media cost more than their tokens."""
+        if any(request.prompt.media is not None for unit in units for request in unit):
+            return False
+        return sum(request.cost for unit in units for request in unit) <= self._pace.short_step
 
     def too_large(self, prompt: PreparedInput, options: RequestOptions) -> InvalidRequest | None:
         """Return why a prompt can never enter the queue, where that is so."""
@@ -228,11 +261,18 @@ class Engine:
         """Tell whether a batch can be formed now."""
         return self._line.is_ready and not self._paused and not self._closed
 
-    def step(self, *, wait: bool = True) -> bool:
+    @property
+    def is_hurried(self) -> bool:
+        """Tell whether calls that are little work wait, or came recently: then steps should be short."""
+        with self._changed:
+            return self._line.has_light or self._pace.is_hurried
+
+    def step(self, *, wait: bool = True, hurried: bool = False) -> bool:
         """Run one batch in the calling thread; return False where nothing waits. One batch runs at a time.
 
         Args:
             wait: while the engine is paused, wait until it is not; else return.
+            hurried: another engine that this thread runs is hurried.
         """
         with self._computing:
             with self._changed:
@@ -240,12 +280,22 @@ class Engine:
                     self._changed.wait_for(lambda: self._closed or not self._paused)
                 elif self._paused:
                     return False
-                taken = self._line.take(self._budget, self._config.max_num_seqs)
+                taken = self._line.take(self._bounds(hurried=hurried))
                 batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
                 self._running = len(batch)
             if batch:
                 self._run(batch)
             return bool(taken)
+
+    def _bounds(self, *, hurried: bool) -> StepBounds:
+        """Return what the next batch may have; the lock is held."""
+        return StepBounds(
+            tokens=self._budget,
+            requests=self._config.max_num_seqs,
+            cost=self._full_cost,
+            short_cost=min(self._pace.short_step, self._full_cost),
+            hurried=hurried or self._pace.is_hurried,
+        )
 
     def _run(self, batch: list[EngineRequest]) -> None:
         outcomes: list[Outcome] = [EngineClosed("The batch of this request was interrupted.") for _ in batch]
@@ -263,6 +313,8 @@ class Engine:
                 model=self._name, requests=len(batch), tokens=tokens, budget=self._budget, seconds=end - begin
             )
             self._tally.add(done, forwards)
+            with self._changed:
+                self._pace.note_step(sum(request.cost for request in batch), end - begin)
             self.hooks.tell("cenote_batch_done", done)
         finally:
             # Also after Ctrl-C in the computing thread, where nobody may wait for this batch for ever. Settled last:
@@ -271,8 +323,9 @@ class Engine:
                 self._running = 0
                 self._finisher.expect(batch, outcomes)
                 self._changed.notify_all()
-            for request, outcome in zip(batch, outcomes, strict=True):
-                self._finisher.settle(request, outcome)
+            with held_back():
+                for request, outcome in zip(batch, outcomes, strict=True):
+                    self._finisher.settle(request, outcome)
 
     @contextmanager
     def exclusive(self, lora: str) -> Iterator[None]:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from cenote.engine.queue import WaitingQueue
+from cenote.engine.queue import StepBounds, WaitingQueue
 from cenote.engine.request import EngineRequest
 from cenote.errors import InvalidRequest, QueueFull
 
@@ -94,6 +94,11 @@ class WaitingLine:
         """Tell whether a batch can be taken."""
         return bool(self._queue)
 
+    @property
+    def has_light(self) -> bool:
+        """Tell whether a call waits that is little work."""
+        return self._queue.has_light
+
     def check_unit(self, unit: Unit) -> None:
         """Refuse a prompt that can never enter the queue.
 
@@ -135,12 +140,13 @@ class WaitingLine:
                 self.loading -= count
                 self._kept -= kept
 
-    def add(self, units: Sequence[Unit], *, bounded: bool) -> None:
+    def add(self, units: Sequence[Unit], *, bounded: bool, light: bool = False) -> None:
         """Let the prompts of one call wait.
 
         Args:
             units: the prompts.
             bounded: apply the limits.
+            light: the call is little work.
 
         Raises:
             QueueFull: what others have in the queue leaves no room; nothing waits.
@@ -150,7 +156,7 @@ class WaitingLine:
         if not bounded or Load.of(everything).fits(self._limit):
             if bounded:
                 self._check_room(everything)
-            self._queue.add(everything)
+            self._queue.add(everything, light=light)
             return
         for unit in units:
             self.check_unit(unit)
@@ -199,9 +205,9 @@ class WaitingLine:
         """Tell whether the share of large calls has room for a prompt of one of them."""
         return not self._large.requests or (self._large + load).fits(self._share)
 
-    def take(self, token_budget: int, max_requests: int) -> list[EngineRequest]:
+    def take(self, bounds: StepBounds) -> list[EngineRequest]:
         """Remove and return the next batch; what large calls keep outside moves up."""
-        batch = self._queue.take(token_budget, max_requests)
+        batch = self._queue.take(bounds)
         self._left([request for request in batch if request.is_large_call])
         return batch
 

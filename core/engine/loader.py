@@ -10,7 +10,9 @@ from typing import Any
 
 from cenote.adapters.base import LoadOptions, PoolingModel
 from cenote.checkpoints import find_default_model, open_checkpoint
+from cenote.checkpoints.deferred import prepare_transformers
 from cenote.config import EngineConfig
+from cenote.engine.compute import prepare_compute
 from cenote.engine.facts import model_facts
 from cenote.errors import InvalidRequest
 from cenote.hooks import ModelLoaded
@@ -166,9 +168,12 @@ def load_model(config: EngineConfig) -> LoadedModel:
         repair = load_object(adapter.spec.config_repair)
         checkpoint = checkpoint.with_config(repair(dict(checkpoint.config)))
     device = choose_device(config.device)
+    prepare_compute()
     options = LoadOptions(
         pooler_config=config.pooler_config,
         dtype=config.dtype,
+        quantization=config.quantization,
+        float32_matmul_precision=config.float32_matmul_precision,
         device=device,
         max_model_len=config.max_model_len,
         convert=adapter.convert,
@@ -178,12 +183,14 @@ def load_model(config: EngineConfig) -> LoadedModel:
         compat=config.compat,
         chat_template=read_template(config.chat_template),
         known_prompts=config.known_prompts,
+        enable_lora=config.enable_lora,
         lora_modules=tuple(_lora_module(item) for item in config.lora_modules),
         max_lora_rank=config.max_lora_rank,
         mm_processor_kwargs=config.mm_processor_kwargs,
         media_cache_bytes=int(config.mm_processor_cache_gb * 1024**3),
         enable_mm_embeds=config.enable_mm_embeds,
     )
+    prepare_transformers()
     adapter_class: Any = load_adapter(adapter)
     model = adapter_class.load(checkpoint, options)
     facts = model_facts(config, checkpoint, adapter, model, device)

@@ -134,7 +134,8 @@ def _take_turn(engines: deque[Engine]) -> None:
     engines.remove(engine)
     engines.append(engine)
     try:
-        engine.step(wait=False)
+        hurried = any(other.is_hurried for other in engines if other is not engine)
+        engine.step(wait=False, hurried=hurried)
     except BaseException as exc:
         # One engine that breaks must not take the others along.
         _log.critical("the engine broke and answers no more", exc_info=exc)

@@ -1,46 +1,125 @@
 """The waiting queue, and how a batch is taken from it.
 
 Calls take turns: each batch is built around the oldest request of the next call, so a call of thousands of texts
-cannot hold up a call of one, and nothing starves. The rest of the token budget goes to the requests nearest to
-that one in length, whoever sent them, so that attention runs on long groups of equal length. Batch order is by
-length.
+cannot hold up a call of one, and nothing starves. The rest of the budget goes to the requests nearest to that one in
+length, whoever sent them, so that attention runs on long groups of equal length. Batch order is by length. A request
+of a later priority joins only where none of the earlier ones is left waiting.
+
+Calls that are little work, such as one query, need more: beside a bulk job a full batch takes long, and so do turns of
+many callers. Such light calls get every second batch, all of them together and with nothing else in it, as long as
+heavier ones wait too; and the batches of the heavier ones are short meanwhile, by estimated cost.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from sortedcontainers import SortedDict, SortedKeyList
 
 from cenote.engine.request import EngineRequest
 
-__all__ = ["WaitingQueue"]
+__all__ = ["StepBounds", "WaitingQueue"]
 
 #: The waiting requests of one call, oldest first.
-_Call = OrderedDict[EngineRequest, None]
+_Call: TypeAlias = OrderedDict[EngineRequest, None]
+#: Calls by their numbers, in the order of their turns.
+_Calls: TypeAlias = OrderedDict[int, _Call]
+
+
+@dataclass(frozen=True, slots=True)
+class StepBounds:
+    """How much one batch may have. A request alone may exceed everything.
+
+    Attributes:
+        tokens: tokens.
+        requests: requests.
+        cost: estimated work.
+        short_cost: the same for heavier calls while light ones wait.
+        hurried: light ones may come at any time: keep to `short_cost` also while none waits.
+    """
+
+    tokens: int
+    requests: int
+    cost: float = float("inf")
+    short_cost: float = float("inf")
+    hurried: bool = False
+
+
+def _by_length() -> SortedKeyList[EngineRequest]:
+    return SortedKeyList(key=lambda request: (request.tokens, request.arrival))
+
+
+@dataclass(slots=True)
+class _Turns:
+    """What waits with one priority.
+
+    Attributes:
+        light: calls that are little work.
+        heavy: the others.
+        by_length: the requests of both.
+        was_light: the last batch was one of light calls.
+    """
+
+    light: _Calls = field(default_factory=OrderedDict)
+    heavy: _Calls = field(default_factory=OrderedDict)
+    by_length: SortedKeyList[EngineRequest] = field(default_factory=_by_length)
+    was_light: bool = False
+
+    def of(self, request: EngineRequest) -> _Calls:
+        return self.light if request.is_light else self.heavy
+
+
+@dataclass(slots=True)
+class _Room:
+    """What is left of a batch."""
+
+    tokens: int
+    requests: int
+    cost: float
+
+    def fits(self, request: EngineRequest) -> bool:
+        return self.requests > 0 and request.tokens <= self.tokens and request.cost <= self.cost
+
+    def give(self, request: EngineRequest) -> None:
+        self.tokens, self.requests, self.cost = (
+            self.tokens - request.tokens,
+            self.requests - 1,
+            self.cost - request.cost,
+        )
 
 
 class WaitingQueue:
-    """Requests ordered by turn and by length. Not thread safe; the engine holds its lock."""
+    """Requests ordered by turn and by length. Not thread safe; the engine holds its lock.
+
+    Its length alone may be read without it.
+    """
 
     def __init__(self) -> None:
-        #: Per priority, the calls in the order of their turns.
-        self._turns: SortedDict[int, OrderedDict[int, _Call]] = SortedDict()
-        self._by_length = SortedKeyList(key=lambda request: (request.tokens, request.arrival))
+        self._turns: SortedDict[int, _Turns] = SortedDict()
         self._arrivals = 0
         self._calls = 0
+        self._light = 0
+        self._waiting = 0
         self.tokens = 0
 
     def __len__(self) -> int:
-        return len(self._by_length)
+        return self._waiting
 
-    def add(self, requests: Sequence[EngineRequest], *, call: int | None = None) -> int:
+    @property
+    def has_light(self) -> bool:
+        """Tell whether a light call waits that no earlier priority goes before."""
+        return bool(self._turns) and bool(self._turns.peekitem(0)[1].light)
+
+    def add(self, requests: Sequence[EngineRequest], *, call: int | None = None, light: bool = False) -> int:
         """Append the requests of one call, which all have the same priority, and return the call's number.
 
         Args:
             requests: of the call.
             call: its number, where earlier requests of it were added already.
+            light: the call is little work.
         """
         if call is None:
             self._calls += 1
@@ -48,81 +127,109 @@ class WaitingQueue:
         if not requests:
             return call
         for request in requests:
-            request.arrival, request.call = self._arrivals, call
+            request.arrival, request.call, request.is_light = self._arrivals, call, light
             self._arrivals += 1
             self.tokens += request.tokens
-        turns = self._turns.setdefault(requests[0].options.priority, OrderedDict())
-        turns.setdefault(call, OrderedDict()).update(OrderedDict.fromkeys(requests))
-        self._by_length.update(requests)
+        turns = self._turns.setdefault(requests[0].options.priority, _Turns())
+        turns.of(requests[0]).setdefault(call, OrderedDict()).update(OrderedDict.fromkeys(requests))
+        turns.by_length.update(requests)
+        self._waiting += len(requests)
+        self._light += light * len(requests)
         return call
 
-    def take(self, token_budget: int, max_requests: int) -> list[EngineRequest]:
+    def take(self, bounds: StepBounds) -> list[EngineRequest]:
         """Remove and return the next batch, shortest first; empty where nothing waits.
 
-        The request whose turn it is is taken even where it alone exceeds the budget.
+        The request whose turn it is is taken even where it alone exceeds the bounds.
         """
-        if not self._by_length:
+        if not self._turns:
             return []
-        anchor = self._next_in_turn()
-        first = last = self._by_length.index(anchor)
-        total = anchor.tokens
-        while last - first + 1 < max_requests:
-            below = self._fitting(first - 1, token_budget - total)
-            above = self._fitting(last + 1, token_budget - total)
-            chosen = _nearest(anchor, below, above)
-            if chosen is None:
-                break
-            if chosen is below:
-                first -= 1
-            else:
-                last += 1
-            total += chosen.tokens
-        batch = list(self._by_length[first : last + 1])
-        del self._by_length[first : last + 1]
-        for request in batch:
-            self._forget(request)
-        return batch
+        turns: _Turns = self._turns.peekitem(0)[1]
+        turns.was_light = bool(turns.light) and not (turns.heavy and turns.was_light)
+        is_mixed = len(self) > self._light
+        if turns.was_light and is_mixed:
+            return self._take_light(turns.light, bounds)
+        is_short = not turns.was_light and (bounds.hurried or self.has_light)
+        anchor = _next_in_turn(turns.light if turns.was_light else turns.heavy)
+        return self._take_near(anchor, bounds, bounds.short_cost if is_short else bounds.cost)
 
     def discard(self, request: EngineRequest) -> bool:
         """Remove a request, and tell whether it still waited."""
-        if request not in self._by_length:
+        turns = self._turns.get(request.options.priority)
+        if turns is None or request not in turns.by_length:
             return False
-        self._by_length.remove(request)
-        self._forget(request)
+        self._forget([request])
         return True
 
     def drain(self) -> list[EngineRequest]:
         """Remove and return everything."""
-        waiting = list(self._by_length)
+        waiting = [request for turns in self._turns.values() for request in turns.by_length]
         self._turns.clear()
-        self._by_length.clear()
-        self.tokens = 0
+        self.tokens = self._light = self._waiting = 0
         return waiting
 
-    def _next_in_turn(self) -> EngineRequest:
-        """Return the oldest request of the call whose turn it is, and put that call last."""
-        turns: OrderedDict[int, _Call] = self._turns.peekitem(0)[1]
-        call = next(iter(turns))
-        turns.move_to_end(call)
-        return next(iter(turns[call]))
+    def _take_light(self, calls: _Calls, bounds: StepBounds) -> list[EngineRequest]:
+        """Remove and return what fits of light calls, in the order of their turns."""
+        batch: list[EngineRequest] = []
+        tokens, cost = 0, 0.0
+        for request in (request for call in calls.values() for request in call):
+            tokens, cost = tokens + request.tokens, cost + request.cost
+            if batch and (tokens > bounds.tokens or cost > bounds.cost or len(batch) == bounds.requests):
+                break
+            batch.append(request)
+        self._forget(batch)
+        return sorted(batch, key=lambda request: request.tokens)
 
-    def _fitting(self, place: int, room: int) -> EngineRequest | None:
-        """Return the request at a place in length order, where there is one of at most so many tokens."""
-        if not 0 <= place < len(self._by_length):
-            return None
-        request: EngineRequest = self._by_length[place]
-        return request if request.tokens <= room else None
+    def _take_near(self, anchor: EngineRequest, bounds: StepBounds, cost: float) -> list[EngineRequest]:
+        """Remove and return a request, and those nearest to it in length that fit beside it."""
+        room = _Room(bounds.tokens, bounds.requests, cost)
+        room.give(anchor)
+        batch: list[EngineRequest] = []
+        for turns in self._turns.values():
+            chosen = _near(turns.by_length, anchor, room)
+            batch += chosen
+            if len(chosen) < len(turns.by_length):
+                break
+        self._forget(batch)
+        return sorted(batch, key=lambda request: request.tokens)
 
-    def _forget(self, request: EngineRequest) -> None:
-        """Take a request out of its call's turn, and a call that is done out of the order."""
-        priority = request.options.priority
-        turns = self._turns[priority]
-        del turns[request.call][request]
-        if not turns[request.call]:
-            del turns[request.call]
-        if not turns:
-            del self._turns[priority]
-        self.tokens -= request.tokens
+    def _forget(self, requests: Sequence[EngineRequest]) -> None:
+        """Take requests out of the order, with calls and priorities of which none is left."""
+        self._waiting -= len(requests)
+        for request in requests:
+            turns = self._turns[request.options.priority]
+            turns.by_length.remove(request)
+            calls = turns.of(request)
+            del calls[request.call][request]
+            if not calls[request.call]:
+                del calls[request.call]
+            if not turns.by_length:
+                del self._turns[request.options.priority]
+            self.tokens -= request.tokens
+            self._light -= request.is_light
+
+
+def _near(ordered: SortedKeyList[EngineRequest], anchor: EngineRequest, room: _Room) -> list[EngineRequest]:
+    """Return the requests nearest to one in length, and that one where it is among them, and take their room."""
+    first = ordered.bisect_key_left((anchor.tokens, anchor.arrival))
+    end = first + (first < len(ordered) and ordered[first] is anchor)
+    while True:
+        below, above = (
+            ordered[place] if 0 <= place < len(ordered) and room.fits(ordered[place]) else None
+            for place in (first - 1, end)
+        )
+        chosen = _nearest(anchor, below, above)
+        if chosen is None:
+            return list(ordered[first:end])
+        room.give(chosen)
+        first, end = (first - 1, end) if chosen is below else (first, end + 1)
+
+
+def _next_in_turn(calls: _Calls) -> EngineRequest:
+    """Return the oldest request of the call whose turn it is, and put that call last."""
+    call = next(iter(calls))
+    calls.move_to_end(call)
+    return next(iter(calls[call]))
 
 
 def _nearest(anchor: EngineRequest, below: EngineRequest | None, above: EngineRequest | None) -> EngineRequest | None:

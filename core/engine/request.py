@@ -51,15 +51,22 @@ class EngineRequest:
     prompt: PreparedInput
     options: RequestOptions
     future: Future[dict[str, Tensor]] = field(default_factory=Future)
+    #: Estimated work; where nobody says, that of its tokens.
+    cost: float = 0.0
     #: Takes note of when its call runs, where somebody wants to know.
     clock: CallClock | None = None
     #: Order of arrival, and number of the call that brought it; set by the queue.
     arrival: int = 0
     call: int = 0
+    #: Its call is little work, which is not kept waiting by much; set by the queue.
+    is_light: bool = False
     #: Its call is larger than the operator's limits; set by the waiting line.
     is_large_call: bool = False
     #: Nobody waits for its result any more.
     is_dropped: bool = False
+
+    def __post_init__(self) -> None:
+        self.cost = self.cost or float(self.tokens)
 
     @property
     def tokens(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import isfinite
 from typing import TypeAlias
 
 import torch
@@ -21,6 +22,9 @@ from cenote.types import PoolingBatch
 __all__ = ["Outcome", "answer", "settle"]
 
 _log = logging.getLogger(__name__)
+
+#: Numbers of a result up to which it is cheaper to copy them than to look at them alone.
+_SHORT = 4096
 
 #: What became of a request: its results by task, or why there are none.
 Outcome: TypeAlias = dict[str, Tensor] | Exception
@@ -59,7 +63,7 @@ def answer(
     try:
         results = compute(model, requests, device)
         _check_form(requests, results)
-        return [_checked(request, result) for request, result in zip(requests, results, strict=True)], 1
+        return _checked(requests, results), 1
     except WrongResult as exc:
         error = exc if blame is None or exc.plugin else blame.wrong(f"is wrong: {str(exc).rstrip('.')}")
         _log.error("a batch of %d failed: %s", len(requests), error)
@@ -95,11 +99,35 @@ def _check_form(requests: Sequence[EngineRequest], results: Sequence[dict[str, T
                 raise WrongResult(f"The pooler returned {found} for the task {task!r}, not a tensor of floats.")
 
 
-def _checked(request: EngineRequest, result: dict[str, Tensor]) -> Outcome:
-    """Return a result, or an error in place of one that is not finite."""
-    numbers = (value.values() if value.is_sparse else value for value in result.values())
-    if all(bool(torch.isfinite(value).all()) for value in numbers):
-        return result
+def _checked(requests: Sequence[EngineRequest], results: Sequence[dict[str, Tensor]]) -> list[Outcome]:
+    """Return the results, with an error in place of those that are not finite. Looks at each only where one is not."""
+    if _are_finite([value for result in results for value in result.values()]):
+        return list(results)
+    return [
+        result if _are_finite(list(result.values())) else _withheld(request)
+        for request, result in zip(requests, results, strict=True)
+    ]
+
+
+def _are_finite(values: Sequence[Tensor]) -> bool:
+    """Tell whether all numbers are finite: those of many short results in one call."""
+    groups: dict[torch.dtype, list[Tensor]] = {}
+    for value in values:
+        numbers = value.values() if value.is_sparse else value
+        if numbers.numel() > _SHORT:
+            if not _is_finite(numbers):
+                return False
+        elif numbers.is_floating_point():
+            groups.setdefault(numbers.dtype, []).append(numbers.reshape(-1))
+    return all(_is_finite(group[0] if len(group) == 1 else torch.cat(group)) for group in groups.values())
+
+
+def _is_finite(numbers: Tensor) -> bool:
+    """Tell whether all numbers are finite. Their sum is a fraction of the work, and is finite only where they are."""
+    return isfinite(numbers.sum().item()) or bool(torch.isfinite(numbers).all())
+
+
+def _withheld(request: EngineRequest) -> NonFiniteResult:
     return NonFiniteResult(
         f"The model computed NaN or infinity for a prompt of {request.tokens} tokens; the result is withheld. "
         "Try --dtype float32."

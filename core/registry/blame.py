@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec, Self, TypeVar
+from typing import NoReturn, ParamSpec, Self, TypeVar
 
 from cenote.errors import InvalidRequest, MediaUnavailable, PluginFailure, WrongResult
 from cenote.registry.entry import Entry
@@ -53,12 +53,14 @@ class Blame:
         """
         try:
             return function(*args, **kwargs)
-        except (InvalidRequest, MediaUnavailable, PluginFailure):
-            raise
         except BaseException as exc:  # sys.exit() in a plugin, say, must not end the host
-            if is_ctrl_c(exc):
-                raise
-            raise self.failed(exc) from exc
+            self.reraise(exc)
+
+    def reraise(self, cause: BaseException) -> NoReturn:
+        """Raise what becomes of an exception of the code, as `call` says. To be called where it is caught."""
+        if isinstance(cause, InvalidRequest | MediaUnavailable | PluginFailure) or is_ctrl_c(cause):
+            raise cause
+        raise self.failed(cause) from cause
 
     def failed(self, cause: BaseException) -> PluginFailure:
         """Log what the code raised, and return the error for it, which does not repeat a foreign text."""

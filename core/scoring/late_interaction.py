@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cenote.errors import InvalidRequest, UnsupportedTask
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 from cenote.kernels.maxsim import reference
 from cenote.scoring.base import TOKEN_SIMILARITIES, Pair
 from cenote.scoring.two_sided import TwoSided
@@ -84,7 +84,7 @@ class LateInteraction(TwoSided):
         return scores
 
     def _of_query(self, query: Tensor, documents: Sequence[Tensor]) -> Tensor:
-        kernel = get_kernel("maxsim", query.device.type) if self._is_fused else reference.maxsim
+        kernel = kernel_for("maxsim", query) if self._is_fused else reference.maxsim
         blocks: Iterable[tuple[Tensor, list[int]]] = vector_blocks(documents)
         wanted = query
         if self._distance:

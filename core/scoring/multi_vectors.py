@@ -86,9 +86,9 @@ def _part(queries: Sequence[Tensor], documents: Tensor | Sequence[Tensor], lengt
     """Return [m, n] scores of some documents, for some queries at a time."""
     import torch
 
-    from cenote.kernels import get_kernel
+    from cenote.kernels import kernel_for
 
-    kernel = get_kernel("maxsim", queries[0].device.type)
+    kernel = kernel_for("maxsim", queries[0])
     if len(queries) == 1:
         alone: Tensor = kernel(queries[0], documents, lengths=lengths)
         return alone[None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -18,9 +18,10 @@ from cenote.server.cohere import cohere_router
 from cenote.server.cohere_reply import cohere_envelope
 from cenote.server.contained import ContainExits
 from cenote.server.deprecated import WarnOfDeprecated
+from cenote.server.direct import DirectRoutes, direct_routes
 from cenote.server.docs import docs_router
 from cenote.server.envelopes import Envelope, ErrorWriter
-from cenote.server.errors import CatchAll, add_error_handlers
+from cenote.server.errors import HANDLED, CatchAll, error_handler
 from cenote.server.gate import Gate
 from cenote.server.health import health_router
 from cenote.server.infinity import infinity_router
@@ -102,6 +103,8 @@ def build_app(
         hooks.register(state.tracer, "tracing")
     errors = ErrorWriter(config, _ENVELOPES)
     guard, sets = RequireApiKey(config), make_route_sets(state)
+    handle, dialects = error_handler(errors, guard), [dialect(state) for dialect in _DIALECTS]
+    direct = Middleware(DirectRoutes, table=direct_routes(dialects), guard=guard, handle=handle)
     app = FastAPI(
         title="cenote",
         version=cenote.__version__,
@@ -109,15 +112,20 @@ def build_app(
         openapi_url=None,  # the framework's own pages need a network, and would have no guard
         dependencies=[Depends(guard)],
         redirect_slashes=False,
-        middleware=[*_middleware(state, errors), _early_key(sets, guard, errors), Middleware(ContainExits)],
+        middleware=[*_middleware(state, errors), _early_key(sets, guard, errors), Middleware(ContainExits), direct],
     )
     app.state.cenote = state
-    add_error_handlers(app, errors, guard)
+    for kind in HANDLED:
+        app.add_exception_handler(kind, handle)
     shared = (models_router(), plugins_router(), health_router(), metrics_router())
-    for router in (*shared, *(dialect(state) for dialect in _DIALECTS)):
+    # Routes are tried one by one: those of which speed is asked come first.
+    routers: tuple[APIRouter, ...] = (*dialects, *shared)
+    for router in routers:
         app.include_router(router)
     if not config.disable_fastapi_docs:
-        app.include_router(docs_router(app, config, errors))
+        described = [route for router in routers for route in router.routes]
+        described += [route for each in sets for route in each.routes]
+        app.include_router(docs_router(app, config, errors, described))
     add_route_sets(app, sets)
     return app
 

@@ -56,7 +56,7 @@ def cohere_router(state: ServerState) -> APIRouter:
     async def check_api_key(request: Request) -> Response:
         return write_json({"valid": True})  # a wrong key does not come this far
 
-    router.include_router(cohere_tokenize_router())
+    router.routes.extend(cohere_tokenize_router().routes)
     if any(map(_embeds, state.models)):
         _add_embed_routes(router)
     return router

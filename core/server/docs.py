@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import orjson
 from fastapi import APIRouter, FastAPI
 from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute
 
 from cenote.config.server import ServerConfig
 from cenote.server.envelopes import ErrorWriter
@@ -52,13 +54,13 @@ _START = """SwaggerUIBundle({
 """
 
 
-def docs_router(app: FastAPI, config: ServerConfig, errors: ErrorWriter) -> APIRouter:
-    """Return the routes of the documentation; they need a key like every other route."""
+def docs_router(app: FastAPI, config: ServerConfig, errors: ErrorWriter, described: Sequence[BaseRoute]) -> APIRouter:
+    """Return the routes of the documentation, which is of `described`; they need a key like every other route."""
     router = APIRouter(tags=["documentation"], include_in_schema=False)
 
     @cache
     def document() -> bytes:
-        return orjson.dumps(openapi_document(app, config, errors))
+        return orjson.dumps(openapi_document(app, config, errors, described))
 
     @router.get("/openapi.json")
     async def openapi() -> Response:

@@ -98,13 +98,16 @@ class VectorFormat:
     def _flatten(self, arrays: Sequence[Tensor]) -> tuple[np.ndarray[Any, Any], list[tuple[int, ...]]]:
         """Lay all arrays end to end, quantised together, and return their shapes as the client gets them."""
         import numpy as np
+        import torch
 
         if not arrays:
             return np.empty(0, np.float32), []
         shapes = [tuple(array.shape) for array in arrays]
         # By numpy, which needs no threads: where torch does this to a large answer, outside of the computing thread, it
         # starts a second team of OpenMP threads, which slows down every short text from then on.
-        flat = np.concatenate([array.float().reshape(-1).numpy() for array in arrays])
+        floats = [array if array.dtype == torch.float32 else array.float() for array in arrays]
+        parts = [array.numpy().reshape(-1) for array in floats]
+        flat = np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
         if not bool(np.isfinite(flat).all()):
             raise NonFiniteResult("The model computed NaN or infinity; the result is withheld. Try --dtype float32.")
         if self.precision == PLAIN:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http
 import logging
 import math
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -31,7 +33,7 @@ from cenote.server.contained import contained
 from cenote.server.envelopes import ErrorWriter
 from cenote.server.text import shorten
 
-__all__ = ["HIDDEN", "CatchAll", "add_error_handlers", "error_row", "to_api_error"]
+__all__ = ["HANDLED", "HIDDEN", "CatchAll", "ErrorHandler", "error_handler", "error_row", "to_api_error"]
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +59,10 @@ _PROCESSOR_TYPES = {
     503: "ServiceUnavailableError",
     504: "GatewayTimeoutError",
 }
+#: Errors that are raised on purpose, by routes or by the framework.
+HANDLED = (HTTPException, RequestValidationError, CenoteError)
+#: Answers one of them.
+ErrorHandler: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 #: What clients read in place of a text that may tell of the server.
 HIDDEN = "The server failed to answer this request. Its log has the reason, under this X-Request-Id."
 
@@ -82,8 +88,8 @@ def error_row(kind: type[Exception]) -> tuple[int, str, bool]:
     return next(rows, (500, "InternalServerError", False))
 
 
-def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) -> None:
-    """Answer every error that a route raises on purpose in the envelope, and what no route takes."""
+def error_handler(errors: ErrorWriter, guard: RequireApiKey) -> ErrorHandler:
+    """Return what answers every error that a route raises on purpose in the envelope, and what no route takes."""
 
     async def handle(request: Request, exc: Exception) -> Response:
         error = to_api_error(exc)
@@ -98,8 +104,7 @@ def add_error_handlers(app: FastAPI, errors: ErrorWriter, guard: RequireApiKey) 
             _log.log(level, "request %s: %d %s", _request_id(request.scope), error.status_code, text, exc_info=cause)
         return errors.response(error, request.scope)
 
-    for kind in (HTTPException, RequestValidationError, CenoteError):
-        app.add_exception_handler(kind, handle)
+    return handle
 
 
 def _unrouted(request: Request, error: ApiError, guard: RequireApiKey) -> ApiError:

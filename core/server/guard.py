@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 #: Seconds that work may take to end once it is cancelled; that of a plugin may take longer, or never end.
 _PATIENCE = 1.0
+#: Seconds for which nobody listens whether the client leaves: most work has ended by then, and needs no second task.
+_UNWATCHED = 0.05
 
 
 async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: ServerState) -> T:
@@ -28,22 +30,28 @@ async def run_guarded(work: Coroutine[Any, Any, T], receive: Receive, state: Ser
         ClientGone: the client left.
     """
     job = asyncio.ensure_future(contained(work))
-    gone = asyncio.ensure_future(_disconnected(receive))
-    gone.add_done_callback(_collect)
+    gone: asyncio.Future[None] | None = None
     abort = state.aborted()
-    first: set[asyncio.Future[Any]] = {job, gone, abort}
+    limit = state.config.request_timeout
+    unwatched = min(_UNWATCHED, limit)
+    first: set[asyncio.Future[Any]] = {job, abort}
     try:
-        await asyncio.wait(first, timeout=state.config.request_timeout, return_when="FIRST_COMPLETED")
+        await asyncio.wait(first, timeout=unwatched, return_when="FIRST_COMPLETED")
+        if job.done():
+            return job.result()
+        gone = asyncio.ensure_future(_disconnected(receive))
+        gone.add_done_callback(_collect)
+        await asyncio.wait({*first, gone}, timeout=limit - unwatched, return_when="FIRST_COMPLETED")
         if job.done():
             return job.result()
         if gone.done():
             raise ClientGone
         if abort.done():
             raise ApiError(503, "ServiceUnavailableError", "The server is shutting down.", headers={"Retry-After": "1"})
-        limit = state.config.request_timeout
         raise ApiError(504, "GatewayTimeoutError", f"The request took longer than {limit:g} s and was cancelled.")
     finally:
-        gone.cancel()
+        if gone is not None:
+            gone.cancel()
         if not job.done():
             job.cancel()
             job.add_done_callback(_collect)

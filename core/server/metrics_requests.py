@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from cenote.hooks import RequestDone, hookimpl
@@ -12,6 +14,33 @@ __all__ = ["SECONDS", "RequestMetrics"]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _TOKENS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 32768, 131072)
 _LABELS = ("model_name", "task")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """What counts the answered requests of one model and task."""
+
+    finished: Counter
+    latency: Histogram
+    tokenizing: Histogram
+    queueing: Histogram
+    computing: Histogram
+    item_tokens: Histogram
+    prompt_tokens: Counter
+    items: Counter
+    truncated: Counter
+
+    def note(self, event: RequestDone) -> None:
+        self.finished.inc()
+        self.latency.observe(event.seconds)
+        self.tokenizing.observe(event.tokenizing)
+        self.queueing.observe(event.queueing)
+        self.computing.observe(event.computing)
+        self.items.inc(event.items)
+        self.prompt_tokens.inc(event.tokens)
+        self.truncated.inc(event.truncated_tokens)
+        for tokens in event.prompt_tokens:
+            self.item_tokens.observe(tokens)
 
 
 class RequestMetrics:
@@ -39,6 +68,8 @@ class RequestMetrics:
             "finished_reason",
         )
         self._rejections = self._counter("admission_rejections", "Requests refused because too many wait.")
+        #: Of each pair of labels: looking a series up takes longer than counting.
+        self._answers: dict[tuple[str, str], _Answers] = {}
 
     def _seconds(self, name: str, text: str) -> Histogram:
         return Histogram(f"cenote:{name}_seconds", text, _LABELS, buckets=SECONDS, registry=self._registry)
@@ -50,18 +81,25 @@ class RequestMetrics:
     def cenote_request_done(self, event: RequestDone) -> None:
         """Count a request."""
         labels = (event.model, event.task)
+        if event.outcome == "stop":
+            answers = self._answers.get(labels)
+            if answers is None:
+                answers = self._answers[labels] = self._series(labels)
+            answers.note(event)
+            return
         self._finished.labels(*labels, "error" if event.outcome == "refused" else event.outcome).inc()
         if event.outcome == "refused":
             self._rejections.labels(*labels).inc()
-        if event.outcome != "stop":
-            return
-        self._latency.labels(*labels).observe(event.seconds)
-        self._tokenizing.labels(*labels).observe(event.tokenizing)
-        self._queueing.labels(*labels).observe(event.queueing)
-        self._computing.labels(*labels).observe(event.computing)
-        self._items.labels(*labels).inc(event.items)
-        self._prompt_tokens.labels(*labels).inc(event.tokens)
-        self._truncated.labels(*labels).inc(event.truncated_tokens)
-        histogram = self._item_tokens.labels(*labels)
-        for tokens in event.prompt_tokens:
-            histogram.observe(tokens)
+
+    def _series(self, labels: tuple[str, str]) -> _Answers:
+        return _Answers(
+            finished=self._finished.labels(*labels, "stop"),
+            latency=self._latency.labels(*labels),
+            tokenizing=self._tokenizing.labels(*labels),
+            queueing=self._queueing.labels(*labels),
+            computing=self._computing.labels(*labels),
+            item_tokens=self._item_tokens.labels(*labels),
+            prompt_tokens=self._prompt_tokens.labels(*labels),
+            items=self._items.labels(*labels),
+            truncated=self._truncated.labels(*labels),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -12,7 +13,7 @@ from cenote.server.api_error import ApiError
 if TYPE_CHECKING:
     from cenote.server.envelopes import Envelope
 
-__all__ = ["error_replies", "hoist", "json_body_schema", "reply_schema", "schema_of"]
+__all__ = ["LateSchema", "error_replies", "hoist", "json_body_schema", "reply_schema", "schema_of", "settle"]
 
 _PREFIX = "#/components/schemas/"
 _REFERENCE = _PREFIX + "{model}"
@@ -21,6 +22,23 @@ _SAMPLES = (
     ApiError(400, "Bad Request", "What was asked, what was found, and what to do.", param="input"),
     ApiError(400, "Bad Request", "What was asked, what was found, and what to do."),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LateSchema:
+    """A schema that is made when the document is asked for: making all of them takes a tenth of a server's start."""
+
+    kind: Any
+    is_reply: bool = False
+
+
+def settle(node: dict[str, Any]) -> None:
+    """Make every late schema in what a route says of itself, in place: the framework may hold the same dictionary."""
+    for key, value in node.items():
+        if isinstance(value, LateSchema):
+            node[key] = schema_of(value.kind, is_reply=value.is_reply)
+        elif isinstance(value, dict):
+            settle(value)
 
 
 def json_body_schema(
@@ -32,7 +50,7 @@ def json_body_schema(
     media: Sequence[str] = (),
     errors: Sequence[Envelope] = (),
 ) -> dict[str, Any]:
-    """Return `openapi_extra` of a route that reads its body with `read_body`.
+    """Return `openapi_extra` of a route that reads its body with `read_body`; its schemas are late ones.
 
     Args:
         model: the pydantic model of the body, or a union of models where one route speaks several dialects.
@@ -43,7 +61,7 @@ def json_body_schema(
         errors: envelopes of dialects that the body chooses; the one of the path is known without.
     """
     shown = dict(examples or {}) | ({"example": example} if example is not None else {})
-    content: dict[str, Any] = {"schema": schema_of(model)}
+    content: dict[str, Any] = {"schema": LateSchema(model)}
     if shown:
         content["examples"] = {name: {"value": dict(body)} for name, body in shown.items()}
     return {
@@ -55,7 +73,7 @@ def json_body_schema(
 def reply_schema(
     response: Any = None, *, media: Sequence[str] = (), errors: Sequence[Envelope] = (), is_open: bool = False
 ) -> dict[str, Any]:
-    """Return `openapi_extra` of a route without a body.
+    """Return `openapi_extra` of a route without a body; its schemas are late ones.
 
     Args:
         response: as in `json_body_schema`.
@@ -65,9 +83,9 @@ def reply_schema(
     """
     replies: dict[str, Any] = {}
     if response is not None or media:
-        content = {kind: {"schema": {"type": "string"}} for kind in media}
+        content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in media}
         if response is not None:
-            content[_JSON] = {"schema": schema_of(response, is_reply=True)}
+            content[_JSON] = {"schema": LateSchema(response, is_reply=True)}
         replies["200"] = {"description": "Success", "content": content}
     extra: dict[str, Any] = {"responses": {**replies, **(error_replies(errors) if errors else {})}}
     return {**extra, "security": []} if is_open else extra

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from cenote.config.server import ServerConfig
 from cenote.server.auth import GUARDED
 from cenote.server.envelopes import ErrorWriter
-from cenote.server.openapi import error_replies, hoist
+from cenote.server.openapi import error_replies, hoist, settle
 
 __all__ = ["openapi_document"]
 
@@ -18,8 +19,19 @@ _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 _VALIDATION_ERROR = ("HTTPValidationError", "ValidationError")
 
 
-def openapi_document(app: FastAPI, config: ServerConfig, errors: ErrorWriter) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of an app, with the errors of each route and every reference resolved."""
+def openapi_document(
+    app: FastAPI, config: ServerConfig, errors: ErrorWriter, routes: Sequence[BaseRoute]
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of an app, with the errors of each route and every reference resolved.
+
+    Args:
+        app: what is described.
+        config: its options.
+        errors: knows the envelope of each path.
+        routes: those of the app whose schemas are late.
+    """
+    for route in routes:
+        settle(getattr(route, "openapi_extra", None) or {})
     document = app.openapi()
     if config.root_path:
         document["servers"] = [{"url": config.root_path}]

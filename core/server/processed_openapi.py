@@ -11,7 +11,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from cenote.io_processors.loaded import LoadedProcessor
-from cenote.server.openapi import hoist, schema_of
+from cenote.server.openapi import hoist, schema_of, settle
 from cenote.server.processed_fields import ProcessedRequest
 
 __all__ = ["with_processors"]
@@ -23,18 +23,19 @@ _JSON = "application/json"
 _MOST = 3
 
 
-def with_processors(extra: Mapping[str, Any], processors: Mapping[str, LoadedProcessor]) -> dict[str, Any]:
+def with_processors(extra: dict[str, Any], processors: Mapping[str, LoadedProcessor]) -> dict[str, Any]:
     """Return `openapi_extra` of `/pooling` with the forms of some processors.
 
     A body fits exactly one form: without `data` the native one, else that of the processor that `io_processor` names,
     which the first one does not need.
 
     Args:
-        extra: of the native form, as `json_body_schema` gives it.
+        extra: of the native form, as `json_body_schema` gives it; its late schemas are made.
         processors: by name, the default one first.
     """
     if not processors:
-        return dict(extra)
+        return extra
+    settle(extra)
     body, reply = extra["requestBody"]["content"][_JSON], extra["responses"]["200"]["content"]
     definitions: dict[str, Any] = {}
     forms = [hoist(body["schema"], definitions) | {"not": {"required": ["data"]}}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -29,7 +29,7 @@ class RequestIds:
         state = scope.setdefault("state", {})
         given = clean_id(Headers(scope=scope).get(_HEADER))
         state["request_id_given"] = given is not None
-        state["request_id"] = given or uuid.uuid4().hex
+        state["request_id"] = given or f"{random.getrandbits(128):032x}"  # unique, not secret
 
         async def add_header(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -125,7 +126,7 @@ def run_server(
     *,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until a signal, then shut the engines down.
+    """Serve until a signal, then shut the engines down. The process is the server's own.
 
     Args:
         app: made by `build_app`.
@@ -133,8 +134,16 @@ def run_server(
         sockets: from `bind_sockets`.
         on_ready: called once connections are accepted.
     """
+
+    def ready() -> None:
+        # What libraries and models made while they were loaded stays: looking through all of it again and again, the
+        # garbage collector would stop every thread for a quarter of a second now and then.
+        gc.freeze()
+        if on_ready is not None:
+            on_ready()
+
     try:
-        asyncio.run(_serve(Server(app, config, on_ready=on_ready), app.state.cenote, list(sockets)))
+        asyncio.run(_serve(Server(app, config, on_ready=ready), app.state.cenote, list(sockets)))
     finally:
         if config.uds is not None:
             Path(config.uds).unlink(missing_ok=True)

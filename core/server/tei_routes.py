@@ -18,7 +18,4 @@ _PARTS = (tei_embed_router, tei_predict_router, tei_similarity_router, tei_decod
 
 def tei_router(state: ServerState) -> APIRouter:
     """Return the routes of this dialect; its forms of `/rerank` and `/tokenize` are part of those routes."""
-    router = APIRouter()
-    for part in _PARTS:
-        router.include_router(part(state))
-    return router
+    return APIRouter(routes=[route for part in _PARTS for route in part(state).routes])

@@ -225,7 +225,7 @@ def test_help_lists_neither_single_settings_nor_what_has_no_effect(site):
         (("serve", "/m", "--pooler-config.normalize=true"), "PoolerConfig has no 'normalize'"),
         (("serve", "/m", "--runner", "generate"), "cenote runs pooling models only"),
         (("embed", "/m", "a", "--convert", "reward"), "convert='reward' is not offered"),
-        (("embed", "/m", "a", "--quantization", "awq"), "quantization='awq' is not offered; leave it out"),
+        (("embed", "/m", "a", "--quantization", "awq"), "quantization='awq' is not offered. Use 'int8'"),
         (("serve", "/m", "--pooler-config.seq_poling_type=CLS"), "No such option: --pooler-config.seq_poling_type"),
     ],
 )

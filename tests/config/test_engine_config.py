@@ -91,7 +91,6 @@ def test_a_word_that_an_option_does_not_know_is_answered_with_those_it_does(
         ("code_revision", "main", "of its revision"),
         ("model_impl", "vllm", "'auto' or 'transformers'"),
         ("hf_config_path", "x", "hf_overrides"),
-        ("quantization", "awq", "dtype"),
         ("quantization_config", {"bits": 4}, "dtype"),
         ("override_pooler_config", {"pooling_type": "CLS"}, "It is called pooler_config"),
         ("enable_prompt_embeds", True, "token ids"),

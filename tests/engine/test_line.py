@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from cenote.engine.line import Load, WaitingLine
+from cenote.engine.queue import StepBounds
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.errors import InvalidRequest, QueueFull
 from cenote.types import PreparedInput
@@ -24,7 +25,7 @@ def _line(requests: int | None = None, tokens: int | None = None) -> WaitingLine
 
 def _drained(line: WaitingLine, at_once: int) -> list[list[EngineRequest]]:
     batches = []
-    while batch := line.take(10**6, at_once):
+    while batch := line.take(StepBounds(10**6, at_once)):
         batches.append(batch)
     return batches
 
@@ -40,7 +41,7 @@ def test_a_large_call_takes_half_of_the_queue_and_follows_up() -> None:
     line, large = _line(requests=8), _units(20)
     line.add(large, bounded=True)
     assert len(line) == 20
-    assert len(line.take(10**6, 100)) == 4
+    assert len(line.take(StepBounds(10**6, 100))) == 4
     line.add(_units(4), bounded=True)  # the other half is free for others
     with pytest.raises(QueueFull, match="8 prompts wait and 1 more were sent; at most 8 may wait"):
         line.add(_units(1), bounded=True)
@@ -63,7 +64,7 @@ def test_calls_take_turns_with_a_large_one() -> None:
     line.add(_units(12), bounded=True)
     (small,) = _units(1)
     line.add([small], bounded=True)
-    first, second = line.take(1, 1), line.take(1, 1)
+    first, second = line.take(StepBounds(1, 1)), line.take(StepBounds(1, 1))
     assert first[0] is not small[0]
     assert second == small
 
@@ -100,7 +101,7 @@ def test_a_large_prompt_of_a_large_call_is_not_kept_outside_by_small_calls() -> 
     line.add(big, bounded=True)
     for _ in range(100):
         _fill(line)
-        if big[1][0] in line.take(10, 100):
+        if big[1][0] in line.take(StepBounds(10, 100)):
             break
     else:
         pytest.fail("the large prompt never entered the queue")
@@ -115,7 +116,7 @@ def test_prompts_outside_are_dropped_one_by_one_with_their_counts() -> None:
         unit[0].future.cancel()
         line.discard(unit)
         assert (len(line), line.tokens) == (left, 2 * left)
-    assert line.take(10**6, 100) == []
+    assert line.take(StepBounds(10**6, 100)) == []
 
 
 def test_cancelling_gives_the_room_to_those_outside() -> None:
@@ -127,13 +128,13 @@ def test_cancelling_gives_the_room_to_those_outside() -> None:
     line.discard([unit[0] for unit in second])
     assert len(line) == 0
     line.add(first, bounded=True)
-    assert len(line.take(10**6, 100)) == 3
+    assert len(line.take(StepBounds(10**6, 100))) == 3
 
 
 def test_what_has_no_limit_is_never_refused() -> None:
     line = _line(requests=2)
     line.add(_units(9), bounded=False)
-    assert len(line.take(10**6, 100)) == 9
+    assert len(line.take(StepBounds(10**6, 100))) == 9
     line.add([], bounded=True)
     assert not line.is_ready
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cenote import LLM
 from cenote.errors import InvalidRequest, UnsupportedTask
-from cenote.kernels import Kernel, get_kernel
+from cenote.kernels import Kernel, kernel_for
 from cenote.scoring import Scorer, choose_scorer, late_interaction
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.types import Prompt
@@ -134,11 +134,11 @@ def test_the_users_setting_chooses_the_kernel(
 ) -> None:
     asked: list[str] = []
 
-    def observed(operator: str, device_type: str) -> Kernel:
+    def observed(operator: str, tensor: Tensor) -> Kernel:
         asked.append(operator)
-        return get_kernel(operator, device_type)
+        return kernel_for(operator, tensor)
 
-    monkeypatch.setattr(late_interaction, "get_kernel", observed)
+    monkeypatch.setattr(late_interaction, "kernel_for", observed)
     chosen = choose_scorer("colbert", TASKS, "token_embed", similarity=similarity, is_fused=fused)
     expected = scorer("colbert", similarity).scores(RESULTS, 1, PAIRS)
     asked.clear()
@@ -156,6 +156,6 @@ def test_the_kernel_of_a_model_is_that_of_its_settings(
     folder = str(build_checkpoint("bert", tmp_path_factory.mktemp("bert")))
     with LLM(folder) as fused, LLM(folder, pooler_config={"enable_flash_late_interaction": False}) as plain:
         (expected,) = fused.score("a pit", "a well", score_type="colbert", use_tqdm=False)
-        monkeypatch.setattr(late_interaction, "get_kernel", None)
+        monkeypatch.setattr(late_interaction, "kernel_for", None)
         (found,) = plain.score("a pit", "a well", score_type="colbert", use_tqdm=False)
         assert found.outputs.score == pytest.approx(expected.outputs.score, abs=2e-6)

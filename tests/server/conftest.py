@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.dependencies import models as dependencies
 
 from cenote.config.server import ServerConfig
 from cenote.engine import AsyncLLM
@@ -79,8 +80,16 @@ def start_server(engine: AsyncLLM) -> StartServer:
             server.request_stop()
             thread.join(20)
             assert not thread.is_alive()
+            _forget_routes()
 
     return start
+
+
+def _forget_routes() -> None:
+    """Clear what FastAPI remembers of functions: those of routes hold the app that ended, and all its models."""
+    for each in vars(dependencies).values():
+        if hasattr(each, "cache_clear"):
+            each.cache_clear()
 
 
 @pytest.fixture(scope="session")

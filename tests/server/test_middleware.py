@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,14 @@ class Stamp:
         async def stamp(message):
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-stamp", b"1")]
+            await send(message)
+        await self.app(scope, receive, stamp)
+
+class Loose(Stamp):
+    async def __call__(self, scope, receive, send):
+        async def stamp(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], ("x-loose", "1")]
             await send(message)
         await self.app(scope, receive, stamp)
 
@@ -102,3 +112,16 @@ def test_anything_else_is_refused_at_the_start(path: str, text: str) -> None:
         check_options(ServerConfig(middleware=[path]))
     assert caught.value.param == "middleware"
     assert f"--middleware {path} " in str(caught.value)
+
+
+def test_headers_as_text_are_taken_where_a_request_comes_whole_too(start_server: Any) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with start_server(middleware=["operators_own.Loose"]) as running:
+        for pieces in ([request], [request[:9], request[9:]]):
+            with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
+                for piece in pieces:
+                    connection.sendall(piece)
+                    time.sleep(0.05)
+                received = connection.recv(65536)
+            assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"x-loose: 1\r\n" in received

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import re
 import signal
@@ -197,33 +198,63 @@ def test_the_banner_of_a_classifier_tells_its_labels_and_an_example_that_works(t
         assert '"object":"list"' in done.stdout, (example, done)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (("--pooler-config", "{bad"), "--pooler-config is not valid JSON"),
-        (("--pooler-config", "[1]"), "--pooler-config must be a JSON object"),
-        (("--pooler-config", '{"pooling_type": "mean"}'), "names are written in upper case: 'MEAN'"),
-        (("--hf-overrides", "nope"), "--hf-overrides is not valid JSON"),
-        (("--port", "99999"), "port"),
-        (("--runner", "generate"), "runner"),
-        (("--error-format", "xml"), "error_format"),
-        (("--max-model-len", "8kb"), "max_model_len"),
-        (("--ssl-certfile", "/no/such/cert.pem"), "--ssl-certfile /no/such/cert.pem: no such file or directory."),
-        (("--ssl-keyfile", "/no/such/key.pem"), "add --ssl-certfile"),
-        (("--uds-mode", "999"), "uds_mode"),
-        (("--middleware", "no_such_package.Thing"), "No module named 'no_such_package'"),
-        (("--served-model-name", ""), "--served-model-name is empty"),
-        (("--served-model-name", "one", "folder"), "Several served names and no model: put it first"),
-        (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
-        (("/no/such/model", "--host", "127.0.0.1", "--port", "0"), "/no/such/model"),
-    ],
+WRONG = (
+    (("--pooler-config", "{bad"), "--pooler-config is not valid JSON"),
+    (("--pooler-config", "[1]"), "--pooler-config must be a JSON object"),
+    (("--pooler-config", '{"pooling_type": "mean"}'), "names are written in upper case: 'MEAN'"),
+    (("--hf-overrides", "nope"), "--hf-overrides is not valid JSON"),
+    (("--port", "99999"), "port"),
+    (("--runner", "generate"), "runner"),
+    (("--error-format", "xml"), "error_format"),
+    (("--max-model-len", "8kb"), "max_model_len"),
+    (("--ssl-certfile", "/no/such/cert.pem"), "--ssl-certfile /no/such/cert.pem: no such file or directory."),
+    (("--ssl-keyfile", "/no/such/key.pem"), "add --ssl-certfile"),
+    (("--uds-mode", "999"), "uds_mode"),
+    (("--middleware", "no_such_package.Thing"), "No module named 'no_such_package'"),
+    (("--served-model-name", ""), "--served-model-name is empty"),
+    (("--served-model-name", "one", "folder"), "Several served names and no model: put it first"),
+    (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
+    (("/no/such/model", "--host", "127.0.0.1", "--port", "0"), "/no/such/model"),
 )
-def test_wrong_options_are_one_line_and_no_traceback(arguments: tuple[str, ...], text: str) -> None:
-    done = run_to_end(*arguments)
-    assert done.returncode in (1, 2)
-    assert text in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith("Error: ")
+#: Runs commands in forks of one process, as each would import everything anew.
+FORKS = """
+import gc, json, os, sys
+import cenote.cli.engine_options, cenote.cli.serve
+import cenote.server.banner, cenote.server.log, cenote.server.run, cenote.server.sockets
+from cenote.cli import main
+gc.freeze()
+for arguments, log in json.load(sys.stdin):
+    if (child := os.fork()) == 0:
+        os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY), 2)
+        sys.argv = ["cenote", "serve", *arguments]
+        try:
+            main()
+        except SystemExit as end:
+            sys.stderr.flush()
+            os._exit(end.code)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """The exit status and the error stream of each wrong command."""
+    logs = [tmp_path_factory.mktemp("wrong") / "log" for _ in WRONG]
+    commands = [(arguments, str(log)) for (arguments, _), log in zip(WRONG, logs, strict=True)]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS], input=json.dumps(commands), capture_output=True, text=True, env=ENVIRONMENT
+    )
+    return list(zip(map(int, done.stdout.split()), [log.read_text() for log in logs], strict=True))
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)), ids=[text for _, text in WRONG])
+def test_wrong_options_are_one_line_and_no_traceback(refusals: list[tuple[int, str]], number: int) -> None:
+    status, errors = refusals[number]
+    assert status in (1, 2)
+    assert WRONG[number][1] in errors
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("Error: ")
 
 
 def test_options_come_from_the_environment_unless_a_flag_is_given() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -247,3 +248,19 @@ def test_the_url_says_https(authority: trustme.CA, tmp_path: Path) -> None:
     with sock:
         assert server_url(config, [sock]) == f"https://127.0.0.1:{sock.getsockname()[1]}"
     assert server_url(ServerConfig(uds="/tmp/s", **write_pair(authority, tmp_path)), []) == "https://localhost"
+
+
+def test_bytes_that_are_no_request_are_answered_and_leave_no_stack_in_the_log(
+    start_server: Any, authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with start_server(**write_pair(authority, tmp_path)) as running:
+        with (
+            socket.create_connection(("127.0.0.1", running.port), timeout=30) as bare,
+            trusting(authority).wrap_socket(bare, server_hostname="127.0.0.1") as connection,
+        ):
+            connection.sendall(b"\x16\x03\x01\r\n\r\n")
+            received = b""
+            while chunk := connection.recv(65536):
+                received += chunk
+        assert received.startswith(b"HTTP/1.1 400 ")
+    assert not [record for record in caplog.records if record.name == "asyncio"]

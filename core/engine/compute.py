@@ -1,0 +1,75 @@
+"""How torch computes in this process: its threads, chosen once before the first model is loaded."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cenote.engine.cores import usable_cores
+from cenote.errors import InvalidRequest
+
+__all__ = ["allocator", "choose_threads", "prepare_compute"]
+
+_log = logging.getLogger(__name__)
+
+#: With any of these the user decided already; OpenMP and MKL read them when torch is imported.
+_DECIDED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_ALLOCATORS = ("jemalloc", "mimalloc", "tcmalloc")
+
+
+def choose_threads(current: int, usable: int, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Return how many threads torch computes with, and why.
+
+    torch counts the cores that it sees. Where a quota allows fewer, so many threads wait for one another, so their
+    number is lowered to it; it is never raised, as a program that embeds cenote may have chosen less.
+
+    Args:
+        current: torch's own number.
+        usable: cores that this process may use.
+        environment: variables; `CENOTE_THREADS` decides, then those of OpenMP and MKL.
+
+    Raises:
+        InvalidRequest: `CENOTE_THREADS` is no positive number.
+    """
+    wanted = environment.get("CENOTE_THREADS", "")
+    if wanted:
+        if not wanted.isdecimal() or int(wanted) < 1:
+            text = f"CENOTE_THREADS is the number of threads that compute, 1 or more, not {wanted!r}."
+            raise InvalidRequest(text, param="CENOTE_THREADS")
+        return int(wanted), "CENOTE_THREADS"
+    named = [name for name in _DECIDED if environment.get(name)]
+    if named:
+        return current, named[0]
+    if current > usable:
+        return usable, f"usable cores, of {current} that torch counts"
+    return current, "torch's own choice"
+
+
+def prepare_compute() -> None:
+    """Set the threads of torch as `choose_threads` says.
+
+    Raises:
+        InvalidRequest: `CENOTE_THREADS` is no positive number.
+    """
+    import torch
+
+    current = torch.get_num_threads()
+    threads, reason = choose_threads(current, usable_cores(), os.environ)
+    if threads != current:
+        torch.set_num_threads(threads)
+        _log.info("computing with %d threads (%s)", threads, reason)
+
+
+def allocator(maps: Path = Path("/proc/self/maps")) -> str:
+    """Name the memory allocator: one that is preloaded into this process, else the C library's.
+
+    Args:
+        maps: the kernel's list of what the process has in memory.
+    """
+    try:
+        text = maps.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return next((f"{name} (preloaded)" for name in _ALLOCATORS if f"lib{name}" in text), "the C library's")
