@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -211,35 +210,60 @@ class TestDiverging(IOProcessorConformance):
 """
 
 
-def _run_pytest(source: str, folder: Path) -> str:
-    (folder / "test_generated.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+_SOURCES = {
+    "missing": _MISSING,
+    "leaky": _LEAKY,
+    "spec": _WRONG_SPEC,
+    "poolers": _POOLERS,
+    "processors": _PROCESSORS,
+    # Only a rewritten assert prints the comparison of its operands.
+    "values": (
+        "from cenote.testing.compare import assert_close\n"
+        "def test_shapes():\n    assert_close([1.0], [1.0, 2.0], tolerance=1.0)\n"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What pytest prints of all sources, in one process, since each would import everything anew."""
+    folder = tmp_path_factory.mktemp("kit")
+    for name, source in _SOURCES.items():
+        (folder / f"test_{name}.py").write_text(source)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rA",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+    ]
     return subprocess.run([*command, str(folder)], capture_output=True, text=True, cwd=folder).stdout
 
 
-def test_a_missing_override_is_named(tmp_path: Path) -> None:
-    output = _run_pytest(_MISSING, tmp_path)
+def test_a_missing_override_is_named(output: str) -> None:
     assert "NotImplementedError: TestNothingSet must override the fixture 'checkpoint'." in output
     assert "NotImplementedError: TestNoPooler must override the fixture 'pooler', or set 'method'." in output
     assert "NotImplementedError: TestNoOperator must set 'operator' and 'backend'." in output
 
 
-def test_a_model_that_leaks_between_neighbours_is_caught(tmp_path: Path) -> None:
-    output = _run_pytest(_LEAKY, tmp_path)
+def test_a_model_that_leaks_between_neighbours_is_caught(output: str) -> None:
     for name in ("a_batch_equals_each_text_alone", "the_order_of_texts_does_not_matter", "neighbours_do_not_matter"):
-        assert f"FAILED test_generated.py::TestLeaky::test_{name}" in output
-    assert "PASSED test_generated.py::TestLeaky::test_an_over_long_text_is_refused" in output
+        assert f"FAILED test_leaky.py::TestLeaky::test_{name}" in output
+    assert "PASSED test_leaky.py::TestLeaky::test_an_over_long_text_is_refused" in output
 
 
-def test_a_spec_that_promises_something_else_is_caught(tmp_path: Path) -> None:
-    output = _run_pytest(_WRONG_SPEC, tmp_path)
-    assert "FAILED test_generated.py::TestLiar::test_the_spec_names_the_tasks_of_the_model" in output
-    assert "FAILED test_generated.py::TestLiar::test_the_spec_names_the_modalities_of_the_model" in output
-    assert "PASSED test_generated.py::TestLiar::test_a_batch_equals_each_text_alone[embed]" in output
+def test_a_spec_that_promises_something_else_is_caught(output: str) -> None:
+    assert "FAILED test_spec.py::TestLiar::test_the_spec_names_the_tasks_of_the_model" in output
+    assert "FAILED test_spec.py::TestLiar::test_the_spec_names_the_modalities_of_the_model" in output
+    assert "PASSED test_spec.py::TestLiar::test_a_batch_equals_each_text_alone[embed]" in output
 
 
-def test_poolers_that_are_wrong_are_caught(tmp_path: Path) -> None:
-    output = _run_pytest(_POOLERS, tmp_path)
+def test_poolers_that_are_wrong_are_caught(output: str) -> None:
     wrong = {
         "PaddedMean": ("the_method_gives_each_sequence_what_it_gets_alone", "a_batch_equals_each_prompt_alone"),
         "Careless": (
@@ -252,12 +276,11 @@ def test_poolers_that_are_wrong_are_caught(tmp_path: Path) -> None:
     }
     for kind, names in wrong.items():
         for name in names:
-            assert f"FAILED test_generated.py::Test{kind}::test_{name}" in output
-    assert "PASSED test_generated.py::TestPaddedMean::test_the_method_leaves_the_hidden_states_alone" in output
+            assert f"FAILED test_poolers.py::Test{kind}::test_{name}" in output
+    assert "PASSED test_poolers.py::TestPaddedMean::test_the_method_leaves_the_hidden_states_alone" in output
 
 
-def test_processors_that_are_wrong_are_caught(tmp_path: Path) -> None:
-    output = _run_pytest(_PROCESSORS, tmp_path)
+def test_processors_that_are_wrong_are_caught(output: str) -> None:
     wrong = {
         "Keeping": ("requests_at_one_time_do_not_mix",),
         "Counting": ("the_same_request_gets_the_same_answer", "http_gets_what_one_caller_gets"),
@@ -267,13 +290,12 @@ def test_processors_that_are_wrong_are_caught(tmp_path: Path) -> None:
     }
     for kind, names in wrong.items():
         for name in names:
-            assert f"FAILED test_generated.py::Test{kind}::test_{name}" in output
+            assert f"FAILED test_processors.py::Test{kind}::test_{name}" in output
     assert "::TestSound::" not in "".join(line for line in output.splitlines() if line.startswith("FAILED"))
-    assert "PASSED test_generated.py::TestSound::test_bad_data_is_refused_by_name" in output
+    assert "PASSED test_processors.py::TestSound::test_bad_data_is_refused_by_name" in output
 
 
-def test_what_does_not_apply_is_counted_as_deselected(tmp_path: Path) -> None:
-    output = _run_pytest(_POOLERS, tmp_path)
+def test_what_does_not_apply_is_counted_as_deselected(output: str) -> None:
     # Views and Generous are no methods.
     assert "TestViews::test_the_method" not in output
     assert " deselected" in output
@@ -286,10 +308,5 @@ def test_the_plugin_imports_neither_torch_nor_the_assertions(module: str) -> Non
     assert found.strip() == "[]"
 
 
-def test_failing_assertions_of_the_kit_show_values(tmp_path: Path) -> None:
-    source = (
-        "from cenote.testing.compare import assert_close\n"
-        "def test_shapes():\n    assert_close([1.0], [1.0, 2.0], tolerance=1.0)\n"
-    )
-    # Only a rewritten assert prints the comparison of its operands.
-    assert "assert (1,) == (2,)" in _run_pytest(source, tmp_path)
+def test_failing_assertions_of_the_kit_show_values(output: str) -> None:
+    assert "assert (1,) == (2,)" in output

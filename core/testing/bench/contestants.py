@@ -34,7 +34,9 @@ def cenote_contestant(llm: LLM, max_tokens: int) -> Contestant:
     return Contestant("cenote", __version__, embed)
 
 
-def sentence_transformers_contestants(model: str, max_tokens: int, batch_sizes: Sequence[int]) -> list[Contestant]:
+def sentence_transformers_contestants(
+    model: str, max_tokens: int, batch_sizes: Sequence[int], *, device: str = "cpu", dtype: str = "float32"
+) -> list[Contestant]:
     """Build one contestant per batch size, all on one loaded model. The library sorts texts by length itself.
 
     Raises:
@@ -47,7 +49,9 @@ def sentence_transformers_contestants(model: str, max_tokens: int, batch_sizes: 
             "A comparison with sentence-transformers was asked for; it is not installed. "
             "Install it: pip install sentence-transformers."
         ) from error
-    encoder = sentence_transformers.SentenceTransformer(model, device="cpu")
+    encoder = sentence_transformers.SentenceTransformer(model, device=device, model_kwargs={"dtype": dtype})
+    import numpy as np
+
     encoder.max_seq_length = min(max_tokens, encoder.max_seq_length or max_tokens)
 
     def contestant(batch_size: int) -> Contestant:
@@ -55,7 +59,7 @@ def sentence_transformers_contestants(model: str, max_tokens: int, batch_sizes: 
             vectors: NDArray[np.float32] = encoder.encode(
                 list(texts), batch_size=batch_size, show_progress_bar=False, convert_to_numpy=True
             )
-            return vectors
+            return vectors.astype(np.float32, copy=False)
 
         name = f"sentence-transformers (batch {batch_size})"
         return Contestant(name, sentence_transformers.__version__, embed)
@@ -63,13 +67,17 @@ def sentence_transformers_contestants(model: str, max_tokens: int, batch_sizes: 
     return [contestant(size) for size in batch_sizes]
 
 
-def transformers_contestant(folder: Path, max_tokens: int, batch_size: int = 32) -> Contestant:
+def transformers_contestant(
+    folder: Path, max_tokens: int, batch_size: int = 32, *, device: str = "cpu", dtype: str = "float32"
+) -> Contestant:
     """Build the contestant that pads unsorted batches, as scripts on model cards do: mean or first token, normalised.
 
     Args:
         folder: a Sentence-Transformers checkpoint.
         max_tokens: longer texts are cut.
         batch_size: texts of one forward.
+        device: torch device string.
+        dtype: of the weights.
 
     Raises:
         InvalidRequest: the checkpoint pools in another way.
@@ -79,18 +87,19 @@ def transformers_contestant(folder: Path, max_tokens: int, batch_size: int = 32)
 
     pooling = _pooling_of(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModel.from_pretrained(folder).eval()
+    model = transformers.AutoModel.from_pretrained(folder, dtype=dtype).eval().to(device)
 
     @torch.inference_mode()
     def forward(texts: list[str]) -> torch.Tensor:
         batch = tokenizer(texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+        batch = batch.to(device)
         hidden = model(**batch).last_hidden_state  # [n, longest, hidden]
         if pooling == "cls":
             pooled = hidden[:, 0]
         else:
             mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * mask).sum(1) / mask.sum(1)
-        return torch.nn.functional.normalize(pooled.float(), dim=-1)
+        return torch.nn.functional.normalize(pooled.float(), dim=-1).cpu()
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         parts = [forward(list(texts[at : at + batch_size])) for at in range(0, len(texts), batch_size)]

@@ -41,6 +41,8 @@ class EmbedReport:
         max_tokens: where texts were cut.
         timings: cenote first, then the peers.
         machine: as `machine()`.
+        device: torch device string.
+        dtype: of the weights, alike for all.
     """
 
     model: str
@@ -49,6 +51,8 @@ class EmbedReport:
     max_tokens: int
     timings: tuple[Timing, ...]
     machine: dict[str, str | int]
+    device: str = "cpu"
+    dtype: str = "float32"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one plain mapping per contestant; `speedup` is how many times faster cenote was."""
@@ -68,7 +72,13 @@ class EmbedReport:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the vectors."""
-        facts = {"model": self.model, "texts": self.texts, "tokens": self.tokens, "max_tokens": self.max_tokens}
+        facts: dict[str, Any] = {
+            "model": self.model,
+            "texts": self.texts,
+            "tokens": self.tokens,
+            "max_tokens": self.max_tokens,
+        }
+        facts |= {"device": self.device, "dtype": self.dtype}
         return {**facts, "machine": self.machine, "contestants": self.rows()}
 
     def as_text(self) -> str:
@@ -86,8 +96,9 @@ class EmbedReport:
             for row in self.rows()
         ]
         rounds = len(self.timings[0].seconds)
+        cut = f"cut at {self.max_tokens}"
         return (
-            f"{self.model}, fp32: {self.texts} texts, {self.tokens:,} tokens (cut at {self.max_tokens}), "
+            f"{self.model}, {self.dtype} on {self.device}: {self.texts} texts, {self.tokens:,} tokens ({cut}), "
             f"median of {rounds} rounds in turns.\n{described(self.machine)}\n\n{table(header, body)}"
         )
 
@@ -100,6 +111,8 @@ def compare_embedding(
     rounds: int = 3,
     max_tokens: int = 256,
     tolerance: float = 2e-5,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> EmbedReport:
     """Embed the same texts with cenote and its peers in turns, and check that the vectors agree.
 
@@ -110,6 +123,8 @@ def compare_embedding(
         rounds: how often each runs; the median counts.
         max_tokens: longer texts are cut, alike for all.
         tolerance: largest absolute difference of a component from cenote's.
+        device: torch device string, of all.
+        dtype: of the weights, of all.
 
     Raises:
         InvalidRequest: an unknown peer was named, or there are no texts.
@@ -126,13 +141,13 @@ def compare_embedding(
         )
     name = model or default_model()
     checkpoint = open_checkpoint(name)
-    with LLM(model, dtype="float32") as llm:
+    with LLM(model, dtype=dtype, device=device) as llm:
         own = cenote_contestant(llm, max_tokens)
         with quiet_transformers():
-            peers = _peers(checkpoint.path, against, max_tokens, texts)
+            peers = _peers(checkpoint.path, against, max_tokens, texts, device, dtype)
         timings = take_turns([own, *peers], texts, rounds)
     tokens = _count_tokens(checkpoint, texts, max_tokens)
-    report = EmbedReport(llm.model, len(texts), tokens, max_tokens, tuple(timings), machine())
+    report = EmbedReport(llm.model, len(texts), tokens, max_tokens, tuple(timings), machine(), device, dtype)
     for row in report.rows():
         if not row["max_difference"] <= tolerance:
             raise ArithmeticError(
@@ -149,15 +164,17 @@ def _count_tokens(checkpoint: Checkpoint, texts: Sequence[str], max_tokens: int)
     return sum(len(ids) for ids in encoded["input_ids"])
 
 
-def _peers(folder: Path, against: Sequence[str], max_tokens: int, texts: Sequence[str]) -> list[Contestant]:
+def _peers(
+    folder: Path, against: Sequence[str], max_tokens: int, texts: Sequence[str], device: str, dtype: str
+) -> list[Contestant]:
     """Build the peers; sentence-transformers takes part with its default batch size and with its best one."""
     peers: list[Contestant] = []
     if "sentence-transformers" in against:
-        tried = sentence_transformers_contestants(str(folder), max_tokens, _BATCHES)
+        tried = sentence_transformers_contestants(str(folder), max_tokens, _BATCHES, device=device, dtype=dtype)
         peers.append(tried[_BATCHES.index(_DEFAULT_BATCH)])
         best = best_of(tried, texts[:_TRIAL])
         if best is not peers[0]:
             peers.append(best)
     if "transformers" in against:
-        peers.append(transformers_contestant(folder, max_tokens))
+        peers.append(transformers_contestant(folder, max_tokens, device=device, dtype=dtype))
     return peers

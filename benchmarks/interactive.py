@@ -1,0 +1,131 @@
+"""Short queries beside a bulk job: how long they take quietly, under load, and how long the steps of the job are.
+
+    python benchmarks/interactive.py [--dtype float32] [--seconds 6] [--connections 1 8]
+
+One client sends calls of 1000 texts, one after another, to `cenote serve` in a process of its own, while others ask
+for one short text at a time. Only the ratios mean something elsewhere; see README.md in this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from generator import Load, generate
+from prometheus_client.parser import text_string_to_metric_families
+
+from cenote.testing.bench import machine, table
+from cenote.testing.corpus import docstrings
+from cenote.testing.live import serving
+
+#: Steps of the job that a query may wait for, beside what it takes quietly.
+STEPS = 2
+
+
+@dataclass(slots=True)
+class Bulk:
+    """Calls of many texts, one after another, from a thread, until told to end."""
+
+    address: str
+    body: bytes
+    ended: bool = False
+    calls: int = 0
+
+    def run(self) -> None:
+        """Send and await calls."""
+        while not self.ended:
+            post(self.address, self.body)
+            self.calls += 1
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="folder or hub id; the demonstration model where left out")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--connections", type=int, nargs="*", default=[1, 8])
+    parser.add_argument("--texts", type=int, default=1000, help="texts of a call of the bulk job")
+    options = parser.parse_args()
+    queries = [text.splitlines()[0][:120] for text in docstrings(200, seed=1)]
+    bulk = orjson.dumps(
+        {"input": docstrings(options.texts), "encoding_format": "base64", "truncate_prompt_tokens": 256}
+    )
+    name = [options.model] if options.model else []
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [*name, "--dtype", options.dtype, "--max-items-per-request", "100000"]
+        with serving(Path(folder) / "server.log", *arguments) as address:
+            generate(address, queries, connections=8, seconds=1)  # warm
+            full = alone(address, bulk)
+            rows = [row(address, queries, bulk, count, options.seconds) for count in options.connections]
+    where = ", ".join(f"{key} {value}" for key, value in machine().items())
+    header = ("queries at a time", "client", "quiet p50", "quiet p99", "p50 beside the job", "p99 beside the job")
+    steps = ("quiet p99 + 2 steps", "mean step", "CPU of the client")
+    text = f"{where}\n{options.dtype}; times in ms; a step of the job alone takes {full}"
+    print(f"{text}\n\n{table((*header, *steps), rows)}")
+
+
+def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: float) -> tuple[str, ...]:
+    """Measure quietly and beside the job, and return what a table says of it."""
+    quiet = generate(address, queries, connections=connections, seconds=seconds)
+    job = Bulk(address, bulk)
+    thread = threading.Thread(target=job.run)
+    thread.start()
+    time.sleep(1)  # its first call is tokenised
+    before = steps_of(address)
+    loaded = generate(address, queries, connections=connections, seconds=seconds)
+    step = mean_step(before, steps_of(address))
+    job.ended = True
+    thread.join()
+    return (
+        str(connections),
+        loaded.client,
+        *(f"{value:,.1f}" for value in (quiet.p50, quiet.p99, loaded.p50, loaded.p99, quiet.p99 + STEPS * step, step)),
+        share(quiet, loaded),
+    )
+
+
+def share(quiet: Load, loaded: Load) -> str:
+    """Say how busy the client was."""
+    return f"{max(quiet.cpu, loaded.cpu):.0%}"
+
+
+def alone(address: str, bulk: bytes) -> str:
+    """Return the mean milliseconds of a step while nothing but the job runs."""
+    time.sleep(6)  # steps stay short for some seconds after a short query
+    before = steps_of(address)
+    post(address, bulk)
+    return f"{mean_step(before, steps_of(address)):,.1f}"
+
+
+def mean_step(before: tuple[float, float], after: tuple[float, float]) -> float:
+    """Return the milliseconds of a mean step between two readings."""
+    return (after[1] - before[1]) / max(after[0] - before[0], 1) * 1e3
+
+
+def steps_of(address: str) -> tuple[float, float]:
+    """Return how many steps the server has made, and the seconds that they took."""
+    with urllib.request.urlopen(f"{address}/metrics") as reply:
+        families = {family.name: family for family in text_string_to_metric_families(reply.read().decode())}
+    steps, seconds = (families[f"cenote:{name}"] for name in ("forwards", "plugin_compute_seconds"))
+    return (
+        sum(sample.value for sample in steps.samples if sample.name.endswith("_total")),
+        sum(sample.value for sample in seconds.samples if sample.name.endswith("_total")),
+    )
+
+
+def post(address: str, body: bytes) -> bytes:
+    """Send a body to the embeddings route and return the answer."""
+    request = urllib.request.Request(f"{address}/v1/embeddings", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as reply:
+        return bytes(reply.read())
+
+
+if __name__ == "__main__":
+    main()

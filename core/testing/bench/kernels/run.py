@@ -1,0 +1,141 @@
+"""Run the comparison of backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from cenote.errors import CenoteError, InvalidRequest
+from cenote.kernels import OPERATORS, get_kernel
+from cenote.kernels.offers import Offer, kernel_offers
+from cenote.testing.bench.kernels.ceilings import measure_ceilings
+from cenote.testing.bench.kernels.clock import take_turns
+from cenote.testing.bench.kernels.report import KernelReport, KernelRow, PassedOver
+from cenote.testing.bench.kernels.work import Work, works
+from cenote.testing.bench.report import machine
+from cenote.testing.compare import largest_difference
+
+__all__ = ["compare_kernels"]
+
+_DTYPES = ("float32", "float16", "bfloat16")
+#: Bytes that are copied and sides of the square products, where work has this many tokens; less of both with fewer.
+_FULL, _COPIED, _SIDE = 4096, 1 << 28, 2048
+
+
+def compare_kernels(
+    operators: Sequence[str] = (),
+    *,
+    device: str = "cpu",
+    dtypes: Sequence[str] = (),
+    tokens: int = _FULL,
+    rounds: int = 5,
+) -> KernelReport:
+    """Time every installed backend of operators over realistic shapes, and compare its results with the reference.
+
+    Args:
+        operators: some of `cenote.kernels.OPERATORS`; empty takes all.
+        device: torch device string.
+        dtypes: of the inputs; empty takes float32 and bfloat16, and on GPUs float16 as well.
+        tokens: rows of the inputs, of sequences of 8 to 256 tokens.
+        rounds: how often each backend runs; the median counts.
+
+    Raises:
+        InvalidRequest: an operator, dtype or device is unknown.
+    """
+    chosen, kinds = list(operators) or list(OPERATORS), list(dtypes) or _usual(device)
+    _check(chosen, kinds, device)
+    share = min(1.0, tokens / _FULL)
+    with torch.inference_mode():
+        ceilings = measure_ceilings(
+            device,
+            [*kinds, "int8"] if "linear" in chosen and device == "cpu" and "float32" in kinds else kinds,
+            copied=max(4096, int(_COPIED * share)),
+            side=max(64, int(_SIDE * share) // 16 * 16),
+        )
+        rows: list[KernelRow] = []
+        passed: dict[tuple[str, str], PassedOver] = {}
+        for operator in chosen:
+            offers = kernel_offers(operator, torch.device(device).type)
+            for work in (work for kind in kinds for work in works_of(operator, tokens, kind, device)):
+                usable = list(_usable(work, offers, passed))
+                taken = take_turns([call for _, call in usable], device, rounds)
+                for (offer, call), seconds in zip(usable, taken, strict=True):
+                    least = ceilings.least_seconds(work.operations, work.bytes_moved, work.dtype)
+                    rows.append(KernelRow(work, offer.backend, seconds, *least, _difference(work, call)))
+        first = {operator: _first(operator, device) for operator in chosen}
+    return KernelReport(device, tokens, rounds, ceilings, tuple(rows), tuple(passed.values()), first, machine())
+
+
+def works_of(operator: str, tokens: int, dtype: str, device: str) -> Iterator[Work]:
+    """Build the work of an operator in a dtype that is given by name."""
+    return works(operator, tokens=tokens, dtype=getattr(torch, dtype), device=device)
+
+
+def prepared(kernel: Callable[..., Any], work: Work) -> Callable[[], Any]:
+    """Return a call of the work; a weight is laid out before, and not timed."""
+    if work.operator != "linear":
+        return lambda: kernel(**work.tensors, **work.options)
+    given = {**work.tensors, **work.options}
+    rows, activation = given.pop("rows"), given.pop("activation")
+    product = kernel(**given)
+    return lambda: product(rows, activation=activation)
+
+
+def _usual(device: str) -> list[str]:
+    return list(_DTYPES) if device.startswith("cuda") else ["float32", "bfloat16"]
+
+
+def _check(operators: Sequence[str], dtypes: Sequence[str], device: str) -> None:
+    unknown = [operator for operator in operators if operator not in OPERATORS]
+    if unknown:
+        raise InvalidRequest(f"Unknown operators: {', '.join(unknown)}. Known: {', '.join(OPERATORS)}.")
+    wrong = [dtype for dtype in dtypes if dtype not in _DTYPES]
+    if wrong:
+        raise InvalidRequest(f"Unknown dtypes: {', '.join(wrong)}. Known: {', '.join(_DTYPES)}.")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        raise InvalidRequest(f"There is no device {device!r} here ({str(exc).splitlines()[0]}).") from exc
+
+
+def _usable(
+    work: Work, offers: Sequence[Offer], passed: dict[tuple[str, str], PassedOver]
+) -> Iterator[tuple[Offer, Callable[[], Any]]]:
+    """Give the backends that compute the work, and note why others do not."""
+    for offer in offers:
+        reason = offer.reason
+        if offer.kernel is not None and not reason:
+            try:
+                call = prepared(offer.kernel, work)
+                call()
+            except (CenoteError, RuntimeError, ValueError, NotImplementedError) as exc:
+                cause = exc.__cause__ or exc  # what a plugin raised is not in the error that names it
+                reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
+            else:
+                yield offer, call
+        if reason:
+            passed[work.operator, offer.backend] = PassedOver(work.operator, offer.backend, offer.source, reason)
+
+
+def _difference(work: Work, call: Callable[[], Any]) -> float:
+    """Return the largest difference from the reference, as the conformance tests measure it."""
+    reference = next(offer for offer in kernel_offers(work.operator, "cpu") if offer.backend == "reference")
+    assert reference.kernel is not None
+    pairs = zip(_parts(call()), _parts(prepared(reference.kernel, work)()), strict=True)
+    return max(largest_difference(found, wanted) for found, wanted in pairs)
+
+
+def _parts(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _first(operator: str, device: str) -> str:
+    """Return the backend that the engine takes."""
+    chosen = get_kernel(operator, torch.device(device).type)
+    for offer in kernel_offers(operator, torch.device(device).type):
+        plain = getattr(offer.kernel, "__wrapped__", offer.kernel)
+        if plain is getattr(chosen, "__wrapped__", chosen):
+            return offer.backend
+    return ""

@@ -1,0 +1,191 @@
+"""What a run becomes: tables, a page with plots, and a verdict against the baseline."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from harness.baseline import MEMORY, judged, read, slower, written
+from harness.drawings import drawings
+from harness.load import read_wrk
+from harness.page import as_text, page, publish
+from harness.process import WorkerError
+from harness.targets import targets
+
+_WRK = """Running 1s test @ http://127.0.0.1:1/v1/embeddings
+  Latency Distribution
+     50%    4.10ms
+     75%    5.00ms
+     90%    6.00ms
+     99%    1.20s
+  250 requests in 1.00s, 1.00MB read
+Requests/sec:    249.50
+"""
+
+
+def row(peer: str, per_second: float, **facts) -> dict:
+    return {
+        "peer": peer,
+        "title": peer,
+        "setting": "float32",
+        "batch": 8,
+        "versions": {peer: "1.0"},
+        "seconds": [1.0],
+        "per_second": per_second,
+        "cosine_min": 1.0,
+        "within": True,
+        **facts,
+    }
+
+
+@pytest.fixture
+def run() -> dict:
+    machine = {"processor": "A<B", "kind": "avx2", "cores": 2, "threads": 2, "system": "Linux"}
+    speeds = {"tokens_per_second": {"cenote, float32": 1000.0}, "cosine_min": 1.0}
+    points = [{"at": at, **speeds, "operations_per_token": 1e6 * at} for at in (32, 64)]
+    counts = [{"at": at, "texts_per_second": 100.0, "peak_memory": 5e8, "result_memory": 1e6} for at in (10, 100)]
+    contest = {"model": "MiniLM", "inputs": 4, "tokens": 80, "rates": {"float32": 4e11}}
+    bad = row("openvino", 50.0, cosine_min=0.9, within=False, share=0.1)
+    return {
+        "date": "2026-11-21",
+        "rounds": 4,
+        "machine": {**machine, "python": "3.11", "torch": "2.13", "cenote": "0.1"},
+        "sections": {
+            "embed": {**contest, "rows": [row("cenote", 100.0, share=0.25, spread=0.03), bad]},
+            "scaling": {"length": points, "together": points, "count": counts},
+            "serve": {"skipped": "wrk is not installed", "rows": []},
+        },
+        "missing": ["onnx"],
+        "failures": [{"peer": "vllm", "setting": "float32", "reason": "no"}],
+    }
+
+
+def test_a_table_tells_ratios_shares_and_who_is_out_of_tolerance(run):
+    text = as_text(run)
+    assert "| openvino | float32 |     8 |    50.0 |        |              2.00 x |   10% | 0.90000 * |" in text
+    assert "|     3% |                     |   25% |   1.00000 |" in text
+    assert "Not measured: wrk is not installed." in text
+
+
+def test_who_did_not_take_part_is_named_with_a_command_or_a_reason(run):
+    text = as_text(run)
+    assert "`python benchmarks/peers.py install onnx`" in text
+    assert "* vLLM, CPU build, float32: no" in text
+
+
+def test_the_page_names_machine_date_versions_and_plots(run):
+    text = page(run)
+    assert "Measured on 2026-11-21: A<B (avx2), 2 cores" in text
+    assert "* openvino: openvino 1.0" in text
+    for name in drawings(run):
+        assert f"](benchmarks/{name})" in text
+
+
+def test_plots_are_well_formed(run):
+    drawn = drawings(run)
+    assert set(drawn) == {"embed_speed.svg", "scaling_length.svg", "scaling_together.svg", "scaling_memory.svg"}
+    for text in drawn.values():
+        assert ElementTree.fromstring(text).tag.endswith("svg")
+
+
+def test_publishing_writes_results_page_and_plots(run, tmp_path):
+    written_paths = publish(tmp_path, run)
+    assert json.loads((tmp_path / "benchmarks" / "results.json").read_text()) == run
+    assert all(path.is_file() for path in written_paths)
+
+
+def test_the_committed_page_and_plots_are_those_of_the_committed_results(benchmarks: Path):
+    stored = json.loads((benchmarks / "results.json").read_text())
+    docs = benchmarks.parent / "docs"
+    assert (docs / "benchmarks.md").read_text() == page(stored)
+    assert {path.name: path.read_text() for path in (docs / "benchmarks").iterdir()} == drawings(stored)
+
+
+def test_targets_are_computed_from_what_was_measured_and_nothing_else(run):
+    found = {(each.work, each.wanted): (each.measured, each.met) for each in targets(run)}
+    assert found["embedding, float32", "at least 1.4 x openvino"] == ("2.00 x", True)
+    assert found["embedding, float32", "75% of the matmul rate"] == ("25%", False)
+    assert ("embedding, float32", "faster than every other library") not in found, "the other one is out of tolerance"
+    assert found["embedding, float32", "operations/s within 15% from 32 to 64 tokens a text"] == ("within 50%", False)
+    assert not [each for each in targets(run) if "vLLM" in each.wanted]
+
+
+def asked(peer: str, per_second: float, p50: float, first: float) -> dict:
+    facts = {"requests_per_second": per_second, "p50": p50, "p99": 9.0, "client_cpu": 0.1, "first_answer": first}
+    return {**row(peer, 0), "connections": 1, **facts}
+
+
+def test_targets_of_servers_starts_and_single_texts_are_computed_too(run):
+    query = [{**row(peer, 0), "milliseconds": value} for peer, value in (("cenote", 2.0), ("onnx", 2.5))]
+    run["sections"]["embed"] |= {"query": query, "query_products": {"float32": 0.5}, "query_tokens": 12}
+    bulk = {"peer": "cenote", "setting": "float32", "quiet_p50": 2.0, "quiet_p99": 5.0}
+    run["sections"]["serve"] = {
+        "seconds": 3,
+        "rounds": 2,
+        "rows": [asked("cenote", 300.0, 3.4, 2.0), asked("vllm", 250.0, 4.0, 9.0)],
+        "bulk": [{**bulk, "p50": 9.0, "p99": 40.0, "step": 20.0}],
+    }
+    started = [{**row(peer, 0), "first_answer": at, "peak_memory": 6e8} for peer, at in (("cenote", 2.9), ("torch", 4))]
+    facts = {"inputs": 9, "weights": 1e8, "bare_memory": 2e8, "help_seconds": 0.6}
+    run["sections"]["start"] = {**facts, "rows": started}
+    text, found = page(run), {(each.work, each.wanted): each.met for each in targets(run)}
+    assert found["one short text in process, float32", "at most 1.5 x its products + 1 ms: 1.75 ms"] is False
+    assert found["one short text in process, float32", "faster than every other library"]
+    assert found["server, float32, 1 at a time", "at least 1.5 x vllm"] is False
+    assert found["server, float32, 1 at a time", "p50 at most in process + 1.5 ms: 3.5 ms"]
+    assert found["server, float32, beside a bulk job", "p99 at most quiet + 2 steps of the job: 45 ms"]
+    assert found["server, first answer", "faster than every other server"]
+    assert found["first answer", "faster than every library on torch"]
+    assert found["`cenote --help`", "at most 0.5 s"] is False
+    assert "The model's products alone, as fast as the machine was seen to do them" in text
+
+
+def test_the_page_begins_with_what_is_not_met(run):
+    text = page(run)
+    assert text.index("**no**") < text.index("| yes ")
+    assert f"{sum(each.met for each in targets(run))} of {len(targets(run))} are met" in text
+
+
+def test_only_a_ratio_far_below_the_baseline_is_slower():
+    measured = {"embed": 1.5, "rerank": 1.0, "new int8": 9.0, MEMORY: 1.2}
+    assert slower(measured, {"embed": 2.0, "rerank": 2.0, "gone": 1.0}) == ["rerank", "gone"]
+    verdicts = {name: verdict for name, *_, verdict in judged(measured, {"embed": 2.0, "rerank": 2.0, MEMORY: 1.4})}
+    assert verdicts == {"embed": "ok", "rerank": "SLOWER", "new int8": "not judged", MEMORY: "SLOWER"}
+
+
+def test_without_a_baseline_cenote_may_still_not_fall_behind_transformers():
+    measured = {"first answer": 0.99, "embed float32": 1.01, "embed bfloat16": 0.5}
+    assert slower(measured, None) == ["first answer"]
+    assert slower({"first answer": 0.99}, {"first answer": 1.06}) == ["first answer"]
+    assert {name: verdict for name, *_, verdict in judged(measured, None)} == {
+        "first answer": "SLOWER",
+        "embed float32": "ok",
+        "embed bfloat16": "not judged",
+    }
+
+
+def test_refreshing_a_baseline_replaces_one_kind_of_machine_only(tmp_path):
+    path = tmp_path / "baseline.json"
+    assert read(path, "amx") is None
+    path.write_text(written("", "amx", {"embed": 2.004}, "2026-11-20", "X"))
+    path.write_text(written(path.read_text(), "avx2", {"embed": 1.5}, "2026-11-21", "Y"))
+    assert read(path, "amx") == {"embed": 2.0}
+    assert read(path, "avx2") == {"embed": 1.5}
+    assert read(path, "other") is None
+    assert json.loads(path.read_text())["measured"]["avx2"] == "2026-11-21, Y"
+
+
+def test_the_committed_baseline_has_ratios_per_kind_of_processor(benchmarks: Path):
+    stored = json.loads((benchmarks / "baseline.json").read_text())["ratios"]
+    assert stored
+    assert all(value > 0 for ratios in stored.values() for value in ratios.values())
+
+
+def test_what_wrk_prints_is_read_in_milliseconds_and_errors_are_not_figures():
+    assert read_wrk(_WRK) == {"requests_per_second": 249.5, "p50": 4.1, "p99": 1200.0}
+    with pytest.raises(WorkerError, match="Non-2xx or 3xx responses: 3"):
+        read_wrk(_WRK + "  Non-2xx or 3xx responses: 3\n")
+    with pytest.raises(WorkerError, match="printed something else"):
+        read_wrk("no")
