@@ -31,7 +31,7 @@ demo: setup ## start a server, embed, rerank and list plugins through it, stop i
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: setup ## run all tests, two files at a time (JOBS=...), without a network
-	@HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-clients: setup ## run client packages, each in an environment of its own, against a server; write docs/clients.md
 	@$(BIN)/python scripts/clients.py $(ARGS)
@@ -46,16 +46,15 @@ check: setup ## formatting, lint, types and the direction of imports
 	$(BIN)/lint-imports
 	@$(BIN)/python scripts/sizes.py
 
-bench: setup ## measure embedding against sentence-transformers and padded transformers, in one run
-	@$(BIN)/python benchmarks/embed.py $(ARGS)
+bench: setup ## measure every work beside the peers that are installed (benchmarks/peers.py); ARGS=--publish writes the docs
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-bench-check: setup ## run the benchmark's code on few texts, times not judged
-	@$(BIN)/python benchmarks/embed.py --texts 24 --rounds 1 $(ARGS)
+bench-check: setup ## compare speeds with the committed baseline, and run the other benchmarks on little
+	@$(BIN)/python benchmarks/check.py $(ARGS)
 	@$(BIN)/python benchmarks/truncation.py --characters 60000 --rounds 1
 	@$(BIN)/python benchmarks/encode_response.py --items 8 --size 64 --rounds 1
 	@$(BIN)/python benchmarks/serve.py --requests 16 --batches 4 16 --rounds 1
 	@$(BIN)/python benchmarks/plugins.py --distributions 40 --adapters 4 --rounds 1 --no-limit
-	@$(BIN)/python benchmarks/maxsim.py --documents 64 --rounds 1
 	@$(BIN)/python benchmarks/bge_m3.py --layers 1 --vocabulary 2000
 	@$(BIN)/python benchmarks/pages.py --pages 2 --shrink 6 --rounds 1
 

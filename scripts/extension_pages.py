@@ -42,6 +42,9 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
         "cenote.kernels.term_max.reference:term_max",
         "cenote.kernels.linear.reference:prepare_linear",
         "cenote.kernels.varlen_attention.reference:varlen_attention",
+        "cenote.kernels.residual_norm.reference:residual_norm",
+        "cenote.kernels.bias_act.reference:bias_act",
+        "cenote.kernels.rotary.reference:rotary",
         "cenote.kernels.maxsim.reference:maxsim",
     ),
     "io_processors": (

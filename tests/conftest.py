@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -9,6 +10,30 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+#: Files that take long for the number of their tests, the longest first.
+_LONG = (
+    "kernels/test_triton.py",
+    "server/test_serve_command.py",
+    "testing/test_kit.py",
+    "conformance/test_real_model.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that none is left to one process at the end."""
+    folder = Path(__file__).parent
+    rank = {folder / name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at what tests make only, and not at all tests and modules each time.
+
+    It is then so fast that it runs often, and models that ended are freed soon.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class FakeSite:

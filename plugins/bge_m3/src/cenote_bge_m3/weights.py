@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 from cenote.types import PoolingBatch, PoolingRow
 from cenote_bge_m3.heads import Head
 
@@ -93,7 +93,7 @@ class WeightPooler:
         unused = torch.isin(ids, torch.tensor(self.unused, dtype=ids.dtype, device=ids.device))
         kept = ~(unused | (weights <= 0))
         lengths = [int(part.sum()) for part in kept.cpu().split_with_sizes([row.length for row in rows])]
-        merge = get_kernel("term_max", weights.device.type)
+        merge = kernel_for("term_max", weights)
         found, largest, counts = (part.cpu() for part in merge(weights[kept], ids[kept], lengths=lengths))
         sizes = counts.tolist()
         for indices, values in zip(found.split_with_sizes(sizes), largest.split_with_sizes(sizes), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -37,6 +38,8 @@ class JinaEmbeddingsV3Adapter:
         merged = settings.names[-1] if options.compat == "vllm" else None
         updates = {} if merged else task_updates(tensors, settings)
         weights = merged_weights(tensors, settings, merged) if merged else base_weights(tensors)
+        if updates:
+            options = replace(options, enable_lora=True)  # the tasks are low-rank adapters
         stack = _load_stack(checkpoint, options, weights)
         for task, update in updates.items():
             stack.loras.add(task, update)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cenote.errors import ShapeError
-from cenote.kernels import get_kernel
+from cenote.kernels import kernel_for
 from cenote.types import PoolingBatch, PoolingRow
 from cenote_splade.terms import TermPooling
 
@@ -62,7 +62,7 @@ class VocabularyPooler(ABC):
     def _dense(self, vectors: Tensor, row: PoolingRow) -> Tensor:
         asked = row.params.use_activation
         if self.normalize if asked is None else asked:
-            vectors = get_kernel("l2_normalize", vectors.device.type)(vectors)
+            vectors = kernel_for("l2_normalize", vectors)(vectors)
         return vectors.cpu()
 
 
