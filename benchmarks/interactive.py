@@ -4,6 +4,8 @@
 
 One client sends calls of 1000 texts, one after another, to `cenote serve` in a process of its own, while others ask
 for one short text at a time. Only the ratios mean something elsewhere; see README.md in this folder.
+A text is computed at once: where the job's longest takes more than a short step alone, it is what the slowest queries
+wait for.
 """
 
 from __future__ import annotations
@@ -54,20 +56,20 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=1000, help="texts of a call of the bulk job")
     options = parser.parse_args()
     queries = [text.splitlines()[0][:120] for text in docstrings(200, seed=1)]
-    bulk = orjson.dumps(
-        {"input": docstrings(options.texts), "encoding_format": "base64", "truncate_prompt_tokens": 256}
-    )
+    texts = docstrings(options.texts)
+    bulk = body_of(texts)
     name = [options.model] if options.model else []
     with tempfile.TemporaryDirectory() as folder:
         arguments = [*name, "--dtype", options.dtype, "--max-items-per-request", "100000"]
         with serving(Path(folder) / "server.log", *arguments) as address:
             generate(address, queries, connections=8, seconds=1)  # warm
-            full = alone(address, bulk)
+            full, longest = alone(address, bulk), alone(address, body_of([max(texts, key=len)]), calls=10)
             rows = [row(address, queries, bulk, count, options.seconds) for count in options.connections]
     where = ", ".join(f"{key} {value}" for key, value in machine().items())
     header = ("queries at a time", "client", "quiet p50", "quiet p99", "p50 beside the job", "p99 beside the job")
     steps = ("quiet p99 + 2 steps", "mean step", "CPU of the client")
-    text = f"{where}\n{options.dtype}; times in ms; a step of the job alone takes {full}"
+    found = f"a step of the job alone takes {full}, one of its longest text {longest}"
+    text = f"{where}\n{options.dtype}; times in ms; {found}"
     print(f"{text}\n\n{table((*header, *steps), rows)}")
 
 
@@ -96,11 +98,17 @@ def share(quiet: Load, loaded: Load) -> str:
     return f"{max(quiet.cpu, loaded.cpu):.0%}"
 
 
-def alone(address: str, bulk: bytes) -> str:
-    """Return the mean milliseconds of a step while nothing but the job runs."""
+def body_of(texts: list[str]) -> bytes:
+    """Return the body of a call of the job."""
+    return orjson.dumps({"input": texts, "encoding_format": "base64", "truncate_prompt_tokens": 256})
+
+
+def alone(address: str, body: bytes, calls: int = 1) -> str:
+    """Return the mean milliseconds of a step while nothing but such calls run, one after another."""
     time.sleep(6)  # steps stay short for some seconds after a short query
     before = steps_of(address)
-    post(address, bulk)
+    for _ in range(calls):
+        post(address, body)
     return f"{mean_step(before, steps_of(address)):,.1f}"
 
 

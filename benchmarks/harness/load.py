@@ -25,7 +25,7 @@ from harness.process import WorkerError
 from harness.servers import NAME, Server, start_servers
 from harness.workload import Workload, texts_of
 
-__all__ = ["load", "read_wrk"]
+__all__ = ["job_step", "load", "read_wrk"]
 
 CONCURRENCY = (1, 8, 64)
 _TEXTS = 200
@@ -117,7 +117,7 @@ def _beside_bulk(server: Server, seconds: int, script: Path) -> dict[str, Any]:
     """Ask for one short text at a time quietly, then while another client sends calls of many texts, without a pause.
 
     Returns:
-        Quantiles in milliseconds, and `step`, the mean of a step that the engine made meanwhile.
+        Quantiles in milliseconds, and `step`, the mean of a step of the job meanwhile.
 
     Raises:
         WorkerError: no call of the other client was answered.
@@ -132,20 +132,38 @@ def _beside_bulk(server: Server, seconds: int, script: Path) -> dict[str, Any]:
     server.awake(True)
     command = _command(1, script)
     subprocess.run([*command, "-d1s", server.address], capture_output=True, check=True)
+    before = _steps(server)
     quiet = _asked(command, seconds, server)
+    light = _less(_steps(server), before)
     thread = threading.Thread(target=job)
     thread.start()
     time.sleep(1)  # its first call is tokenised
     before = _steps(server)
     loaded = _asked(command, seconds, server)
-    steps, spent = (late - early for late, early in zip(_steps(server), before, strict=True))
+    step = job_step(_less(_steps(server), before), light, loaded["requests_per_second"] * seconds)
     ended.set()
     thread.join()
     server.awake(False)
     if not calls:
         raise WorkerError("the bulk job got no answer")
     quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
-    return {"peer": server.peer, "setting": server.setting, **quantiles, "step": spent / max(steps, 1) * 1e3}
+    return {"peer": server.peer, "setting": server.setting, **quantiles, "step": step}
+
+
+def job_step(all_steps: tuple[float, float], light: tuple[float, float], answered: float) -> float:
+    """Return the mean milliseconds of the steps that a bulk job had beside one short text at a time.
+
+    Args:
+        all_steps: number and seconds of the steps of both.
+        light: number and seconds of steps of such texts alone.
+        answered: such texts beside the job. Each was a step of its own, and is taken to be as long as those alone.
+    """
+    steps, spent = all_steps
+    return (spent - answered * light[1] / max(light[0], 1)) / max(steps - answered, 1) * 1e3
+
+
+def _less(late: tuple[float, float], early: tuple[float, float]) -> tuple[float, float]:
+    return late[0] - early[0], late[1] - early[1]
 
 
 def _steps(server: Server) -> tuple[float, float]:

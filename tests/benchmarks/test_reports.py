@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness.baseline import MEMORY, judged, read, slower, written
 from harness.drawings import drawings
-from harness.load import read_wrk
+from harness.load import job_step, read_wrk
 from harness.page import as_text, page, publish
 from harness.process import WorkerError
 from harness.targets import targets
@@ -189,3 +189,8 @@ def test_what_wrk_prints_is_read_in_milliseconds_and_errors_are_not_figures():
         read_wrk(_WRK + "  Non-2xx or 3xx responses: 3\n")
     with pytest.raises(WorkerError, match="printed something else"):
         read_wrk("no")
+
+
+def test_a_step_of_the_bulk_job_is_told_from_those_of_single_texts():
+    # 10 single texts of 5 ms each took part in 30 steps; the other 20 took 600 ms.
+    assert job_step((30, 0.65), (100, 0.5), answered=10) == pytest.approx(30)
