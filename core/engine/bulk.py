@@ -1,23 +1,27 @@
-"""Offline runs: any number of prompts through the engine, in order, with bounded memory."""
+"""Offline runs: any number of prompts through the engine, in order.
+
+Beside what the caller makes of the results, memory does not grow with the number of prompts: a request, its future and
+what was prepared for it live for a window of prompts and go by reference counting, as nothing here refers to itself in
+a circle. The garbage collector would come for circles only after the heap has grown by a quarter.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar, cast
 
 from cenote.engine.core import Engine
 from cenote.engine.progress import TokenProgress
 from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.engine.worker import Outcome
 from cenote.errors import EngineClosed, InvalidRequest
 from cenote.types import PreparedInput, Prompt
 
-if TYPE_CHECKING:
-    from torch import Tensor
+__all__ = ["BulkRun", "prompt_size"]
 
-__all__ = ["Answer", "BulkRun", "prompt_size"]
+T = TypeVar("T")
 
 #: Prompts tokenised by one call of a thread.
 _CHUNK = 64
@@ -27,9 +31,6 @@ _WINDOW = 2048
 _HEAVY = 32
 #: Characters as which a medium counts in the progress: those of about a thousand tokens.
 _MEDIUM = 4000
-
-#: A tokenised prompt, and its result or what kept the engine from computing one.
-Answer = tuple[PreparedInput, "dict[str, Tensor] | Exception"]
 
 
 def prompt_size(prompt: Prompt) -> int:
@@ -41,38 +42,56 @@ def prompt_size(prompt: Prompt) -> int:
     return len(prompt.text or "") + len(prompt.text_pair or "") + messages + media
 
 
-def _outcome(request: EngineRequest) -> dict[str, Tensor] | Exception:
+def _outcome(request: EngineRequest) -> Outcome:
     """Return a result, or the engine's failure with this one prompt; what concerns the whole call is raised."""
-    try:
+    error = request.future.exception()
+    if error is None:
         return request.future.result()
-    except (InvalidRequest, EngineClosed):
-        raise
-    except Exception as exc:
+    if isinstance(error, Exception) and not isinstance(error, InvalidRequest | EngineClosed):
         # Whatever a model raises for one prompt must not cost the results of the others.
-        return exc
+        return error
+    raise error
 
 
-class BulkRun:
+class BulkRun(Generic[T]):
     """One call over many prompts: the calling thread runs the batches, others prepare and report to one queue."""
 
     def __init__(
-        self, engine: Engine, prompts: Sequence[Prompt], options: Sequence[RequestOptions], progress: TokenProgress
+        self,
+        engine: Engine,
+        prompts: Sequence[Prompt],
+        options: Sequence[RequestOptions],
+        progress: TokenProgress,
+        make: Callable[[int, PreparedInput, Outcome], T],
     ) -> None:
+        """Lay out a call; nothing runs yet.
+
+        Args:
+            engine: runs the prompts.
+            prompts: of the call.
+            options: what is asked of each.
+            progress: told of tokens.
+            make: called in the calling thread as soon as a prompt is answered, in any order: with the prompt's place,
+                what was prepared of it, and its result or why there is none. Only what it returns is kept.
+        """
         self._engine = engine
         self._prompts = prompts
         self._options = options
         self._progress = progress
-        self._answers: list[Answer | None] = [None] * len(prompts)
-        self._events: SimpleQueue[tuple[int, Future[list[PreparedInput]] | EngineRequest]] = SimpleQueue()
+        self._make = make
+        self._answers: list[T | None] = [None] * len(prompts)
+        #: The first place of a chunk and its future, or the place of an answered prompt.
+        self._events: SimpleQueue[tuple[int, Future[list[PreparedInput]] | None]] = SimpleQueue()
         self._outstanding: set[Future[list[PreparedInput]]] = set()
-        self._requests: set[EngineRequest] = set()
+        #: By place. Events name requests by it, since a future keeps its callbacks, and these must not keep the future.
+        self._requests: dict[int, EngineRequest] = {}
         self._next = 0
         self._finished = 0
         self._weights = [_HEAVY if prompt.media else 1 for prompt in prompts]
         self._underway = 0
 
-    def run(self) -> list[Answer]:
-        """Return the answers in prompt order.
+    def run(self) -> list[T]:
+        """Return what was made of the answers, in prompt order.
 
         Raises:
             InvalidRequest: a prompt cannot be answered as asked; everything outstanding is cancelled.
@@ -88,11 +107,11 @@ class BulkRun:
         except BaseException:
             for future in self._outstanding:
                 future.cancel()
-            self._engine.cancel(list(self._requests))
+            self._engine.cancel(list(self._requests.values()))
             raise
         finally:
             self._progress.close()
-        return [answer for answer in self._answers if answer is not None]
+        return cast("list[T]", self._answers)
 
     def _fill(self) -> None:
         """Prepare further chunks while less than the window is outstanding. A chunk has equal options."""
@@ -113,11 +132,11 @@ class BulkRun:
             self._outstanding.add(future)
             future.add_done_callback(lambda done, at=start: self._events.put((at, done)))  # type: ignore[misc]
 
-    def _handle(self, start: int, event: Future[list[PreparedInput]] | EngineRequest) -> None:
-        if isinstance(event, EngineRequest):
-            self._collect(start, event)
+    def _handle(self, place: int, prepared: Future[list[PreparedInput]] | None) -> None:
+        if prepared is None:
+            self._collect(place)
         else:
-            self._queue(start, event)
+            self._queue(place, prepared)
 
     def _queue(self, start: int, future: Future[list[PreparedInput]]) -> None:
         self._outstanding.discard(future)
@@ -125,14 +144,13 @@ class BulkRun:
         size = sum(prompt_size(prompt) for prompt in self._prompts[start : start + len(prepared)])
         self._progress.tokenised(size, sum(len(item) for item in prepared))
         requests = self._engine.submit(prepared, self._options[start], bounded=False)
-        for index, request in enumerate(requests, start):
-            self._requests.add(request)
-            request.future.add_done_callback(lambda _, at=index, of=request: self._events.put((at, of)))  # type: ignore[misc]
+        for place, request in enumerate(requests, start):
+            self._requests[place] = request
+            request.future.add_done_callback(lambda _, at=place: self._events.put((at, None)))  # type: ignore[misc]
 
-    def _collect(self, index: int, request: EngineRequest) -> None:
-        self._requests.discard(request)
+    def _collect(self, place: int) -> None:
+        request = self._requests.pop(place)
         self._finished += 1
-        self._underway -= self._weights[index]
-        # What was prepared of media takes megabytes per prompt, and nobody needs it any more.
-        self._answers[index] = (replace(request.prompt, media=None), _outcome(request))
+        self._underway -= self._weights[place]
+        self._answers[place] = self._make(place, request.prompt, _outcome(request))
         self._progress.done(request.tokens)

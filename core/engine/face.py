@@ -22,6 +22,7 @@ from cenote.errors import CenoteError, InvalidRequest, MediaFetchError
 from cenote.hooks.caller import HookCaller
 from cenote.media import MediaCache
 from cenote.outputs import PoolingOutput, PoolingRequestOutput, RequestError
+from cenote.outputs.results import OneResult
 from cenote.tasks import check_params, default_task, get_task
 from cenote.types import ModelLimits, PoolingParams, PreparedInput, Role, TokenizationOptions
 
@@ -222,20 +223,33 @@ class EngineFace(LoraFace, ProcessorFace):
 
 
 def to_output(
-    request_id: str, prompt: PreparedInput | None, result: Mapping[str, Tensor] | Exception, task: str
+    request_id: str,
+    prompt: PreparedInput | None,
+    result: Mapping[str, Tensor] | Exception,
+    task: str,
+    listed: Callable[[Sequence[int]], list[int]] = list,
 ) -> PoolingRequestOutput:
-    """Wrap the result of one prompt, or why there is none; a prompt that could not be tokenised is None."""
+    """Wrap the result of one prompt.
+
+    Args:
+        request_id: of the result.
+        prompt: what was read; None where it could not be tokenised.
+        result: by task, or why there is none.
+        task: the task that was asked for.
+        listed: makes the list of its token ids.
+    """
     import torch
 
     if isinstance(result, Exception):
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
         found = places(result, () if prompt is None else prompt.grids)
-        outputs, error = PoolingOutput(result[task], by_task(result), found), None
+        by_name = OneResult(task, result[task]) if len(result) == 1 else by_task(result)
+        outputs, error = PoolingOutput(result[task], by_name, found), None
     return PoolingRequestOutput(
         request_id=request_id,
         outputs=outputs,
-        prompt_token_ids=[] if prompt is None else list(prompt.token_ids),
+        prompt_token_ids=[] if prompt is None else listed(prompt.token_ids),
         truncated_tokens=0 if prompt is None else prompt.truncated_tokens,
         error=error,
     )

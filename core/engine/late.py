@@ -11,15 +11,17 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from cenote.engine.bulk import Answer, BulkRun
+from cenote.engine.bulk import BulkRun
 from cenote.engine.face import to_output
 from cenote.engine.offline import OfflineFace
 from cenote.engine.progress import TokenProgress
 from cenote.engine.prompts import Params, params_per_prompt
+from cenote.engine.worker import Outcome
 from cenote.errors import InvalidRequest, ShapeError, WrongType
 from cenote.lora import LoRARequest
-from cenote.outputs import EmbeddingOutput, EmbeddingRequestOutput
-from cenote.types import Prompt, Role, TokenizationOptions
+from cenote.outputs import EmbeddingOutput, EmbeddingRequestOutput, PoolingRequestOutput
+from cenote.outputs.token_ids import SharedIds
+from cenote.types import PreparedInput, Prompt, Role, TokenizationOptions
 
 __all__ = ["LateChunking"]
 
@@ -82,8 +84,13 @@ class LateChunking(OfflineFace):
         checked = {item: self.request_options("embed", item, TokenizationOptions(), role) for item in set(merged)}
         options = [replace(checked[item], overlap_tokens=overlap_tokens) for item in merged]
         progress = TokenProgress(use_tqdm, sum(len(item.text or "") for item in prompts))
-        answers = BulkRun(self.engine, prompts, options, progress).run()
-        return [_outputs(str(next(self._ids)), answer) for answer in answers]
+        names = [str(next(self._ids)) for _ in prompts]
+        shared = SharedIds()
+
+        def outputs(place: int, prepared: PreparedInput, outcome: Outcome) -> list[EmbeddingRequestOutput]:
+            return _outputs(prepared, to_output(names[place], prepared, outcome, "embed", shared.listed))
+
+        return BulkRun(self.engine, prompts, options, progress, outputs).run()
 
 
 def _documents(documents: Any) -> Sequence[Any]:
@@ -110,10 +117,8 @@ def _joined(chunks: Any, place: int) -> Prompt:
     return Prompt(text="".join(chunks), chunk_ends=tuple(accumulate(map(len, chunks))))
 
 
-def _outputs(request_id: str, answer: Answer) -> list[EmbeddingRequestOutput]:
+def _outputs(prepared: PreparedInput, whole: PoolingRequestOutput) -> list[EmbeddingRequestOutput]:
     """Give each chunk its row of a document's result [chunks, dim]."""
-    prepared, result = answer
-    whole = to_output(request_id, prepared, result, "embed")
     count = len(prepared.spans)
     if whole.error is None and (whole.outputs.data.ndim != 2 or len(whole.outputs.data) != count):
         shape = list(whole.outputs.data.shape)
@@ -121,7 +126,7 @@ def _outputs(request_id: str, answer: Answer) -> list[EmbeddingRequestOutput]:
     rows: list[list[float]] = whole.outputs.data.tolist() if whole.error is None else [[]] * count
     return [
         EmbeddingRequestOutput(
-            request_id=f"{request_id}-{place}",
+            request_id=f"{whole.request_id}-{place}",
             outputs=EmbeddingOutput(row),
             prompt_token_ids=whole.prompt_token_ids[start:end],
             error=whole.error,

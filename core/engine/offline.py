@@ -15,12 +15,18 @@ from cenote.engine.progress import TokenProgress
 from cenote.engine.prompts import Params, params_per_prompt
 from cenote.engine.request import RequestOptions
 from cenote.engine.tokenization import tokenization_options
+from cenote.engine.worker import Outcome
 from cenote.errors import InvalidRequest
 from cenote.inputs import parse_prompts
 from cenote.outputs import PoolingRequestOutput
-from cenote.types import ChatOptions, Prompt, Role, TokenizationOptions
+from cenote.outputs.shelf import Shelf
+from cenote.outputs.token_ids import SharedIds
+from cenote.types import ChatOptions, PreparedInput, Prompt, Role, TokenizationOptions
 
 __all__ = ["OfflineFace"]
+
+#: Prompts from which on results among the batches would cost more memory than it takes time to put them aside.
+_MANY = 500
 
 
 class OfflineFace(EngineFace):
@@ -34,11 +40,19 @@ class OfflineFace(EngineFace):
         self, prompts: Sequence[Prompt], options: Sequence[RequestOptions], bar: Bar
     ) -> list[PoolingRequestOutput]:
         progress = TokenProgress(bar, sum(map(prompt_size, prompts)))
-        answers = BulkRun(self.engine, prompts, options, progress).run()
-        return [
-            to_output(str(next(self._ids)), prepared, result, wanted.task)
-            for (prepared, result), wanted in zip(answers, options, strict=True)
-        ]
+        names = [str(next(self._ids)) for _ in prompts]
+        shared, shelf = SharedIds(), Shelf()
+        are_many = len(prompts) >= _MANY
+
+        def made(place: int, prepared: PreparedInput, outcome: Outcome) -> PoolingRequestOutput:
+            output = to_output(names[place], prepared, outcome, options[place].task, shared.listed)
+            if are_many:
+                shelf.take(output.outputs)
+            return output
+
+        outputs = BulkRun(self.engine, prompts, options, progress, made).run()
+        shelf.give_back()
+        return outputs
 
     def _encode(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -12,7 +12,7 @@ from cenote.outputs.positions import Places
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["PoolingOutput", "PoolingRequestOutput", "RequestError", "RequestOutput"]
+__all__ = ["OneResult", "PoolingOutput", "PoolingRequestOutput", "RequestError", "RequestOutput"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,35 @@ class RequestError:
     retryable: bool = False
     param: str | None = None
     kind: type[CenoteError] | None = None
+
+
+class OneResult(Mapping[str, "Tensor"]):
+    """`{task: data}`, in 48 bytes; a dict of one entry takes 184.
+
+    Attributes:
+        task: the only task of a pass.
+        data: its result.
+    """
+
+    __slots__ = ("data", "task")
+
+    def __init__(self, task: str, data: Tensor) -> None:
+        self.task = task
+        self.data = data
+
+    def __getitem__(self, task: str) -> Tensor:
+        if task != self.task:
+            raise KeyError(task)
+        return self.data
+
+    def __iter__(self) -> Iterator[str]:
+        yield self.task
+
+    def __len__(self) -> int:
+        return 1
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 @dataclass(eq=False)

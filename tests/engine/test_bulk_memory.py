@@ -1,0 +1,99 @@
+"""What a call of thousands of prompts keeps while it runs, and of each prompt when it ends."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+import torch
+
+from cenote.config import EngineConfig
+from cenote.engine import LLM, Engine
+from cenote.engine.bulk import BulkRun
+from cenote.engine.progress import TokenProgress
+from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.types import PreparedInput, Prompt
+
+COUNT = 6000
+#: Prompts that may be on their way at once, and a chunk.
+WINDOW = 2048 + 64
+
+
+@pytest.fixture
+def engine(model: Any) -> Iterator[Engine]:
+    made = Engine(model, EngineConfig(max_num_batched_tokens=64), "cpu")
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Let nothing go but by reference counting."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _alive(kind: type) -> int:
+    return sum(type(each) is kind for each in gc.get_objects())
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_requests_and_what_was_prepared_live_for_a_window_without_the_collector(engine: Engine) -> None:
+    before = {kind: _alive(kind) for kind in (PreparedInput, EngineRequest, Future)}
+    most = dict.fromkeys(before, 0)
+
+    class Watching(TokenProgress):
+        answered = 0
+
+        def done(self, tokens: int) -> None:
+            self.answered += 1
+            if self.answered % 500 == 0:
+                for kind in most:
+                    most[kind] = max(most[kind], _alive(kind) - before[kind])
+
+    prompts = [Prompt(token_ids=(n % 800 + 1,) * (n % 7 + 1)) for n in range(COUNT)]
+    BulkRun(engine, prompts, [RequestOptions(task="embed")] * COUNT, Watching(False, 0), lambda place, *_: place).run()
+    assert 0 < most[EngineRequest] <= WINDOW
+    assert 0 < most[PreparedInput] <= WINDOW
+    assert most[Future] <= WINDOW + 2 * WINDOW // 64  # each chunk has its own and that of its job
+    assert _alive(EngineRequest) == before[EngineRequest]
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[LLM]:
+    with LLM() as made:
+        yield made
+
+
+def test_a_result_costs_less_than_900_bytes_of_python_beside_its_vector(llm: LLM) -> None:
+    ids = [[101, *range(2000 + n % 900, 2010 + n % 900), 102] for n in range(1500)]
+    llm.encode(ids[:600], pooling_task="embed", use_tqdm=False)
+    gc.collect()
+    tracemalloc.start()  # slows everything down: the fewer texts, the better
+    try:
+        outputs = llm.encode(ids, pooling_task="embed", use_tqdm=False)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / len(outputs) < 900
+    assert [output.prompt_token_ids for output in outputs] == ids
+
+
+def test_vectors_of_a_large_call_are_those_of_small_ones_and_own_their_memory(llm: LLM) -> None:
+    texts = [f"text number {n}" for n in range(600)]
+    large = llm.encode(texts, pooling_task="embed", use_tqdm=False)
+    for place in (0, 255, 256, 599):
+        (alone,) = llm.encode(texts[place], pooling_task="embed", use_tqdm=False)
+        data = large[place].outputs.data
+        torch.testing.assert_close(data, alone.outputs.data, atol=1e-5, rtol=0)
+        assert large[place].outputs.by_task["embed"] is data
+        assert data.untyped_storage().nbytes() == data.nbytes
+        assert pickle.loads(pickle.dumps(large[place])) == large[place]
+    assert len({output.request_id for output in large}) == 600
