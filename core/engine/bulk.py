@@ -31,6 +31,7 @@ _WINDOW = 2048
 _HEAVY = 32
 #: Characters as which a medium counts in the progress: those of about a thousand tokens.
 _MEDIUM = 4000
+_PREPARED = Prompt()
 
 
 def prompt_size(prompt: Prompt) -> int:
@@ -59,7 +60,7 @@ class BulkRun(Generic[T]):
     def __init__(
         self,
         engine: Engine,
-        prompts: Sequence[Prompt],
+        prompts: list[Prompt],
         options: Sequence[RequestOptions],
         progress: TokenProgress,
         make: Callable[[int, PreparedInput, Outcome], T],
@@ -68,7 +69,7 @@ class BulkRun(Generic[T]):
 
         Args:
             engine: runs the prompts.
-            prompts: of the call.
+            prompts: of the call. Those that are prepared are replaced by an empty one, so that they go.
             options: what is asked of each.
             progress: told of tokens.
             make: called in the calling thread as soon as a prompt is answered, in any order: with the prompt's place,
@@ -141,7 +142,9 @@ class BulkRun(Generic[T]):
     def _queue(self, start: int, future: Future[list[PreparedInput]]) -> None:
         self._outstanding.discard(future)
         prepared = future.result()
-        size = sum(prompt_size(prompt) for prompt in self._prompts[start : start + len(prepared)])
+        end = start + len(prepared)
+        size = sum(map(prompt_size, self._prompts[start:end]))
+        self._prompts[start:end] = [_PREPARED] * len(prepared)
         self._progress.tokenised(size, sum(len(item) for item in prepared))
         requests = self._engine.submit(prepared, self._options[start], bounded=False)
         for place, request in enumerate(requests, start):

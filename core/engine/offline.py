@@ -36,9 +36,8 @@ class OfflineFace(EngineFace):
         super().__init__(model, **options)
         self._ids = itertools.count()
 
-    def _run(
-        self, prompts: Sequence[Prompt], options: Sequence[RequestOptions], bar: Bar
-    ) -> list[PoolingRequestOutput]:
+    def _run(self, prompts: list[Prompt], options: Sequence[RequestOptions], bar: Bar) -> list[PoolingRequestOutput]:
+        """Run prompts, which leave the list as they are prepared, and return their raw results in order."""
         progress = TokenProgress(bar, sum(map(prompt_size, prompts)))
         names = [str(next(self._ids)) for _ in prompts]
         shared, shelf = SharedIds(), Shelf()

@@ -106,7 +106,7 @@ class OfflineProcessing(OfflineFace):
         if not work.prompts:
             return []
         options = self.request_options(work.task, work.params, tokenization, work.role, also=work.also)
-        outputs = self._run(work.prompts, [options] * len(work.prompts), bar)
+        outputs = self._run(list(work.prompts), [options] * len(work.prompts), bar)
         for place, output in enumerate(outputs):
             if output.error is not None:  # an answer with a hole would be wrong
                 text = f"{who.subject}, running its prompts: Prompt {place}: {output.error.message}"
