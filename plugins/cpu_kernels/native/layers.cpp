@@ -1,5 +1,5 @@
-// Runs layers: exactly the operators that Python would call, without what each call costs there, and without memory
-// that is fresh for every result.
+// Runs layers: exactly the operators that Python would call, without what each call costs there, without memory that is
+// fresh for every result, and between attention and attention in chunks of rows that stay in a thread's cache.
 #include "layers.h"
 
 #if defined(__x86_64__)
@@ -28,6 +28,8 @@ namespace {
 
 // Above this, memory is given back after a call.
 constexpr size_t kMostKept = size_t{64} << 20;
+// Rows that one thread takes through a layer between attention and attention: what they leave behind stays in its cache.
+constexpr int64_t kChunkRows = 256, kBlockRows = 32;
 
 int64_t rows_of(const void* product) { return static_cast<const gemm::Packed*>(product)->out; }
 int64_t columns_of(const void* product) { return static_cast<const gemm::Packed*>(product)->in; }
@@ -68,101 +70,131 @@ struct Space {
         if (size > kMostKept) memory.reset(), size = 0;
     }
 };
+thread_local Space whole_space, chunk_space; // of all rows, and of those that one thread takes through a layer
+
+// Rows that go through the products together, and by how many threads.
+struct Chunk {
+    int64_t first, count;
+    int threads;
+};
 
 class Run {
   public:
-    Run(const LayersCall& call) : call_(call), widths_(call), bytes_(call.dtype == kFloat32 ? 4 : 2) {}
+    Run(const LayersCall& call) : call_(call), widths_(call), bytes_(call.dtype == kFloat32 ? 4 : 2) {
+        // Few rows are not worth cutting: every chunk reads all weights.
+        const int64_t blocks = (call.tokens + kBlockRows - 1) / kBlockRows;
+        const bool cut = call.tokens >= kChunkRows / 2 * call.threads;
+        const int64_t wanted = std::max<int64_t>(call.threads, (call.tokens + kChunkRows - 1) / kChunkRows);
+        chunks_ = cut ? std::min((wanted + call.threads - 1) / call.threads * call.threads, blocks) : 1;
+    }
 
     // Returns 0, 1 where no instructions fit, 2 where memory is missing.
-    int operator()(Space& space) {
-        const int64_t attention = widths_.qkv + widths_.turned + widths_.mixed, wide = widths_.wide + widths_.gate;
-        const int64_t all = 2 * call_.width + std::max(attention, wide);
-        normed_ = space.of(call_.tokens * all * bytes_ + 64 * 8);
-        if (normed_ == nullptr) return 2;
-        part_ = after(normed_, call_.width);
-        shared_ = after(part_, call_.width);
-        rows_ = call_.normed;
-        residual_ = call_.stream;
-        for (const Layer* layer = call_.layers; layer != call_.layers + call_.count; ++layer) {
+    int operator()() {
+        qkv_ = whole_space.of(call_.tokens * (widths_.qkv + widths_.turned + widths_.mixed) * bytes_ + 64 * 3);
+        if (qkv_ == nullptr) return 2;
+        turned_ = after(qkv_, call_.tokens, widths_.qkv);
+        mixed_ = after(turned_, call_.tokens, widths_.turned);
+        const Layer *layer = call_.layers, *const end = layer + call_.count;
+        if (product(layer->qkv, call_.normed, {0, call_.tokens, call_.threads}, qkv_)) return 2;
+        for (; layer != end; ++layer) {
             if (const int failure = attend(*layer)) return failure;
-            add(layer->norms[0]);
-            if (widen(*layer)) return 2;
-            add(layer->norms[1]);
+            if (!finish(*layer, layer + 1 == end ? nullptr : layer + 1)) return 2;
         }
         return 0;
     }
 
   private:
-    char* after(char* begin, int64_t width) const { return begin + (call_.tokens * width * bytes_ + 63) / 64 * 64; }
+    char* after(char* begin, int64_t rows, int64_t width) const { return begin + (rows * width * bytes_ + 63) / 64 * 64; }
 
-    int product(const void* weight, const void* rows, void* result, int activation = gemm::kNothing) const {
-        return cenote_linear(weight, rows, call_.dtype, call_.tokens, columns_of(weight), result, activation,
-                             call_.threads);
+    // Returns 0, or 1 where memory is missing.
+    int product(const void* weight, const void* from, const Chunk& rows, void* result,
+                int activation = gemm::kNothing) const {
+        return cenote_linear(weight, from, call_.dtype, rows.count, columns_of(weight), result, activation, rows.threads);
     }
 
-    int attend(const Layer& layer) {
-        char* const qkv = shared_;
-        if (product(layer.qkv, rows_, qkv)) return 2;
+    int attend(const Layer& layer) const {
         const int64_t step = rows_of(layer.qkv), size = layer.size, turned = layer.heads + layer.key_heads;
-        const char *queries = qkv, *values = qkv + turned * size * bytes_;
+        const char *queries = qkv_, *values = qkv_ + turned * size * bytes_;
         int64_t queries_step = step;
-        char* mixed = after(qkv, widths_.qkv);
         if (layer.rotary >= 0) {
             const Angles& angles = call_.angles[layer.rotary];
-            cenote_rotary(call_.level, call_.threads, call_.tokens, turned, size, angles.turned, qkv, step, call_.dtype,
-                          size, angles.cosines, angles.sines, 0, mixed);
-            queries = mixed;
+            cenote_rotary(call_.level, call_.threads, call_.tokens, turned, size, angles.turned, qkv_, step, call_.dtype,
+                          size, angles.cosines, angles.sines, 0, turned_);
+            queries = turned_;
             queries_step = turned * size;
-            mixed = after(mixed, widths_.turned);
         }
         const char* const keys = queries + layer.heads * size * bytes_;
         const AttentionCall attention = {
-            queries, keys, values, mixed, layer.sinks, call_.starts, call_.keys,
+            queries, keys, values, mixed_, layer.sinks, call_.starts, call_.keys,
             queries_step, size, queries_step, size, step, size,
             call_.sequences, layer.heads, layer.key_heads, size, size,
             std::min(layer.window, call_.tokens), layer.scale, layer.softcap, layer.causal, call_.dtype};
-        if (const int failure = cenote_attention(&attention, call_.level, call_.threads)) return failure;
-        return product(layer.out, mixed, part_) ? 2 : 0;
+        return cenote_attention(&attention, call_.level, call_.threads);
     }
 
-    int widen(const Layer& layer) {
-        char* const wide = shared_;
+    // The rest of a layer, and the queries, keys and values of the next one. False where memory is missing.
+    bool finish(const Layer& layer, const Layer* next) const {
+        if (chunks_ == 1) return finish_rows(layer, next, {0, call_.tokens, call_.threads});
+        bool done = true;
+        const int64_t blocks = (call_.tokens + kBlockRows - 1) / kBlockRows;
+#pragma omp parallel for schedule(dynamic) num_threads(call_.threads) reduction(&& : done)
+        for (int64_t i = 0; i < chunks_; ++i) {
+            const int64_t first = blocks * i / chunks_ * kBlockRows;
+            const int64_t last = std::min(blocks * (i + 1) / chunks_ * kBlockRows, call_.tokens);
+            done = finish_rows(layer, next, {first, last - first, 1}) && done;
+        }
+        return done;
+    }
+
+    bool finish_rows(const Layer& layer, const Layer* next, const Chunk& rows) const {
+        char* normed = chunk_space.of(rows.count * (2 * call_.width + widths_.wide + widths_.gate) * bytes_ + 64 * 4);
+        if (normed == nullptr) return false;
+        char* const part = after(normed, rows.count, call_.width);
+        char* const wide = after(part, rows.count, call_.width);
+        const float* before = &layer == call_.layers ? call_.stream : call_.result;
+        if (product(layer.out, mixed_ + rows.first * columns_of(layer.out) * bytes_, rows, part)) return false;
+        const void* next_rows = add(layer.norms[0], part, before, normed, rows);
+        if (!widen(layer, next_rows, wide, part, rows)) return false;
+        next_rows = add(layer.norms[1], part, call_.result, normed, rows);
+        if (next == nullptr) chunk_space.shrink();
+        return next == nullptr || !product(next->qkv, next_rows, rows, qkv_ + rows.first * rows_of(next->qkv) * bytes_);
+    }
+
+    bool widen(const Layer& layer, const void* from, char* wide, char* part, const Chunk& rows) const {
         if (!layer.gated)
-            return product(layer.up, rows_, wide, layer.activation) || product(layer.down, wide, part_);
-        char* const gate = after(wide, widths_.wide);
-        if (product(layer.up, rows_, wide)) return 2;
-        cenote_bias_act(call_.level, call_.threads, call_.tokens, columns_of(layer.down), wide, rows_of(layer.up),
+            return !product(layer.up, from, rows, wide, layer.activation) && !product(layer.down, wide, rows, part);
+        char* const gate = after(wide, rows.count, widths_.wide);
+        if (product(layer.up, from, rows, wide)) return false;
+        cenote_bias_act(call_.level, rows.threads, rows.count, columns_of(layer.down), wide, rows_of(layer.up),
                         call_.dtype, nullptr, layer.activation, 1, gate);
-        return product(layer.down, gate, part_);
+        return !product(layer.down, gate, rows, part);
     }
 
-    // Adds a part to the stream, where it lies from the first sum on, and normalises. In float32 the stream may hold
-    // the normed values itself.
-    void add(const LayerNorm& norm) {
+    // Adds a part to the stream, which lies in the result from the first sum on, and normalises; returns the normed
+    // rows. In float32 the stream may hold the normed values itself.
+    const void* add(const LayerNorm& norm, const char* part, const float* stream, char* normed, const Chunk& rows) const {
         const bool same = norm.carries_norm && call_.dtype == kFloat32;
-        void* const normed = same ? static_cast<void*>(call_.result) : normed_;
-        cenote_residual_norm(call_.level, call_.threads, call_.tokens, call_.width, part_, call_.width, call_.dtype,
-                             residual_, call_.width, kFloat32, norm.weight, norm.bias, norm.eps, norm.layer,
-                             norm.carries_norm, normed, call_.dtype, call_.result);
-        rows_ = normed;
-        residual_ = call_.result;
+        float* const carried = call_.result + rows.first * call_.width;
+        void* const to = same ? static_cast<void*>(carried) : normed;
+        cenote_residual_norm(call_.level, rows.threads, rows.count, call_.width, part, call_.width, call_.dtype,
+                             stream + rows.first * call_.width, call_.width, kFloat32, norm.weight, norm.bias, norm.eps,
+                             norm.layer, norm.carries_norm, to, call_.dtype, carried);
+        return to;
     }
 
     const LayersCall& call_;
     const Widths widths_;
     const int64_t bytes_;
-    char *normed_ = nullptr, *part_ = nullptr, *shared_ = nullptr;
-    const void* rows_ = nullptr;
-    const float* residual_ = nullptr;
+    int64_t chunks_;
+    char *qkv_ = nullptr, *turned_ = nullptr, *mixed_ = nullptr;
 };
 
 } // namespace
 
 // Returns 0, 1 where no instructions fit, 2 where memory is missing.
 CENOTE_API int cenote_layers(const LayersCall* call) {
-    static thread_local Space space;
-    const int failure = Run(*call)(space);
-    space.shrink();
+    const int failure = Run(*call)();
+    whole_space.shrink();
     return failure;
 }
 #endif

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,8 @@ from cenote_cpu_kernels.rotary import rotary
 
 WIDTH, HEADS, SIZE, INNER = 192, 6, 32, 256
 LENGTHS, KEYS = (5, 1, 40, 9), (5, 1, 37, 9)
+#: Together more rows than are taken through a layer at once, and no multiple of them.
+MANY = (301, 5, 290, 77)
 #: Without AMX, products are the core's, and nothing is joined.
 COMPILED = level() >= LEVELS.index("amx")
 PLAIN: Mapping[str, Any] = {}
@@ -61,7 +64,14 @@ def layer(dtype: torch.dtype, seed: int, quantization: Any = None, **changes: An
     )
 
 
-def one_by_one(layers: Sequence[Layer], normed: Tensor, stream: Tensor, angles: Mapping[str, Angles]) -> Tensor:
+def one_by_one(
+    layers: Sequence[Layer],
+    normed: Tensor,
+    stream: Tensor,
+    angles: Mapping[str, Angles],
+    lengths: Sequence[int] = LENGTHS,
+    keys: Sequence[int] = KEYS,
+) -> Tensor:
     """Run layers operator by operator."""
     for each in layers:
         qkv, out, up, down = each.products
@@ -70,7 +80,7 @@ def one_by_one(layers: Sequence[Layer], normed: Tensor, stream: Tensor, angles: 
         turned = turned if each.rotary is None else rotary(turned, *angles[each.rotary])
         query, key = turned.split_with_sizes((each.heads, each.kv_heads), 1)
         options = {name: getattr(each, name) for name in ("scale", "causal", "window", "softcap", "sinks")}
-        mixed = varlen_attention(query, key, value, lengths=LENGTHS, key_lengths=KEYS, **options)
+        mixed = varlen_attention(query, key, value, lengths=lengths, key_lengths=keys, **options)
         normed, stream = each.norms[0](out(mixed.flatten(1)), stream)
         if each.gated:
             wide = bias_act(up(normed), None, activation=each.activation, gated=True)
@@ -80,10 +90,10 @@ def one_by_one(layers: Sequence[Layer], normed: Tensor, stream: Tensor, angles: 
     return stream
 
 
-def batch(dtype: torch.dtype) -> tuple[Tensor, Tensor, dict[str, Angles]]:
+def batch(dtype: torch.dtype, tokens: int = sum(LENGTHS)) -> tuple[Tensor, Tensor, dict[str, Angles]]:
     """Return what enters the first layer, and angles."""
-    stream = numbers(sum(LENGTHS), WIDTH, seed=3)
-    phases = numbers(sum(LENGTHS), SIZE, seed=4)
+    stream = numbers(tokens, WIDTH, seed=3)
+    phases = numbers(tokens, SIZE, seed=4)
     angles = (phases.cos(), phases.sin())
     return stream.to(dtype), stream, {"": (angles[0][:, :16], angles[1][:, :16]), "local": angles}
 
@@ -92,7 +102,21 @@ def joined(layers: Sequence[Layer]) -> Joined:
     """Return layers as one function: the compiled one, and where there is none the operators."""
     found = join_layers(layers)
     assert (found is not None) == COMPILED
-    return found or (lambda normed, stream, *, lengths, key_lengths, angles: one_by_one(layers, normed, stream, angles))
+    return found or (
+        lambda normed, stream, *, lengths, key_lengths, angles: one_by_one(
+            layers, normed, stream, angles, lengths, key_lengths
+        )
+    )
+
+
+@contextmanager
+def computing_with(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -108,6 +132,22 @@ def test_joined_layers_give_what_their_operators_give(kinds: Sequence[Mapping[st
     assert torch.equal(found, one_by_one(layers, normed, stream, angles))
     assert torch.equal(normed, kept[0])
     assert torch.equal(stream, kept[1])
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [PLAIN, MODERN], ids=["post", "pre"])
+def test_many_rows_go_through_joined_layers_in_chunks_and_give_the_same(
+    kind: Mapping[str, Any], dtype: torch.dtype, quantization: str | None
+) -> None:
+    layers = [layer(dtype, place, quantization, **kind) for place in (0, 10)]
+    normed, stream, angles = batch(dtype, sum(MANY))
+    expected = one_by_one(layers, normed, stream, angles, MANY, MANY)
+    run = joined(layers)
+    for threads in (1, 3):
+        with computing_with(threads):
+            found = run(normed, stream, lengths=MANY, key_lengths=MANY, angles=angles)
+        assert torch.equal(found, expected), threads
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
