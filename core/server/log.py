@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Collection
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from cenote.config.server import ServerConfig
 from cenote.server.text import shorten
 
-__all__ = ["AccessLines", "OneLine", "log_config"]
+__all__ = ["AccessLines", "ErrorStream", "OneLine", "log_config"]
 
 #: Controls, line and paragraph separators, what turns the direction of text, and halves of surrogate pairs.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -49,6 +50,15 @@ class AccessLines(logging.Filter):
         return str(path).partition("?")[0] not in self._paths
 
 
+class ErrorStream(logging.StreamHandler[TextIO]):
+    """Write to what the error stream is when an event comes: a program that embeds the server may have exchanged it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write an event."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def log_config(config: ServerConfig) -> dict[str, Any]:
     """Return a configuration for `logging.config.dictConfig`."""
     level = config.uvicorn_log_level.upper()
@@ -59,7 +69,7 @@ def log_config(config: ServerConfig) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": OneLine, "format": "%(asctime)s %(levelname)s %(message)s"}},
         "filters": {"access": access},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "handlers": {"stderr": {"()": ErrorStream, "formatter": "line"}},
         "loggers": {
             "uvicorn": logger,
             "uvicorn.error": {"level": level},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +13,7 @@ import httpx
 import pytest
 
 from cenote.config.server import ServerConfig
-from cenote.server.log import log_config
+from cenote.server.log import ErrorStream, log_config
 
 URL = "/v1/embeddings"
 
@@ -113,3 +116,13 @@ def test_the_access_log_can_be_turned_off_and_leaves_out_chosen_paths(start_serv
 def test_the_level_of_the_log_is_the_operators() -> None:
     names = log_config(ServerConfig(uvicorn_log_level="warning"))["loggers"]
     assert {entry["level"] for entry in names.values()} == {"WARNING"}
+
+
+def test_events_go_to_what_the_error_stream_is_when_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, now = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", closed)
+    line = ErrorStream()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", now)
+    line.handle(logging.makeLogRecord({"msg": "after the exchange"}))
+    assert now.getvalue() == "after the exchange\n"
