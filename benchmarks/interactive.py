@@ -1,4 +1,4 @@
-"""Short queries beside a bulk job: how long they take quietly, under load, and how long the steps of the job are.
+"""Short queries beside a bulk job: how long they take quietly, under load, and how long steps are then.
 
     python benchmarks/interactive.py [--dtype float32] [--seconds 6] [--connections 1 8]
 
@@ -26,7 +26,7 @@ from cenote.testing.bench import machine, table
 from cenote.testing.corpus import docstrings
 from cenote.testing.live import serving
 
-#: Steps of the job that a query may wait for, beside what it takes quietly.
+#: Mean steps of job and queries together that a query may wait for, beside what it takes quietly.
 STEPS = 2
 
 

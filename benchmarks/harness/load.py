@@ -156,10 +156,16 @@ def job_step(all_steps: tuple[float, float], light: tuple[float, float], answere
     Args:
         all_steps: number and seconds of the steps of both.
         light: number and seconds of steps of such texts alone.
-        answered: such texts beside the job. Each was a step of its own, and is taken to be as long as those alone.
+        answered: such texts beside the job. Each was a step of its own, and is taken to be as long as those alone: what
+            it takes longer beside the job counts as the job's.
+
+    Raises:
+        WorkerError: the job had no step.
     """
     steps, spent = all_steps
-    return (spent - answered * light[1] / max(light[0], 1)) / max(steps - answered, 1) * 1e3
+    if steps - answered < 1:
+        raise WorkerError("the bulk job had no step of its own")
+    return (spent - answered * light[1] / max(light[0], 1)) / (steps - answered) * 1e3
 
 
 def _less(late: tuple[float, float], early: tuple[float, float]) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 Beside what the caller makes of the results, memory does not grow with the number of prompts: a request, its future and
 what was prepared for it live for a window of prompts and go by reference counting, as nothing here refers to itself in
-a circle. The garbage collector would come for circles only after the heap has grown by a quarter.
+a circle. The garbage collector would come for circles only after the heap has grown by a quarter. Prompts that run in
+parts (`chunks.py`) wait for it all the same.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ def prompt_size(prompt: Prompt) -> int:
 def _outcome(request: EngineRequest) -> Outcome:
     """Return a result, or the engine's failure with this one prompt; what concerns the whole call is raised."""
     error = request.future.exception()
-    if error is None:
-        return request.future.result()
-    if isinstance(error, Exception) and not isinstance(error, InvalidRequest | EngineClosed):
-        # Whatever a model raises for one prompt must not cost the results of the others.
-        return error
-    raise error
+    try:
+        if error is None:
+            return request.future.result()
+        if isinstance(error, Exception) and not isinstance(error, InvalidRequest | EngineClosed):
+            # Whatever a model raises for one prompt must not cost the results of the others.
+            return error
+        raise error
+    finally:
+        del error  # its traceback has this frame
 
 
 class BulkRun(Generic[T]):
@@ -109,6 +113,9 @@ class BulkRun(Generic[T]):
             for future in self._outstanding:
                 future.cancel()
             self._engine.cancel(list(self._requests.values()))
+            # Futures keep their callbacks, these this call, and it what it has made.
+            self._requests.clear()
+            self._outstanding.clear()
             raise
         finally:
             self._progress.close()

@@ -244,8 +244,9 @@ def to_output(
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
         found = places(result, () if prompt is None else prompt.grids)
-        by_name = OneResult(task, result[task]) if len(result) == 1 else by_task(result)
-        outputs, error = PoolingOutput(result[task], by_name, found), None
+        named = by_task(result)
+        outputs = PoolingOutput(result[task], OneResult(task, result[task]) if len(named) == 1 else named, found)
+        error = None
     return PoolingRequestOutput(
         request_id=request_id,
         outputs=outputs,

@@ -46,7 +46,7 @@ class Shelf:
         shape = data.shape
         self._outputs.append(output)
         self._shapes.append(self._known.setdefault(shape, shape))
-        self._numbers.append(data)
+        self._numbers.append(data.detach())
         output.data = found.data = _NOTHING
         if len(self._numbers) == _TOGETHER:
             self._put_aside()

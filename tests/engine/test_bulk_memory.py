@@ -17,6 +17,7 @@ from cenote.engine import LLM, Engine
 from cenote.engine.bulk import BulkRun
 from cenote.engine.progress import TokenProgress
 from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.outputs.results import OneResult
 from cenote.types import PreparedInput, Prompt
 
 COUNT = 6000
@@ -97,3 +98,16 @@ def test_vectors_of_a_large_call_are_those_of_small_ones_and_own_their_memory(ll
         assert data.untyped_storage().nbytes() == data.nbytes
         assert pickle.loads(pickle.dumps(large[place])) == large[place]
     assert len({output.request_id for output in large}) == 600
+
+
+def test_vectors_of_tokens_are_put_aside_too_and_equal_those_of_small_calls(llm: LLM) -> None:
+    texts = [f"text number {n}" for n in range(520)]
+    large = llm.encode(texts, pooling_task="token_embed", use_tqdm=False)
+    for place in (0, 256, 519):
+        (alone,) = llm.encode(texts[place], pooling_task="token_embed", use_tqdm=False)
+        found = large[place].outputs
+        torch.testing.assert_close(found.data, alone.outputs.data, atol=1e-5, rtol=0)
+        assert isinstance(found.by_task, OneResult)
+        assert found.by_task["token_embed"] is found.data
+        assert not found.data.is_inference()  # made anew, outside of the engine
+        assert found.positions == alone.outputs.positions

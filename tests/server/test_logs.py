@@ -121,6 +121,7 @@ def test_the_level_of_the_log_is_the_operators() -> None:
 def test_events_go_to_what_the_error_stream_is_when_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     closed, now = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stderr", closed)
+    assert log_config(ServerConfig())["handlers"]["stderr"]["()"] is ErrorStream
     line = ErrorStream()
     closed.close()
     monkeypatch.setattr(sys, "stderr", now)

@@ -65,6 +65,7 @@ struct Share {
 Share share_of(long m, long panels, int thread, int threads);
 
 // Few rows wait for the weight to come from memory: as float32 it is two thirds of its three parts (about as fast at 64).
+// What proves products at load (`products.py` of the fused layers) has more rows, and chunks of joined layers have, too.
 constexpr long kFewRows = 42;
 constexpr long kMostFloats = 1 << 20; // numbers of a weight that is kept as float32 besides
 

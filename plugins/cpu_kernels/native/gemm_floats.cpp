@@ -1,5 +1,5 @@
-// float32 products of few rows: what counts is how fast the weight comes from memory, so that each number of it is read
-// once, as it is, and multiplied with all rows while it is in a register.
+// float32 products of few rows: what counts is how fast the weight comes from memory, so that it is read as it is, and a
+// panel is multiplied with all rows, as many at a time as registers hold, before the next one comes.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <omp.h>

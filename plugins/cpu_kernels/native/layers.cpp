@@ -26,10 +26,14 @@ CENOTE_API void cenote_rotary(int level, int threads, int64_t count, int64_t hea
 
 namespace {
 
-// Above this, memory is given back after a call.
+// Above this, memory is given back after a call: that of all rows, and that of the chunks of all threads.
 constexpr size_t kMostKept = size_t{64} << 20;
-// Rows that one thread takes through a layer between attention and attention: what they leave behind stays in its cache.
-constexpr int64_t kChunkRows = 256, kBlockRows = 32;
+// Rows that one thread takes through a layer between attention and attention, so that what they leave behind stays in its
+// cache: as many as take about so many bytes, of these two numbers. Cut to fewer than kLeastRows, every thread would read
+// all weights for too little.
+constexpr int64_t kChunkBytes = 5 << 19, kFewestRows = 128, kMostRows = 256, kLeastRows = 96, kBlockRows = 32;
+// Rows of a chunk are multiplied as they would be in one piece: the borders of chunks are multiples of kBlockRows.
+static_assert(kLeastRows - kBlockRows >= gemm::kFewRows);
 
 int64_t rows_of(const void* product) { return static_cast<const gemm::Packed*>(product)->out; }
 int64_t columns_of(const void* product) { return static_cast<const gemm::Packed*>(product)->in; }
@@ -66,8 +70,8 @@ struct Space {
         }
         return memory.get();
     }
-    void shrink() {
-        if (size > kMostKept) memory.reset(), size = 0;
+    void shrink(size_t most) {
+        if (size > most) memory.reset(), size = 0;
     }
 };
 thread_local Space whole_space, chunk_space; // of all rows, and of those that one thread takes through a layer
@@ -81,11 +85,11 @@ struct Chunk {
 class Run {
   public:
     Run(const LayersCall& call) : call_(call), widths_(call), bytes_(call.dtype == kFloat32 ? 4 : 2) {
-        // Few rows are not worth cutting: every chunk reads all weights.
-        const int64_t blocks = (call.tokens + kBlockRows - 1) / kBlockRows;
-        const bool cut = call.tokens >= kChunkRows / 2 * call.threads;
-        const int64_t wanted = std::max<int64_t>(call.threads, (call.tokens + kChunkRows - 1) / kChunkRows);
-        chunks_ = cut ? std::min((wanted + call.threads - 1) / call.threads * call.threads, blocks) : 1;
+        const int64_t threads = call.threads, fitting = kChunkBytes / (row_numbers() * bytes_);
+        const int64_t rows = std::clamp(fitting / kBlockRows * kBlockRows, kFewestRows, kMostRows);
+        const int64_t wanted = ((call.tokens + rows - 1) / rows + threads - 1) / threads * threads;
+        const int64_t most = call.tokens / kLeastRows / threads * threads; // as many for each thread
+        chunks_ = std::max<int64_t>(std::min(wanted, most), 1);
     }
 
     // Returns 0, 1 where no instructions fit, 2 where memory is missing.
@@ -103,7 +107,19 @@ class Run {
         return 0;
     }
 
+    void shrink() const {
+        whole_space.shrink(kMostKept);
+        if (chunks_ == 1) return chunk_space.shrink(kMostKept);
+        const size_t most = kMostKept / call_.threads;
+        if (chunk_bytes((call_.tokens + kBlockRows) / chunks_ + kBlockRows) <= most) return;
+#pragma omp parallel num_threads(call_.threads)
+        chunk_space.shrink(most);
+    }
+
   private:
+    int64_t row_numbers() const { return 2 * call_.width + widths_.wide + widths_.gate; }
+    size_t chunk_bytes(int64_t rows) const { return rows * row_numbers() * bytes_ + 64 * 4; }
+
     char* after(char* begin, int64_t rows, int64_t width) const { return begin + (rows * width * bytes_ + 63) / 64 * 64; }
 
     // Returns 0, or 1 where memory is missing.
@@ -147,7 +163,7 @@ class Run {
     }
 
     bool finish_rows(const Layer& layer, const Layer* next, const Chunk& rows) const {
-        char* normed = chunk_space.of(rows.count * (2 * call_.width + widths_.wide + widths_.gate) * bytes_ + 64 * 4);
+        char* normed = chunk_space.of(chunk_bytes(rows.count));
         if (normed == nullptr) return false;
         char* const part = after(normed, rows.count, call_.width);
         char* const wide = after(part, rows.count, call_.width);
@@ -156,7 +172,6 @@ class Run {
         const void* next_rows = add(layer.norms[0], part, before, normed, rows);
         if (!widen(layer, next_rows, wide, part, rows)) return false;
         next_rows = add(layer.norms[1], part, call_.result, normed, rows);
-        if (next == nullptr) chunk_space.shrink();
         return next == nullptr || !product(next->qkv, next_rows, rows, qkv_ + rows.first * rows_of(next->qkv) * bytes_);
     }
 
@@ -193,8 +208,9 @@ class Run {
 
 // Returns 0, 1 where no instructions fit, 2 where memory is missing.
 CENOTE_API int cenote_layers(const LayersCall* call) {
-    const int failure = Run(*call)();
-    whole_space.shrink();
+    Run run(*call);
+    const int failure = run();
+    run.shrink();
     return failure;
 }
 #endif

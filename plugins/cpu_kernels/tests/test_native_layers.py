@@ -144,7 +144,7 @@ def test_many_rows_go_through_joined_layers_in_chunks_and_give_the_same(
     normed, stream, angles = batch(dtype, sum(MANY))
     expected = one_by_one(layers, normed, stream, angles, MANY, MANY)
     run = joined(layers)
-    for threads in (1, 3):
+    for threads in (1, 2, 3, 8):
         with computing_with(threads):
             found = run(normed, stream, lengths=MANY, key_lengths=MANY, angles=angles)
         assert torch.equal(found, expected), threads

@@ -66,7 +66,7 @@ def assert_near(found: Tensor, wanted: Tensor, least: float = 4e-6) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("rows", [0, 1, 5, 17, 33, 70])
+@pytest.mark.parametrize("rows", [0, 1, 5, 14, 17, 28, 33, 42, 43, 49, 70])
 def test_numbers_of_rows_that_fill_no_tile(prepare: Prepare, rows: int, dtype: torch.dtype) -> None:
     for width, out in SHAPES:
         given, weight, bias = factors(rows, width, out, dtype)
@@ -81,8 +81,11 @@ def test_more_rows_than_a_group_has(prepare: Prepare, dtype: torch.dtype) -> Non
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_activations_are_of_the_sum_before_it_is_rounded(prepare: Prepare, activation: Any, dtype: torch.dtype) -> None:
-    given, weight, bias = factors(40, 160, 160, dtype)
+@pytest.mark.parametrize("rows", [40, 56])
+def test_activations_are_of_the_sum_before_it_is_rounded(
+    prepare: Prepare, rows: int, activation: Any, dtype: torch.dtype
+) -> None:
+    given, weight, bias = factors(rows, 160, 160, dtype)
     given = given * 4  # to where the activations are flat on both sides
     wanted = exact(given, weight, bias, activation)
     found = prepare(weight, bias)(given, activation=activation)
@@ -118,7 +121,7 @@ def test_six_products_are_as_exact_as_float32(prepare: Prepare) -> None:
     assert ours.square().mean().sqrt() <= 1.05 * plain.square().mean().sqrt()
 
 
-@pytest.mark.parametrize("rows", [6, 40])
+@pytest.mark.parametrize("rows", [6, 70])
 def test_huge_and_tiny_numbers_stay_numbers(prepare: Prepare, rows: int) -> None:
     largest = torch.finfo(torch.float32).max
     weight = torch.eye(160)

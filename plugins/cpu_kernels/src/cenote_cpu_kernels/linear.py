@@ -37,7 +37,7 @@ def prepare_linear(
 
     bfloat16 weights meet rows in bfloat16, with sums in float32. float32 weights are kept as three bfloat16 parts
     (one and a half times their memory), whose six largest products add up to float32's precision, or as two with
-    `precision="high"` (as much memory as before). Up to a million numbers are kept as float32 besides: up to 16
+    `precision="high"` (as much memory as before). Up to a million numbers are kept as float32 besides: up to 42
     rows are multiplied with these, so that a row alone and among many differs by float32's rounding. Parts below
     1e-38 are lost: the error of rows near 1e-34 is 3e-5 of their products, that of larger ones as in float32. A row
     with an infinite number gives NaN, or infinite numbers where rows are few. With `quantization` rows and weights
