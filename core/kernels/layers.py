@@ -8,7 +8,7 @@ It is asked after the products are prepared; what it refuses runs operator by op
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import torch
@@ -19,7 +19,7 @@ from cenote.kernels.base import Kernel
 from cenote.kernels.linear.reference import Product
 from cenote.kernels.residual_norm.reference import Kind, Stream
 
-__all__ = ["Angles", "Join", "Joined", "Layer", "NormStep"]
+__all__ = ["Angles", "AttentionCall", "Join", "Joined", "Layer", "NormStep"]
 
 #: Cosines and sines [T, r] of a batch's tokens.
 Angles: TypeAlias = tuple[Tensor, Tensor]
@@ -62,6 +62,31 @@ class NormStep:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionCall:
+    """What one layer asks of attention, whatever the batch.
+
+    Attributes:
+        heads: of queries.
+        kv_heads: of keys and values.
+        size: of each head of queries, keys and values.
+        scale: factor on the scores.
+        causal: tokens see only earlier ones.
+        window: tokens see only |i - j| < window; None is all.
+        softcap: soft cap on the scores, or None.
+        sinks: [heads], or None.
+    """
+
+    heads: int
+    kv_heads: int
+    size: int
+    scale: float
+    causal: bool
+    window: int | None
+    softcap: float | None
+    sinks: Tensor | None = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One layer: attention between two products and a norm, then a feed-forward part between two and a norm.
 
@@ -75,14 +100,7 @@ class Layer:
         attention: the implementation of `varlen_attention`.
         rotate: of `rotary`.
         gate: of `bias_act`.
-        heads: of queries.
-        kv_heads: of keys and values.
-        size: of each head.
-        scale: as `varlen_attention` has it; so are the next four.
-        causal: likewise.
-        window: likewise.
-        softcap: likewise.
-        sinks: likewise.
+        call: what is asked of attention.
         activation: of the feed-forward part.
         gated: the first half of what `up` gives is activated and multiplies the second.
         rotary: which of a batch's angles queries and keys are rotated by; None rotates nothing.
@@ -93,14 +111,7 @@ class Layer:
     attention: Kernel
     rotate: Kernel
     gate: Kernel
-    heads: int
-    kv_heads: int
-    size: int
-    scale: float
-    causal: bool
-    window: int | None
-    softcap: float | None
-    sinks: Tensor | None
+    call: AttentionCall
     activation: Activation
     gated: bool
     rotary: str | None

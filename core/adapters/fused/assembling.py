@@ -12,9 +12,8 @@ from cenote.adapters.fused.layer import FusedLayer, HeadNorms, normalise
 from cenote.adapters.fused.layers import FusedLayers
 from cenote.adapters.fused.products import PlainProduct
 from cenote.adapters.fused.reading import LayerParts, ModelParts
-from cenote.adapters.fused.recording import AttentionCall
 from cenote.errors import ShapeError
-from cenote.kernels.layers import NormStep
+from cenote.kernels.layers import AttentionCall, NormStep
 from cenote.kernels.residual_norm.reference import Stream
 
 __all__ = ["assemble"]

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from cenote.adapters.fused.kinds import Norm
 from cenote.adapters.fused.products import PlainProduct
-from cenote.adapters.fused.recording import AttentionCall
 from cenote.kernels import get_kernel
 from cenote.kernels.activations import Activation
-from cenote.kernels.layers import Angles, Layer, NormStep
+from cenote.kernels.layers import Angles, AttentionCall, Layer, NormStep
 from cenote.kernels.linear.reference import Product
 from cenote.kernels.residual_norm.reference import Stream
 
@@ -129,21 +128,13 @@ class FusedLayer:
         """Return what the layer does, for backends that run layers as one; None where they know no such layer."""
         if self._outputs or self._heads is not None:
             return None
-        call = self._call
         return Layer(
             (self.qkv, self.out, self.up, self.down),
             (self.after_attention, self.after_ffn),
             self._attention,
             self._rotate,
             self._gate,
-            heads=call.heads,
-            kv_heads=call.kv_heads,
-            size=call.size,
-            scale=call.scale,
-            causal=call.causal,
-            window=call.window,
-            softcap=call.softcap,
-            sinks=call.sinks,
+            self._call,
             activation=self._activation,
             gated=self._gated,
             rotary=self._rotary,

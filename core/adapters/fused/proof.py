@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from cenote.adapters.fused.assembling import assemble
 from cenote.adapters.fused.reading import ModelParts
-from cenote.adapters.fused.recording import AttentionCall, Inputs, ModuleCall
+from cenote.adapters.fused.recording import Inputs, ModuleCall
 from cenote.adapters.probes import relative_difference
 from cenote.errors import ShapeError
+from cenote.kernels.layers import AttentionCall
 
 __all__ = ["NEAREST", "in_float32", "prove_layers"]
 

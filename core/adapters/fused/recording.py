@@ -16,36 +16,12 @@ from torch import Tensor, nn
 
 from cenote.adapters.attention import PACKED_ATTENTION, is_causal_call, packed_attention
 from cenote.errors import ShapeError
+from cenote.kernels.layers import AttentionCall
 
-__all__ = ["AttentionCall", "Inputs", "ModuleCall", "record_attention", "record_inputs"]
+__all__ = ["Inputs", "ModuleCall", "record_attention", "record_inputs"]
 
 _NAME = "cenote_recorded"
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionCall:
-    """What one layer asks of attention, whatever the batch.
-
-    Attributes:
-        heads: of queries.
-        kv_heads: of keys and values.
-        size: of each head of queries, keys and values.
-        scale: factor on the scores.
-        causal: tokens see only earlier ones.
-        window: tokens see only |i - j| < window; None is all.
-        softcap: soft cap on the scores, or None.
-        sinks: [heads], or None.
-    """
-
-    heads: int
-    kv_heads: int
-    size: int
-    scale: float
-    causal: bool
-    window: int | None
-    softcap: float | None
-    sinks: Tensor | None = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

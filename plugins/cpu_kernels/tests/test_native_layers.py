@@ -15,7 +15,7 @@ from torch import Tensor
 from cenote.errors import PluginFailure, ShapeError
 from cenote.kernels import get_kernel
 from cenote.kernels.bias_act import cpu as plain_activation
-from cenote.kernels.layers import Angles, Joined, Layer, NormStep
+from cenote.kernels.layers import Angles, AttentionCall, Joined, Layer, NormStep
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import varlen_attention
 from cenote_cpu_kernels.layers import join_layers
@@ -53,14 +53,16 @@ def layer(dtype: torch.dtype, seed: int, quantization: Any = None, **changes: An
         for place, shape in enumerate(sizes)
     ]
     step = NormStep(residual_norm, numbers(WIDTH, seed=seed), None, 1e-6, asked.pop("kind"), asked.pop("stream"), dtype)
-    rest = {"scale": 0.2, "causal": False, "window": None, "softcap": None, "sinks": None, "activation": "gelu"}
+    call = AttentionCall(HEADS, asked.pop("kv_heads"), SIZE, 0.2, causal=False, window=None, softcap=None, sinks=None)
+    options = {name: asked.pop(name) for name in ("causal", "window", "softcap", "sinks") if name in asked}
     return Layer(
         (products[0], products[1], products[2], products[3]),
         (step, replace(step, bias=numbers(WIDTH, seed=9))),
         varlen_attention,
         rotary,
         bias_act,
-        **{"heads": HEADS, "size": SIZE, "rotary": None, **rest, **asked},
+        replace(call, **options),
+        **{"activation": "gelu", "rotary": None, **asked},
     )
 
 
@@ -75,11 +77,12 @@ def one_by_one(
     """Run layers operator by operator."""
     for each in layers:
         qkv, out, up, down = each.products
+        call = each.call
         heads = qkv(normed).view(len(normed), -1, SIZE)
-        turned, value = heads.split_with_sizes((each.heads + each.kv_heads, each.kv_heads), 1)
+        turned, value = heads.split_with_sizes((call.heads + call.kv_heads, call.kv_heads), 1)
         turned = turned if each.rotary is None else rotary(turned, *angles[each.rotary])
-        query, key = turned.split_with_sizes((each.heads, each.kv_heads), 1)
-        options = {name: getattr(each, name) for name in ("scale", "causal", "window", "softcap", "sinks")}
+        query, key = turned.split_with_sizes((call.heads, call.kv_heads), 1)
+        options = {name: getattr(call, name) for name in ("scale", "causal", "window", "softcap", "sinks")}
         mixed = varlen_attention(query, key, value, lengths=lengths, key_lengths=keys, **options)
         normed, stream = each.norms[0](out(mixed.flatten(1)), stream)
         if each.gated:
@@ -186,8 +189,8 @@ def test_layers_with_an_operator_of_another_backend_are_not_joined() -> None:
     assert join_layers([replace(gated, gate=plain_activation.bias_act)]) is None
     assert join_layers([replace(plain, norms=(foreign, plain.norms[1]))]) is None
     assert join_layers([replace(plain, products=(*plain.products[:3], lambda rows, *, activation=None: rows))]) is None
-    assert join_layers([replace(plain, size=16)]) is None
-    assert join_layers([replace(plain, scale=-1.0)]) is None
+    assert join_layers([replace(plain, call=replace(plain.call, size=16))]) is None
+    assert join_layers([replace(plain, call=replace(plain.call, scale=-1.0))]) is None
     # What is not called may be anybody's.
     assert (join_layers([replace(plain, gate=plain_activation.bias_act)]) is not None) == COMPILED
 

@@ -73,18 +73,19 @@ def layer_struct(layer: Layer, products: Sequence[int], places: Mapping[str, int
     def norm(step: NormStep) -> NormStruct:
         return NormStruct(vector(step.weight), vector(step.bias), step.eps, step.kind == "layer", step.stream == "norm")
 
+    call = layer.call
     activations: Mapping[Any, int] = ACTIVATIONS if layer.gated else PRODUCT_ACTIVATIONS
     return LayerStruct(
         *products,
         (NormStruct * 2)(*map(norm, layer.norms)),
-        vector(layer.sinks),
-        layer.heads,
-        layer.kv_heads,
-        layer.size,
-        layer.window or 0,
-        layer.scale,
-        layer.softcap or 0.0,
-        layer.causal,
+        vector(call.sinks),
+        call.heads,
+        call.kv_heads,
+        call.size,
+        call.window or 0,
+        call.scale,
+        call.softcap or 0.0,
+        call.causal,
         activations[layer.activation],
         layer.gated,
         -1 if layer.rotary is None else places[layer.rotary],

@@ -49,12 +49,13 @@ def _is_taken(layer: Layer, shapes: Sequence[tuple[int, int]], width: int) -> bo
     used += [] if layer.rotary is None else [(layer.rotate, rotary)]
     if not all(own in (kernel, getattr(kernel, "__wrapped__", None)) for kernel, own in used):
         return False
-    all_heads, heads = (layer.heads + 2 * layer.kv_heads) * layer.size, layer.heads * layer.size
+    call = layer.call
+    all_heads, heads = (call.heads + 2 * call.kv_heads) * call.size, call.heads * call.size
     inner = shapes[3][1]
     expected = [(all_heads, width), (width, heads), (inner * (2 if layer.gated else 1), width), (width, inner)]
     vectors = all(fits(vector, width) for norm in layer.norms for vector in (norm.weight, norm.bias))
-    usual = layer.scale > 0 and all(limit is None or limit > 0 for limit in (layer.window, layer.softcap))
-    known = layer.activation in ACTIVATIONS and layer.heads % layer.kv_heads == 0 and fits(layer.sinks, layer.heads)
+    usual = call.scale > 0 and all(limit is None or limit > 0 for limit in (call.window, call.softcap))
+    known = layer.activation in ACTIVATIONS and call.heads % call.kv_heads == 0 and fits(call.sinks, call.heads)
     return list(shapes) == expected and vectors and usual and known
 
 
@@ -66,7 +67,7 @@ class _JoinedLayers:
     ) -> None:
         self._width, self._dtype = width, dtype
         self._turned = list(dict.fromkeys(layer.rotary for layer in layers if layer.rotary is not None))
-        self._size = min(layer.size for layer in layers)
+        self._size = min(layer.call.size for layer in layers)
         #: What the addresses in the structures lead to.
         self._kept: list[Any] = [packed]
         places = {name: place for place, name in enumerate(self._turned)}
