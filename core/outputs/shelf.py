@@ -8,14 +8,16 @@ rows of one tensor would keep each other alive, and be pickled together.
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING
 
 import torch
 
+from cenote.kernels.memory import mapped
 from cenote.outputs.results import OneResult, PoolingOutput
 
 if TYPE_CHECKING:
+    import mmap
+
     from torch import Tensor
 
 __all__ = ["Shelf"]
@@ -72,7 +74,7 @@ class Shelf:
         if not self._numbers:
             return
         flat = [each if each.ndim == 1 else each.reshape(-1) for each in self._numbers]
-        block = mmap.mmap(-1, 4 * sum(map(len, flat)))
+        block = mapped(4 * sum(map(len, flat)))
         torch.cat(flat, out=torch.frombuffer(block, dtype=torch.float32))
         self._blocks.append(block)
         self._numbers.clear()

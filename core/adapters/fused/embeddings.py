@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cenote.adapters.fused.kinds import norm_of
 from cenote.adapters.fused.layer import Normalise, normalise
+from cenote.kernels.memory import empty
 
 __all__ = ["Embed", "embedder_of"]
 
@@ -24,6 +25,8 @@ Embed: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tenso
 _WORDS, _POSITIONS, _SEGMENTS, _NORM = "word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm"
 #: Largest table of positions and segments together, in numbers; a larger one is not worth its memory.
 _LARGEST = 2_000_000
+#: Rows of a batch whose memory is not worth keeping.
+_FEW = 256
 
 
 def embedder_of(base: Any, device: str) -> Embed:
@@ -44,9 +47,16 @@ def embedder_of(base: Any, device: str) -> Embed:
 
     def embed(ids: Tensor, at: Tensor, types: Tensor | None) -> tuple[Tensor, Tensor]:
         index = at if types is None else types * positions + at
-        return step(F.embedding(ids, words), F.embedding(index, places))
+        return step(_rows(words, ids), _rows(places, index))
 
     return embed
+
+
+def _rows(table: Tensor, index: Tensor) -> Tensor:
+    """Return [T, h] rows of a table."""
+    if len(index) < _FEW or not table.is_cpu:
+        return F.embedding(index, table)
+    return torch.index_select(table, 0, index, out=empty((len(index), table.shape[1]), table.dtype))
 
 
 def _tables(module: nn.Module) -> tuple[Tensor, Tensor, int] | None:

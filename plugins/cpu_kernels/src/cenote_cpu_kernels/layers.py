@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cenote.errors import MissingDependency, ShapeError
 from cenote.kernels.layers import Angles, Joined, Layer
+from cenote.kernels.memory import empty
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import borders, varlen_attention
 from cenote_cpu_kernels.calls import ACTIVATIONS, DTYPES, address, fits
@@ -98,7 +99,7 @@ class _JoinedLayers:
         self._check(normed, stream, rows)
         turned = [self._angles(angles, name, rows) for name in self._turned]
         normed, stream = normed.contiguous(), stream.contiguous()
-        result = torch.empty(rows, self._width)
+        result = empty((rows, self._width))
         call = CallStruct(
             ctypes.addressof(self._structs),
             len(self._structs),

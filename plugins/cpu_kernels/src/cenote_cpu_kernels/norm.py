@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cenote.kernels.memory import empty
 from cenote.kernels.residual_norm import cpu
 from cenote.kernels.residual_norm.reference import Kind, Stream
 from cenote_cpu_kernels.calls import DTYPES, address, fits, flat_rows, float_vector, function, is_taken
@@ -44,13 +45,13 @@ def residual_norm(
     source = flat_rows(rows)
     added = None if residual is None else flat_rows(residual)
     factor, shift = float_vector(weight), float_vector(bias)
-    normed = torch.empty(rows.shape, dtype=dtype)
+    normed = empty(rows.shape, dtype)
     if stream == "norm":
-        carried = normed if dtype == torch.float32 else torch.empty(rows.shape)
+        carried = normed if dtype == torch.float32 else empty(rows.shape)
     else:
         # Without a residual the sum is what came, which then is not copied.
         unchanged = added is None and rows.dtype == torch.float32 and rows.is_contiguous()
-        carried = rows if unchanged else torch.empty(rows.shape)
+        carried = rows if unchanged else empty(rows.shape)
     function("cenote_residual_norm", _TYPES)(
         require("avx2"),
         torch.get_num_threads(),
