@@ -31,6 +31,7 @@ from cenote.engine.rendering import Renderer
 from cenote.engine.request import EngineRequest, PromptError, RequestOptions
 from cenote.engine.stats import EngineStats
 from cenote.engine.tally import Tally
+from cenote.engine.way import RightOfWay
 from cenote.engine.worker import Outcome, answer, settle
 from cenote.errors import EngineClosed, InvalidRequest
 from cenote.hooks import BatchDone
@@ -87,6 +88,7 @@ class Engine:
         self._closed = False
         self._process = os.getpid()
         self._running = 0
+        self._runs_light = False
         self._tally = Tally()
         self._renderer = Renderer(model, config)
         self._finisher = Finisher(self._changed)
@@ -98,6 +100,15 @@ class Engine:
     def max_batch_tokens(self) -> int:
         """Return how many tokens one forward may have, unless a single prompt has more."""
         return self._budget
+
+    @property
+    def way(self) -> RightOfWay:
+        """Return who has light calls, to which tokenising threads give way; engines that one thread runs share it."""
+        return self._renderer.way
+
+    @way.setter
+    def way(self, way: RightOfWay) -> None:
+        self._renderer.way = way
 
     def max_tokens(self, task: str) -> int:
         """Return how many tokens a prompt for a task may have, all parts of a chunked one together."""
@@ -193,6 +204,7 @@ class Engine:
             self._line.add(units, bounded=bounded, light=light)
             if light:
                 self._pace.note_short()
+                self._note_light()
         self._wake()
         return requests
 
@@ -201,6 +213,11 @@ class Engine:
         if any(request.prompt.media is not None for unit in units for request in unit):
             return False
         return sum(request.cost for unit in units for request in unit) <= self._pace.short_step
+
+    def _note_light(self) -> None:
+        """Tell tokenising threads whether light calls wait or run; the lock is held."""
+        holds = (self._runs_light or self._line.has_light) and not self._paused and not self._closed
+        self.way.note(self, holds=holds)
 
     def too_large(self, prompt: PreparedInput, options: RequestOptions) -> InvalidRequest | None:
         """Return why a prompt can never enter the queue, where that is so."""
@@ -236,6 +253,7 @@ class Engine:
         if cancelled:
             with self._changed:
                 self._line.discard(cancelled)
+                self._note_light()
 
     @contextmanager
     def _open(self) -> Iterator[None]:
@@ -283,6 +301,8 @@ class Engine:
                 taken = self._line.take(self._bounds(hurried=hurried))
                 batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
                 self._running = len(batch)
+                self._runs_light = any(request.is_light for request in batch)
+                self._note_light()
             if batch:
                 self._run(batch)
             return bool(taken)
@@ -321,6 +341,8 @@ class Engine:
             # whoever sees a result also sees it in the counters.
             with self._changed:
                 self._running = 0
+                self._runs_light = False
+                self._note_light()
                 self._finisher.expect(batch, outcomes)
                 self._changed.notify_all()
             with held_back():
@@ -353,11 +375,13 @@ class Engine:
         """Form no new batches; requests wait. The batch under way goes on."""
         with self._changed:
             self._paused = True
+            self._note_light()
 
     def resume(self) -> None:
         """Form batches again."""
         with self._changed:
             self._paused = False
+            self._note_light()
             self._changed.notify_all()
         self._wake()
 
@@ -382,6 +406,7 @@ class Engine:
         with self._changed:
             self._closed = True
             abandoned = self._line.drain()
+            self._note_light()
             self._changed.notify_all()
         for request in abandoned:
             if request.future.set_running_or_notify_cancel():

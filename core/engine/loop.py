@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from cenote.engine.core import Engine
+from cenote.engine.way import RightOfWay
 from cenote.errors import EngineClosed
 from cenote.threads import carried
 
@@ -67,6 +68,7 @@ class ComputeLoop:
         """
         if self._shared.closed:
             raise EngineClosed("The computing thread takes no further engines.")
+        engine.way = self._shared.way
         engine.when_changed(self._shared.wake)
         self.call(self._shared.add, engine)
 
@@ -81,6 +83,8 @@ class _Shared:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.jobs: deque[_Job] = deque()
+        #: Who has short requests, for the tokenising threads of all engines.
+        self.way = RightOfWay()
         #: In the order of their turns; only the thread touches it.
         self.engines: deque[Engine] = deque()
         self.closed = False

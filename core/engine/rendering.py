@@ -15,6 +15,7 @@ from cenote.engine.chunks import longest_prompt
 from cenote.engine.gathering import Gathering
 from cenote.engine.media import MediaStage
 from cenote.engine.request import PROMPT_ERRORS, PromptError, RequestOptions
+from cenote.engine.way import RightOfWay
 from cenote.errors import EngineClosed, InvalidRequest
 from cenote.inputs.padding import pad_to
 from cenote.threads import DaemonThreads, carried
@@ -25,12 +26,19 @@ __all__ = ["Renderer"]
 
 #: Characters that take less than 0.2 ms to tokenise.
 _SHORT = 1000
+#: Prompts of one job that give way to nobody: whoever sent them may wait for them as for a single text.
+_FEW = 16
 
 
 class Renderer:
-    """Prepares prompts for one engine; those with media in threads of their own. Thread safe."""
+    """Prepares prompts for one engine; those with media in threads of their own. Thread safe.
+
+    Attributes:
+        way: threads that tokenise give way to its holders between two prompts.
+    """
 
     def __init__(self, model: PoolingModel, config: EngineConfig) -> None:
+        self.way = RightOfWay()
         self._model = model
         self._config = config
         self._threads = DaemonThreads(config.renderer_num_workers, "cenote-render")
@@ -76,6 +84,8 @@ class Renderer:
         def run(places: Sequence[int]) -> list[PreparedInput | PromptError]:
             made: list[PreparedInput | PromptError] = []
             for place in places:
+                if len(places) > _FEW:
+                    self.way.give(left)
                 item = faults.get(place) or self._prepared(prompts[place], load, options, tokenization, first, place)
                 made.append(item)
                 if not keeps_errors and not isinstance(item, PreparedInput):
