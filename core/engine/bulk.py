@@ -2,8 +2,7 @@
 
 Beside what the caller makes of the results, memory does not grow with the number of prompts: a request, its future and
 what was prepared for it live for a window of prompts and go by reference counting, as nothing here refers to itself in
-a circle. The garbage collector would come for circles only after the heap has grown by a quarter. Prompts that run in
-parts (`chunks.py`) wait for it all the same.
+a circle. The garbage collector would come for circles only after the heap has grown by a quarter.
 """
 
 from __future__ import annotations

@@ -88,15 +88,19 @@ def run_in_parts(request: EngineRequest, size: int, host: PartsHost) -> list[Eng
 
 
 class _Joint:
-    """Waits for the parts of a request. Kept alive by the callbacks of their futures."""
+    """Waits for the parts of a request. Kept alive by the callbacks of their futures.
+
+    A future keeps its callbacks when it has ended. So this lets go of the requests then, which would else wait for the
+    garbage collector.
+    """
 
     def __init__(self, whole: EngineRequest, parts: Sequence[EngineRequest], host: PartsHost) -> None:
-        self._whole = whole
-        self._parts = parts
+        self._whole: EngineRequest | None = whole
+        self._parts: Sequence[EngineRequest] = parts
+        self._lora = whole.lora
         self._host = host
         self._versions: set[int] = set()
         self._left = len(parts)
-        self._ended = False
         self._lock = threading.Lock()
         whole.future.add_done_callback(self._stop)
         for part in parts:
@@ -111,25 +115,28 @@ class _Joint:
         with self._lock:
             self._left -= 1
             # Parts end in the computing thread, where no adapter can be changed meanwhile.
-            self._versions.add(self._host.lora_version(self._whole.lora))
-            if self._ended or (self._left > 0 and error is None):
+            self._versions.add(self._host.lora_version(self._lora))
+            if self._whole is None or (self._left > 0 and error is None):
                 return
-            self._ended = True
+            whole, parts, self._whole = self._whole, self._parts, None
         if error is None and not part.cancelled() and len(self._versions) > 1:
-            self._host.run_again(self._whole)
-        elif self._whole.future.set_running_or_notify_cancel():
-            settle(self._whole, error if isinstance(error, Exception) else self._combined())
+            self._host.run_again(whole)
+        elif whole.future.set_running_or_notify_cancel():
+            settle(whole, error if isinstance(error, Exception) else _combined(whole, parts))
+        self._parts = ()
 
-    def _combined(self) -> Outcome:
-        """Return the result of the whole. Nothing may be raised here: a future swallows errors of its callbacks."""
-        try:
-            results = [part.future.result() for part in self._parts]
-            return {task: self._combine([result[task] for result in results]) for task in results[0]}
-        except Exception as exc:
-            return exc
 
-    def _combine(self, results: Sequence[Tensor]) -> Tensor:
-        if self._whole.prompt.spans:
-            return torch.cat(list(results))
-        lengths = [part.tokens for part in self._parts]
-        return mean_of_chunks(results, lengths, self._whole.options.params.use_activation)
+def _combined(whole: EngineRequest, parts: Sequence[EngineRequest]) -> Outcome:
+    """Return the result of the whole. Nothing may be raised here: a future swallows errors of its callbacks."""
+    try:
+        results = [part.future.result() for part in parts]
+        return {task: _combine(whole, parts, [result[task] for result in results]) for task in results[0]}
+    except Exception as exc:
+        return exc
+
+
+def _combine(whole: EngineRequest, parts: Sequence[EngineRequest], results: Sequence[Tensor]) -> Tensor:
+    if whole.prompt.spans:
+        return torch.cat(list(results))
+    lengths = [part.tokens for part in parts]
+    return mean_of_chunks(results, lengths, whole.options.params.use_activation)

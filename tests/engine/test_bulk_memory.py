@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from cenote.config import EngineConfig
+from cenote.config import EngineConfig, PoolerConfig
 from cenote.engine import LLM, Engine
 from cenote.engine.bulk import BulkRun
 from cenote.engine.progress import TokenProgress
@@ -65,6 +65,25 @@ def test_requests_and_what_was_prepared_live_for_a_window_without_the_collector(
     assert 0 < most[PreparedInput] <= WINDOW
     assert most[Future] <= WINDOW + 2 * WINDOW // 64  # each chunk has its own and that of its job
     assert _alive(EngineRequest) == before[EngineRequest]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.usefixtures("uncollected")
+def test_a_prompt_that_ran_in_parts_goes_without_the_collector(model: Any, is_cancelled: bool) -> None:
+    config = EngineConfig(pooler_config=PoolerConfig(enable_chunked_processing=True), max_num_batched_tokens=120)
+    engine = Engine(model, config, "cpu")
+    before = {kind: _alive(kind) for kind in (PreparedInput, EngineRequest, Future)}
+    requests = engine.submit([PreparedInput(token_ids=(7,) * 250)], RequestOptions(task="embed"))
+    assert _alive(EngineRequest) - before[EngineRequest] == 4  # it and its parts
+    if is_cancelled:
+        engine.cancel(requests)
+    while engine.step():
+        pass
+    assert requests[0].future.cancelled() == is_cancelled
+    assert requests[0].future.done()
+    del requests
+    assert {kind: _alive(kind) for kind in before} == before
+    engine.shutdown()
 
 
 @pytest.fixture(scope="module")
