@@ -70,7 +70,7 @@ class PoolingOutput:
     """One raw result.
 
     Attributes:
-        data: float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim], `classify` [labels],
+        data: ordinary float32 tensor on the CPU: `embed` [dim], `token_embed` [tokens, dim], `classify` [labels],
             `token_classify` [tokens, labels], with STEP pooling only the rows and columns kept, and [tokens] of a model
             without labels, `sparse_embed` a sparse row [vocabulary size]; empty after an error.
         by_task: every result of the pass by task, `data` among them; empty after an error.
@@ -83,6 +83,18 @@ class PoolingOutput:
     data: Tensor = field(repr=False)
     by_task: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     positions: Places | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make numbers that the engine computed ordinary ones: autograd refuses tensors of inference mode."""
+        computed = self.data
+        if not computed.is_inference():
+            return
+        self.data = computed.clone()
+        if isinstance(self.by_task, OneResult):
+            self.by_task.data = self.data
+        else:
+            found = self.by_task.items()
+            self.by_task = {task: self.data if value is computed else value.clone() for task, value in found}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PoolingOutput) and self.data.equal(other.data)

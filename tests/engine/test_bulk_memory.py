@@ -128,5 +128,6 @@ def test_vectors_of_tokens_are_put_aside_too_and_equal_those_of_small_calls(llm:
         torch.testing.assert_close(found.data, alone.outputs.data, atol=1e-5, rtol=0)
         assert isinstance(found.by_task, OneResult)
         assert found.by_task["token_embed"] is found.data
-        assert not found.data.is_inference()  # made anew, outside of the engine
+        assert not found.data.is_inference()
+        assert not alone.outputs.data.is_inference()
         assert found.positions == alone.outputs.positions
