@@ -20,6 +20,7 @@ from typing import Any
 
 from harness.arena import Arena
 from harness.machine import capability, threads_of_run
+from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, publish
 from harness.peers import PEERS
 from harness.sections import FULL, QUICK, SECTIONS
@@ -37,36 +38,51 @@ def main() -> None:
         _published(json.loads((ROOT / "benchmarks" / "results.json").read_text()))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers are ended
+    if options.quick and options.publish:
+        raise SystemExit("--quick shows that all works; its figures are not published.")
     wanted = [peer for peer in PEERS if options.peers is None or peer.name in options.peers]
     arena = Arena(options.home.resolve(), threads_of_run(options.threads), wanted)
     out = arena.home / "results.json"
-    run = _begun(arena, out if options.keep else None)
+    sizes, commit = QUICK if options.quick else FULL, commit_of(ROOT)
+    run = _begun(arena, out if options.keep else None, commit)
     begin, before = time.perf_counter(), list(run["failures"])
     for name in options.only or SECTIONS:
         print(f"{time.perf_counter() - begin:6.0f} s  {name}", flush=True)
-        run["sections"][name] = SECTIONS[name](arena, QUICK if options.quick else FULL)
+        facts = about(commit, sizes, datetime.datetime.now())
+        run["sections"][name] = {**SECTIONS[name](arena, sizes), "about": facts}
         run["failures"] = [*before, *arena.failures]
         out.write_text(json.dumps(run, indent=1) + "\n")  # an error in a later section leaves what was measured
     print(as_text(run))
     print(f"{time.perf_counter() - begin:.0f} s in all; written to {out}")
     if options.publish:
+        try:
+            check_published(run)
+        except Mixed as error:
+            raise SystemExit(str(error)) from None
         _published(run)
 
 
-def _begun(arena: Arena, kept: Path | None) -> dict[str, Any]:
-    """Return a run with no section yet, or with those of the last one on this day and machine."""
+def _begun(arena: Arena, kept: Path | None, commit: str) -> dict[str, Any]:
+    """Return a run with no section yet, or with those of the last one on this day, machine and commit."""
     run: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
         "machine": {**machine(), "threads": arena.threads, "kind": capability()},
-        "rounds": FULL.rounds,
         "sections": {},
         "missing": [peer.name for peer in arena.missing()],
         "failures": [],
     }
     if kept is not None and kept.is_file():
         last = json.loads(kept.read_text())
-        if all(last.get(key) == run[key] for key in ("date", "machine", "rounds")):
-            run |= {"sections": last["sections"], "failures": last["failures"]}
+        commits = {section.get("about", {}).get("commit") for section in last["sections"].values()}
+        if (
+            commits != {commit}
+            or commit.endswith(CHANGED)
+            or any(last.get(key) != run[key] for key in ("date", "machine"))
+        ):
+            raise SystemExit(
+                f"{kept.name} is of another day, machine or commit than {commit}, or of changed files: no --keep."
+            )
+        run |= {"sections": last["sections"], "failures": last["failures"]}
     return run
 
 
@@ -86,7 +102,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--publish", action="store_true", help="write results.json, docs/benchmarks.md and plots")
     parser.add_argument("--page", action="store_true", help="write the page from results.json, and measure nothing")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the other sections of the last run, if it was today and here"
+        "--keep",
+        action="store_true",
+        help="keep the other sections of the last run, which was today, here and of this commit",
     )
     parser.add_argument("--home", type=Path, default=HOME, help="models, exports and environments (default: .bench)")
     return parser.parse_args()

@@ -25,6 +25,7 @@ class Entry:
     Attributes:
         versions: of the packages that matter.
         load_seconds: imports included where this was the first model of the process.
+        sizes: of batches, among which the best is looked for; (0,) where the library has none in this work.
     """
 
     peer: Peer
@@ -33,6 +34,7 @@ class Entry:
     handle: int
     versions: dict[str, str]
     load_seconds: float
+    sizes: tuple[int, ...]
     batch: int = 0
 
 
@@ -101,7 +103,7 @@ class Arena:
         return entries
 
     def failed(self, peer: Peer, setting: str, error: Exception) -> None:
-        """Remember that a library could not do something; cenote may not fail.
+        """Remember that a library could not do something, without this machine's folders; cenote may not fail.
 
         Raises:
             WorkerError: it was cenote.
@@ -109,7 +111,8 @@ class Arena:
         if peer is CENOTE:
             raise WorkerError(f"cenote, {setting}: {error}") from error
         print(f"  failed: {peer.title}, {setting}: {error}", file=sys.stderr)
-        self.failures.append({"peer": peer.name, "setting": setting, "reason": str(error)})
+        reason = str(error).replace(str(self.home), ".bench").replace(str(Path.home()), "~")
+        self.failures.append({"peer": peer.name, "setting": setting, "reason": reason})
 
     def retire(self) -> None:
         """End all workers, with their models."""
@@ -134,7 +137,8 @@ class Arena:
         except WorkerError as error:
             self.failed(peer, setting, error)
             return None
-        return Entry(peer, setting, worker, loaded["handle"], loaded["versions"], loaded["seconds"], peer.batches[0])
+        sizes = peer.sizes(work)
+        return Entry(peer, setting, worker, loaded["handle"], loaded["versions"], loaded["seconds"], sizes, sizes[0])
 
     def _calibration(self) -> Path:
         folder = self.home / "calibration"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["compete", "faster_of", "matmul_rates", "products_of", "reference_of", "result_of", "spread_of"]
+__all__ = ["compete", "reference_of", "result_of", "spread_of"]
 
 #: A contestant whose pass takes longer runs in the first round only, once.
 _SLOW = 6.0
@@ -114,41 +113,6 @@ def result_of(arena: Arena, entry: Entry, workload: Workload, batch: int = 0) ->
     return result
 
 
-def matmul_rates(arena: Arena, settings: Sequence[str] = ("float32", "bfloat16", "int8")) -> dict[str, float]:
-    """Measure the rate of the fastest product per type, in operations a second."""
-    import numpy as np
-
-    rates: dict[str, float] = {}
-    saved, nothing = arena.home / "rate.npy", arena.inputs("nothing", [])
-    with arena.local("matmul") as worker:
-        for setting in settings:
-            handle = worker.load(arena.job("matmul", arena.home, setting))["handle"]
-            worker.run(handle, nothing, 0, save=saved)
-            rates[setting] = float(np.load(saved)[0])
-    return rates
-
-
-def products_of(arena: Arena, folder: Path, tokens: int) -> dict[str, float]:
-    """Measure how long all products of a model take on so many tokens, in milliseconds per type."""
-    import numpy as np
-
-    config = json.loads((folder / "config.json").read_text())
-    sizes = [tokens, *(config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))]
-    saved, path = arena.home / "rate.npy", arena.inputs("sizes", sizes)
-    found: dict[str, float] = {}
-    with arena.local("matmul") as worker:
-        for setting in ("float32", "bfloat16", "int8"):
-            handle = worker.load(arena.job("products", folder, setting))["handle"]
-            worker.run(handle, path, 0, save=saved)
-            found[setting] = float(np.load(saved)[0]) * 1e3
-    return found
-
-
-def faster_of(rates: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the highest rate per type of several measurements."""
-    return {name: max(each[name] for each in rates) for name in rates[0]}
-
-
 def spread_of(seconds: Sequence[float]) -> float:
     """Return how far apart the quartiles lie, as a share of the median; 0 for less than three values."""
     if len(seconds) < 3:
@@ -167,8 +131,8 @@ def _warmed(arena: Arena, entry: Entry, trial: Path) -> bool:
     """Run once, then find the fastest batch size; tell whether that worked."""
     try:
         entry.worker.run(entry.handle, trial, entry.batch)
-        if len(entry.peer.batches) > 1:
-            taken = {size: entry.worker.run(entry.handle, trial, size)["seconds"][0] for size in entry.peer.batches}
+        if len(entry.sizes) > 1:
+            taken = {size: entry.worker.run(entry.handle, trial, size)["seconds"][0] for size in entry.sizes}
             entry.batch = min(taken, key=lambda size: taken[size])
     except WorkerError as error:
         arena.failed(entry.peer, entry.setting, error)

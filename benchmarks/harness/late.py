@@ -34,6 +34,7 @@ def maxsim(arena: Arena, documents: int, rounds: int) -> dict[str, Any]:
         "model": f"one query of {_QUERY} vectors, {_WIDTH} components",
         "inputs": documents,
         "tokens": len(vectors),
+        "rounds": rounds,
         "operations": 2.0 * query.size * len(vectors),
         "rows": rows,
     }

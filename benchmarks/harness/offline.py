@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.arena import Arena, Entry
-from harness.contest import compete, faster_of, matmul_rates, products_of, reference_of, result_of, spread_of
+from harness.contest import compete, reference_of, result_of, spread_of
 from harness.models import MODELS, REAL, model_folder
 from harness.process import WorkerError
+from harness.rates import faster_of, matmul_rates, products_of
 from harness.workload import Workload, pairs_of, texts_of
 
 __all__ = ["embed", "encode", "rerank"]
@@ -29,7 +30,7 @@ def embed(arena: Arena, model: str, count: int, rounds: int) -> dict[str, Any]:
         rows = compete(arena, entries, workload, "embed", wanted, rounds)
         rates = faster_of([before, matmul_rates(arena)])
         queries = _one_query(arena, entries, workload) if model == REAL else {}
-    return {**_section(model, workload, rows, rates), **queries}
+    return {**_section(model, workload, rows, rates, rounds), **queries}
 
 
 def rerank(arena: Arena, count: int, rounds: int) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def rerank(arena: Arena, count: int, rounds: int) -> dict[str, Any]:
         before = matmul_rates(arena)
         rows = compete(arena, entries, workload, "rerank", wanted, rounds)
         rates = faster_of([before, matmul_rates(arena)])
-    return _section("cross-encoder", workload, rows, rates)
+    return _section("cross-encoder", workload, rows, rates, rounds)
 
 
 def encode(arena: Arena, count: int, rounds: int) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def encode(arena: Arena, count: int, rounds: int) -> dict[str, Any]:
         exact = [entry for entry in entries if entry.setting == "float32"]
         wanted = result_of(arena, exact[-1], workload, exact[-1].batch)
         rows = compete(arena, entries, workload, "encode", wanted, rounds)
-    return {**_section("colbert", workload, rows, {}), "reference": exact[-1].peer.title}
+    return {**_section("colbert", workload, rows, {}, rounds), "reference": exact[-1].peer.title}
 
 
 def _one_query(arena: Arena, entries: Sequence[Entry], workload: Workload) -> dict[str, Any]:
@@ -84,11 +85,11 @@ def _one_query(arena: Arena, entries: Sequence[Entry], workload: Workload) -> di
 
 
 def _section(
-    model: str, workload: Workload, rows: Sequence[dict[str, Any]], rates: Mapping[str, float]
+    model: str, workload: Workload, rows: Sequence[dict[str, Any]], rates: Mapping[str, float], rounds: int
 ) -> dict[str, Any]:
-    """Put a contest together with the share of the matmul rate that each reached in the type of its setting."""
+    """Put a contest together with the share of the matmul rate that each reached in its setting."""
     for row in rows:
-        if (rate := rates.get(row["setting"].partition(",")[0])) is not None:
+        if (rate := rates.get(row["setting"])) is not None:
             speed = workload.operations / statistics.median(row["seconds"])
             row["share"] = speed / rate
     lengths = workload.lengths
@@ -98,6 +99,7 @@ def _section(
         "tokens": sum(lengths),
         "max_tokens": workload.max_tokens,
         "operations": workload.operations,
+        "rounds": rounds,
         "rates": dict(rates),
         "rows": list(rows),
     }

@@ -10,8 +10,9 @@ from typing import Any
 from cenote.testing.bench import table
 from harness.agreement import COSINES, DIFFERENCES, SHARES, TOKENS
 from harness.drawings import drawings
+from harness.origin import described
 from harness.peers import PEERS
-from harness.tables import TABLES
+from harness.tables import OTHERS, SPREAD, TABLES
 from harness.targets import targets
 
 __all__ = ["as_text", "page", "publish"]
@@ -20,14 +21,16 @@ _INTRODUCTION = """# Benchmarks
 
 <!-- written by `make bench ARGS=--publish` from benchmarks/results.json; do not edit -->
 
-Every figure of this page is from one run of `benchmarks/run.py` on one machine. Each library ran in an environment and
-a process of its own, held to the same {threads} threads, in turns with the others, {rounds} rounds each; all others are
-stopped meanwhile. Each round begins with a few inputs off the clock, and the median of all passes counts; a library
-that takes longer than 6 s for one pass has one. "Spread" is the distance between the quartiles of the passes, as a
-share of the median. A library takes the best batch size that was found for it just before. Texts are docstrings of
-Python's standard library, short and long mixed, cut at 256 tokens. "float32, high" computes float32 products with about
-16 bits (`float32_matmul_precision`). Only ratios mean something elsewhere, and differences below 15 % (25 % for
-servers) are noise. How to repeat it: [benchmarks](../benchmarks/README.md).
+Every figure of this page is from `benchmarks/run.py` on one machine and one day, at the commit that is named below.
+Each library ran in an environment and a process of its own, held to the same {threads} threads, in turns with the
+others; all others are stopped meanwhile. Each section says how many rounds it had. A round begins with a few inputs
+off the clock, and the median of all passes counts; a library that takes longer than 6 s for one pass has one. "Spread"
+is the distance between the quartiles of the passes, as a share of the median. An exclamation mark behind it says that
+the row is doubtful: the spread is above {spread:.0%}, or other processes took more than {others:.0%} of the
+processors. A library takes the best batch size that was found for it just before. Texts are docstrings of Python's
+standard library, short and long mixed, cut at 256 tokens. "float32, high" computes float32 products with about 16 bits
+(`float32_matmul_precision`). Only ratios mean something elsewhere, and differences below 15 % (25 % for servers) are
+noise. How to repeat it: [benchmarks](../benchmarks/README.md).
 
 Results were compared with plain transformers in float32 while measuring; a row that is further away than this is marked
 with an asterisk:
@@ -37,10 +40,10 @@ with an asterisk:
 * largest difference of a reranker's score: {differences};
 * largest difference of a MaxSim, as a share of the largest: {shares}.
 
-"Limit" is the share of the machine's matmul rate for the type: the work of the model's products and attention on real
-tokens, divided by the time and by the rate of the fastest product that was found in the same run (oneDNN, MKL or
-cenote's own; 2048 rows, the widths of MiniLM and BERT-base; best of many calls, before and after the contest). Norms,
-activations, tokenisation and answers count as time and not as work.
+"Limit" is the share of the machine's matmul rate for the setting: the work of the model's products and attention on
+real tokens, divided by the time and by the rate of the fastest product that was found in the same run (oneDNN, MKL or
+cenote's own, which is the only one for "float32, high"; 2048 rows, the widths of MiniLM and BERT-base; best of many
+calls, before and after the contest). Norms, activations, tokenisation and answers count as time and not as work.
 """
 
 
@@ -49,13 +52,14 @@ def page(run: Mapping[str, Any]) -> str:
     facts = run["machine"]
     head = _INTRODUCTION.format(
         threads=facts["threads"],
-        rounds=run["rounds"],
+        spread=SPREAD,
+        others=OTHERS,
         cosines=_limits(COSINES),
         tokens=_limits(TOKENS),
         differences=_limits(DIFFERENCES),
         shares=_limits(SHARES),
     )
-    measured = f"Measured on {run['date']}: {_machine(facts)}."
+    measured = f"Measured on {run['date']}, {described(run)}: {_machine(facts)}."
     body = [head, measured, _versions(run), _targets(run), *_sections(run, plots=True)]
     return "\n\n".join(part.strip() for part in [*body, _absent(run)] if part.strip()) + "\n"
 
@@ -85,7 +89,7 @@ def _sections(run: Mapping[str, Any], *, plots: bool) -> list[str]:
     for name, section in ((name, run["sections"][name]) for name in TABLES if name in run["sections"]):
         title, laid_out = TABLES[name]
         parts.append(f"## {title}\n\n{laid_out(section)}")
-        shown = [file for file in drawn if file.startswith(f"{name}_")]
+        shown = [file for file in drawn if file.rpartition("_")[0] == name]
         parts += [f"![{title}](benchmarks/{file})" for file in shown]
     return parts
 

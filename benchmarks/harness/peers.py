@@ -40,6 +40,10 @@ class Peer:
     unwanted: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
 
+    def sizes(self, work: str) -> tuple[int, ...]:
+        """Return the sizes of batches that count for a work: MaxSim takes all documents at once, whatever the size."""
+        return (0,) if work == "maxsim" else self.batches
+
 
 CENOTE = Peer(
     "cenote",

@@ -47,7 +47,7 @@ def _at_length(arena: Arena, entries: Sequence[Entry], folder: Path, length: int
     path, warm = arena.inputs("length", texts), arena.inputs("warm", texts[:8])
     points, saved, found = {}, arena.home / "result.npy", []
     for entry in entries:
-        sizes = (8, 32) if len(entry.peer.batches) > 1 else (0,)
+        sizes = (8, 32) if len(entry.sizes) > 1 else (0,)
         points[_name(entry)] = max(
             sum(workload.lengths) / statistics.median(_point(entry, path, warm, size, saved)) for size in sizes
         )

@@ -51,7 +51,7 @@ SECTIONS: Mapping[str, Callable[[Arena, Sizes], dict[str, Any]]] = {
     "encode": lambda arena, sizes: encode(arena, sizes.texts // 2, sizes.rounds),
     "maxsim": lambda arena, sizes: maxsim(arena, sizes.documents, sizes.rounds + 2),
     "start": lambda arena, sizes: start(arena, sizes.texts // 2, min(sizes.rounds, 2)),
-    "serve": lambda arena, sizes: load(arena, sizes.seconds, min(sizes.rounds, 2)),
+    "serve": lambda arena, sizes: load(arena, sizes.seconds, min(sizes.rounds, 2), ("float32", "bfloat16", "int8")),
     "scaling": lambda arena, sizes: scaling(arena, sizes.tokens, sizes.counts),
     "quality": lambda arena, sizes: quality(arena, sizes.corpus, max(4, sizes.corpus // 10)),
 }

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cenote.testing.bench import table
+from harness.rates import at_most
 
-__all__ = ["TABLES"]
+__all__ = ["OTHERS", "SPREAD", "TABLES"]
+
+#: Spread of passes, and share of the processors that other processes took, above which a row is marked as doubtful.
+SPREAD, OTHERS = 0.25, 0.1
 
 _Section = Mapping[str, Any]
 
@@ -45,7 +49,8 @@ def _described(section: _Section) -> str:
     reference = f" Compared with {section['reference']} in float32." if "reference" in section else ""
     others = max((row.get("others", 0.0) for row in section["rows"]), default=0.0)
     quiet = f" Other processes took at most {others:.0%} of the processors during any round." if others else ""
-    return f"{section['model']}: {tokens}.{shown}{reference}{quiet}"
+    rounds = f" {section['rounds']} rounds." if "rounds" in section else ""
+    return f"{section['model']}: {tokens}.{rounds}{shown}{reference}{quiet}"
 
 
 def _queries(section: _Section) -> str:
@@ -53,15 +58,19 @@ def _queries(section: _Section) -> str:
         return ""
     rows = [[row["title"], row["setting"], f"{row['milliseconds']:.2f}", _noise(row)] for row in section["query"]]
     laid_out = table(["library", "setting", "ms", "spread"], rows, "llrr")
-    products = ", ".join(f"{name} {value:.2f}" for name, value in section["query_products"].items())
+    least = at_most(section["query_products"], section["query"])
+    products = ", ".join(f"{name} {value:.2f}" for name, value in least.items())
     return (
         f"\n\nOne short text a call ({section['query_tokens']} tokens), in process, median. The model's products "
-        f"alone, as fast as the machine was seen to do them on so many rows, take {products} ms.\n\n{laid_out}"
+        "alone, each shape as fast as the machine was seen to do it on so many rows, and all of them no slower than "
+        f"the fastest whole text, take {products} ms.\n\n{laid_out}"
     )
 
 
 def _noise(row: _Section) -> str:
-    return f"{row['spread']:.0%}" if row.get("spread") else ""
+    """Return the spread, with a mark where it or the load of other processes makes the row doubtful."""
+    doubtful = row.get("spread", 0.0) > SPREAD or row.get("others", 0.0) > OTHERS
+    return f"{row.get('spread', 0.0):.0%}{' !' if doubtful else ''}" if doubtful or row.get("spread") else ""
 
 
 def _start(section: _Section) -> str:
@@ -83,9 +92,11 @@ def _start(section: _Section) -> str:
         "cenote is faster by",
         f"peak after {section['inputs']} texts, MB",
     ]
+    starts = max(len(row["seconds"]) for row in section["rows"])
     return (
-        "A fresh process, from its start to the vector of one text, bytecode compiled and files in the system's cache; "
-        "then its peak of resident memory after texts of mixed length. Importing torch and the model's class alone "
+        "A fresh process, from its start to the vector of one text, bytecode compiled and files in the system's "
+        f"cache, in the median of {starts} starts (one where a start takes longer than 15 s); then its peak of "
+        "resident memory after texts of mixed length. Importing torch and the model's class alone "
         f"takes {section['bare_memory'] / 1e6:,.0f} MB, the weights {section['weights'] / 1e6:,.0f} MB. "
         f"`cenote --help` takes {section['help_seconds']:.2f} s.\n\n{table(header, body, 'llrrr')}"
     )
@@ -145,7 +156,8 @@ def _scaling(section: _Section) -> str:
         body = [
             [f"{row['at']:,}", *(f"{row['tokens_per_second'][name]:,.0f}" for name in names)] for row in section[key]
         ]
-        parts.append(f"Tokens a second:\n\n{table([title, *names], body, 'r' * (len(names) + 1))}")
+        calls = "each point the median of the calls of one turn, without further rounds"
+        parts.append(f"Tokens a second, {calls}:\n\n{table([title, *names], body, 'r' * (len(names) + 1))}")
     least = min(row["cosine_min"] for row in section["length"])
     parts.insert(1, f"The least cosine of any vector of that table to cenote's in float32 is {least:.5f}.")
     body = [
@@ -166,11 +178,12 @@ def _scaling(section: _Section) -> str:
 def _quality(section: _Section) -> str:
     top = section["top"]
     parts = [
-        "How far results move from float32, both sides of a comparison in the setting's precision. Queries are first "
+        "How far results of one model with real weights, all-MiniLM-L6-v2, and of three with random ones move from "
+        "float32, both sides of a comparison in the setting's precision. Queries are first "
         f"lines of docstrings, documents whole ones. nDCG@{top} takes the float32 ranking as the truth (its first "
         f"document is worth {top}, the next one less); overlap@{top} is the share of the first {top} that both have. "
-        "Only the weights of all-MiniLM-L6-v2 are real; a random part or model shows what arithmetic does to "
-        "values of that shape, and says nothing of a trained model's rankings."
+        "Random weights show what arithmetic does to values of that shape, and say nothing of a trained model's "
+        "rankings; one model says little of others."
     ]
     return "\n\n".join([*parts, *(_quality_of(model, top) for model in section["models"])])
 

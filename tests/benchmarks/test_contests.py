@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import peers as installer
 import pytest
@@ -47,6 +49,18 @@ def test_a_setting_that_fails_is_listed_with_its_reason(arena, workload):
     entries_of(arena, workload)
     assert [failure["setting"] for failure in arena.failures] == ["broken"]
     assert "this setting is broken" in arena.failures[0]["reason"]
+
+
+def test_a_reason_names_no_folder_of_this_machine(arena, tmp_path):
+    error = WorkerError(f"{tmp_path}/exports/x is not there, nor {Path.home()}/.cache/y")
+    arena.failed(_ECHO, "float32", error)
+    assert arena.failures[-1]["reason"] == ".bench/exports/x is not there, nor ~/.cache/y"
+
+
+def test_maxsim_takes_all_documents_at_once_whatever_a_librarys_batches_are():
+    (pylate,) = (peer for peer in PEERS if peer.name == "pylate")
+    assert pylate.sizes("maxsim") == (0,)
+    assert pylate.sizes("encode") == pylate.batches
 
 
 def test_a_peer_that_is_not_installed_is_missing_and_has_a_command(arena, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 from harness.baseline import MEMORY, judged, read, slower, written
 from harness.drawings import drawings
 from harness.load import job_step, read_wrk
+from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, page, publish
 from harness.process import WorkerError
+from harness.rates import at_most
+from harness.sections import FULL, QUICK
 from harness.targets import targets
 
 _WRK = """Running 1s test @ http://127.0.0.1:1/v1/embeddings
@@ -46,16 +51,16 @@ def run() -> dict:
     speeds = {"tokens_per_second": {"cenote, float32": 1000.0}, "cosine_min": 1.0}
     points = [{"at": at, **speeds, "operations_per_token": 1e6 * at} for at in (32, 64)]
     counts = [{"at": at, "texts_per_second": 100.0, "peak_memory": 5e8, "result_memory": 1e6} for at in (10, 100)]
-    contest = {"model": "MiniLM", "inputs": 4, "tokens": 80, "rates": {"float32": 4e11}}
+    made = about("abc123", FULL, datetime.datetime(2026, 11, 21, 9))
+    contest = {"model": "MiniLM", "rounds": 3, "inputs": 4, "tokens": 80, "rates": {"float32": 4e11}}
     bad = row("openvino", 50.0, cosine_min=0.9, within=False, share=0.1)
     return {
         "date": "2026-11-21",
-        "rounds": 4,
         "machine": {**machine, "python": "3.11", "torch": "2.13", "cenote": "0.1"},
         "sections": {
-            "embed": {**contest, "rows": [row("cenote", 100.0, share=0.25, spread=0.03), bad]},
-            "scaling": {"length": points, "together": points, "count": counts},
-            "serve": {"skipped": "wrk is not installed", "rows": []},
+            "embed": {**contest, "about": made, "rows": [row("cenote", 100.0, share=0.25, spread=0.03), bad]},
+            "scaling": {"length": points, "together": points, "count": counts, "about": made},
+            "serve": {"skipped": "wrk is not installed", "rows": [], "about": made},
         },
         "missing": ["onnx"],
         "failures": [{"peer": "vllm", "setting": "float32", "reason": "no"}],
@@ -77,7 +82,7 @@ def test_who_did_not_take_part_is_named_with_a_command_or_a_reason(run):
 
 def test_the_page_names_machine_date_versions_and_plots(run):
     text = page(run)
-    assert "Measured on 2026-11-21: A<B (avx2), 2 cores" in text
+    assert "Measured on 2026-11-21, commit abc123: A<B (avx2), 2 cores" in text
     assert "* openvino: openvino 1.0" in text
     for name in drawings(run):
         assert f"](benchmarks/{name})" in text
@@ -88,6 +93,81 @@ def test_plots_are_well_formed(run):
     assert set(drawn) == {"embed_speed.svg", "scaling_length.svg", "scaling_together.svg", "scaling_memory.svg"}
     for text in drawn.values():
         assert ElementTree.fromstring(text).tag.endswith("svg")
+
+
+def test_a_plot_stands_in_its_own_section(run):
+    run["sections"]["embed_base"] = run["sections"]["embed"]
+    text = page(run)
+    place, end = text.index("## Embedding, offline"), text.index("## Embedding with a larger model")
+    assert "embed_speed.svg" in text[place:end]
+    assert "embed_base_speed.svg" not in text[place:end]
+    assert "embed_base_speed.svg" in text[end:]
+
+
+def test_each_section_says_its_rounds_and_marks_rows_that_are_doubtful(run):
+    run["sections"]["embed"]["rows"] += [row("onnx", 9.0, spread=0.3), row("vllm", 8.0, spread=0.04, others=0.2)]
+    text = as_text(run)
+    assert "MiniLM: 4 inputs, 80 tokens. 3 rounds." in text
+    assert "|  30% ! |" in text
+    assert "|   4% ! |" in text
+    assert "|     3% |" in text
+
+
+def test_only_sections_of_full_size_and_one_commit_are_published(run):
+    check_published(json.loads(json.dumps(run)))
+    run["sections"]["embed"]["about"] = about("def456", FULL, datetime.datetime(2026, 11, 21, 10))
+    with pytest.raises(Mixed, match="different commits, and are not published: abc123, def456"):
+        check_published(run)
+    run["sections"]["embed"]["about"] = about("abc123", QUICK, datetime.datetime(2026, 11, 21, 10))
+    with pytest.raises(Mixed, match="Not of full size, and not published: embed"):
+        check_published(run)
+    del run["sections"]["embed"]["about"]
+    with pytest.raises(Mixed, match="embed"):
+        check_published(run)
+
+
+def test_a_commit_is_marked_where_measured_files_differ_from_it(tmp_path):
+    def git(*words: str) -> None:
+        person = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", "-C", str(tmp_path), *person, *words], check=True, capture_output=True)
+
+    assert commit_of(tmp_path) == "unknown"
+    git("init")
+    for name in ("code.py", "docs/page.md"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("1")
+    git("add", ".")
+    git("commit", "-m", "all")
+    commit = commit_of(tmp_path)
+    assert len(commit) == 12
+    (tmp_path / "docs" / "page.md").write_text("2")
+    assert commit_of(tmp_path) == commit, "a page that is written is not measured"
+    (tmp_path / "code.py").write_text("2")
+    assert commit_of(tmp_path) == commit + CHANGED
+
+
+def test_products_take_no_longer_than_the_fastest_whole_text_of_their_setting():
+    rows = [{"setting": "float32", "milliseconds": 2.3}, {"setting": "bfloat16", "milliseconds": 1.5}]
+    assert at_most({"float32": 2.55, "bfloat16": 0.8, "int8": 0.6}, rows) == {
+        "float32": 2.3,
+        "bfloat16": 0.8,
+        "int8": 0.6,
+    }
+
+
+def test_the_least_cosine_is_that_of_the_most_texts(run):
+    few = [row("cenote", 9.0, setting="int8", cosine_min=0.995), row("openvino", 9.0, setting="int8", cosine_min=0.993)]
+    run["sections"]["embed"]["rows"] += few
+    wanted = ("embedding, int8", "a better cosine than OpenVINO's")
+    assert {(each.work, each.wanted): each.met for each in targets(run)}[wanted]
+    many = [
+        row("cenote", 9.0, setting="int8", cosine_min=0.9904),
+        row("openvino", 9.0, setting="int8", cosine_min=0.991),
+    ]
+    models = [{"model": "another", "rows": few}, {"model": "MiniLM", "rows": many}]
+    judged_by = {"embed": run["sections"]["embed"], "quality": {"models": models}}
+    assert not {(each.work, each.wanted): each.met for each in targets({"sections": judged_by})}[wanted]
 
 
 def test_publishing_writes_results_page_and_plots(run, tmp_path):
@@ -139,7 +219,7 @@ def test_targets_of_servers_starts_and_single_texts_are_computed_too(run):
     assert found["server, first answer", "faster than every other server"]
     assert found["first answer", "faster than every library on torch"]
     assert found["`cenote --help`", "at most 0.5 s"] is False
-    assert "The model's products alone, as fast as the machine was seen to do them" in text
+    assert "The model's products alone, each shape as fast as the machine was seen to do it" in text
 
 
 def test_the_page_begins_with_what_is_not_met(run):

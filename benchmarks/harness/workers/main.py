@@ -27,6 +27,9 @@ from harness.job import Job, Runner
 
 __all__ = ["answers", "main", "peak_memory"]
 
+#: Seconds below which the share of other processes is not told: the system counts in hundredths.
+_TOLD = 0.2
+
 
 def main(module: str) -> None:
     """Serve the library of `harness.workers.<module>` on the standard streams until the input ends.
@@ -98,8 +101,8 @@ def _run(runner: Runner, request: dict[str, Any]) -> dict[str, Any]:
         import numpy
 
         numpy.save(request["save"], numpy.asarray(result, dtype=numpy.float32))
-    share = max(0.0, others / elapsed / (os.cpu_count() or 1))
-    return {"seconds": seconds, "others": share, "peak_memory": peak_memory()}
+    share = others / elapsed / (os.cpu_count() or 1) if elapsed > _TOLD else 0.0
+    return {"seconds": seconds, "others": min(1.0, max(0.0, share)), "peak_memory": peak_memory()}
 
 
 def _busy() -> float:

@@ -14,7 +14,7 @@ __all__ = ["PACKAGES", "load"]
 
 PACKAGES = ("sentence-transformers", "openvino", "optimum-intel")
 #: What is not quantised in the int8 graph is computed in bfloat16, as OpenVINO does by itself where that is fast.
-_PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16", "int8 f32": "f32"}
+_PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}
 _INT8_FILE = "openvino_model_qint8_quantized.xml"
 
 
@@ -24,7 +24,7 @@ def load(job: Job) -> Runner:
     Without the hint OpenVINO computes in bfloat16 by itself wherever the processor can.
     """
     hints = {"INFERENCE_PRECISION_HINT": _PRECISIONS[job.setting], "INFERENCE_NUM_THREADS": str(job.threads)}
-    name = _INT8_FILE if job.setting.startswith("int8") else "openvino_model.xml"
+    name = _INT8_FILE if job.setting == "int8" else "openvino_model.xml"
     options = {"ov_config": hints, "file_name": name, "subfolder": "openvino"}
     folder = exported(job, "openvino", _export)
     return runner_of(Job(job.work, folder, max_tokens=job.max_tokens), backend="openvino", model_kwargs=options)
