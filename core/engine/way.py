@@ -15,7 +15,7 @@ __all__ = ["RightOfWay"]
 
 #: Seconds that a pause takes at most, and for which nobody pauses after it: so nothing starves.
 _PAUSE_SECONDS = 0.025
-_TURN_SECONDS = 0.010
+_TURN_SECONDS = 0.025
 #: Seconds after which a pausing thread looks again: nobody wakes it, since that would cost the short requests time.
 _LOOK_SECONDS = 0.001
 

@@ -65,7 +65,7 @@ def test_pauses_are_bounded_and_turns_lie_between_them() -> None:
     assert 0 < paused < 0.03
     way.give(left)
     assert left.waits == first
-    left.now += 0.009
+    left.now += 0.024
     way.give(left)
     assert left.waits == first
     left.now += 0.002
