@@ -20,13 +20,13 @@ from pathlib import Path
 
 import orjson
 from generator import Load, generate
-from prometheus_client.parser import text_string_to_metric_families
+from harness.steps import Steps, job_step, less, mean_step, steps_of
 
 from cenote.testing.bench import machine, table
 from cenote.testing.corpus import docstrings
 from cenote.testing.live import serving
 
-#: Mean steps of job and queries together that a query may wait for, beside what it takes quietly.
+#: Mean steps of the job that a query may wait for, beside what it takes quietly.
 STEPS = 2
 
 
@@ -67,7 +67,7 @@ def main() -> None:
             rows = [row(address, queries, bulk, count, options.seconds) for count in options.connections]
     where = ", ".join(f"{key} {value}" for key, value in machine().items())
     header = ("queries at a time", "client", "quiet p50", "quiet p99", "p50 beside the job", "p99 beside the job")
-    steps = ("quiet p99 + 2 steps", "mean step", "CPU of the client")
+    steps = ("quiet p99 + 2 steps", "mean step of the job", "CPU of the client")
     found = f"a step of the job alone takes {full}, one of its longest text {longest}"
     text = f"{where}\n{options.dtype}; times in ms; {found}"
     print(f"{text}\n\n{table((*header, *steps), rows)}")
@@ -75,14 +75,17 @@ def main() -> None:
 
 def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: float) -> tuple[str, ...]:
     """Measure quietly and beside the job, and return what a table says of it."""
+    before = steps_of(address)
     quiet = generate(address, queries, connections=connections, seconds=seconds)
+    light = less(steps_of(address), before)
     job = Bulk(address, bulk)
     thread = threading.Thread(target=job.run)
     thread.start()
     time.sleep(1)  # its first call is tokenised
     before = steps_of(address)
     loaded = generate(address, queries, connections=connections, seconds=seconds)
-    step = mean_step(before, steps_of(address))
+    both = less(steps_of(address), before)
+    step = job_step(both, light, light_steps(both, loaded.rate * seconds, connections))
     job.ended = True
     thread.join()
     return (
@@ -91,6 +94,11 @@ def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds
         *(f"{value:,.1f}" for value in (quiet.p50, quiet.p99, loaded.p50, loaded.p99, quiet.p99 + STEPS * step, step)),
         share(quiet, loaded),
     )
+
+
+def light_steps(both: Steps, answered: float, connections: int) -> float:
+    """Return how many of the steps were those of queries: one for each, or of several at a time every second step."""
+    return answered if connections == 1 else min(answered, both[0] / 2)
 
 
 def share(quiet: Load, loaded: Load) -> str:
@@ -109,23 +117,7 @@ def alone(address: str, body: bytes, calls: int = 1) -> str:
     before = steps_of(address)
     for _ in range(calls):
         post(address, body)
-    return f"{mean_step(before, steps_of(address)):,.1f}"
-
-
-def mean_step(before: tuple[float, float], after: tuple[float, float]) -> float:
-    """Return the milliseconds of a mean step between two readings."""
-    return (after[1] - before[1]) / max(after[0] - before[0], 1) * 1e3
-
-
-def steps_of(address: str) -> tuple[float, float]:
-    """Return how many steps the server has made, and the seconds that they took."""
-    with urllib.request.urlopen(f"{address}/metrics") as reply:
-        families = {family.name: family for family in text_string_to_metric_families(reply.read().decode())}
-    steps, seconds = (families[f"cenote:{name}"] for name in ("forwards", "plugin_compute_seconds"))
-    return (
-        sum(sample.value for sample in steps.samples if sample.name.endswith("_total")),
-        sum(sample.value for sample in seconds.samples if sample.name.endswith("_total")),
-    )
+    return f"{mean_step(less(steps_of(address), before)):,.1f}"
 
 
 def post(address: str, body: bytes) -> bytes:

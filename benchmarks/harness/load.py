@@ -10,11 +10,9 @@ import statistics
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 from harness.agreement import agreement, within
 from harness.arena import Arena
@@ -23,6 +21,7 @@ from harness.models import REAL, model_folder
 from harness.peers import CENOTE
 from harness.process import WorkerError
 from harness.servers import NAME, Server, start_servers
+from harness.steps import job_step, less, steps_of
 from harness.workload import Workload, texts_of
 
 __all__ = ["job_step", "load", "read_wrk"]
@@ -132,15 +131,15 @@ def _beside_bulk(server: Server, seconds: int, script: Path) -> dict[str, Any]:
     server.awake(True)
     command = _command(1, script)
     subprocess.run([*command, "-d1s", server.address], capture_output=True, check=True)
-    before = _steps(server)
+    before = steps_of(server.address)
     quiet = _asked(command, seconds, server)
-    light = _less(_steps(server), before)
+    light = less(steps_of(server.address), before)
     thread = threading.Thread(target=job)
     thread.start()
     time.sleep(1)  # its first call is tokenised
-    before = _steps(server)
+    before = steps_of(server.address)
     loaded = _asked(command, seconds, server)
-    step = job_step(_less(_steps(server), before), light, loaded["requests_per_second"] * seconds)
+    step = job_step(less(steps_of(server.address), before), light, loaded["requests_per_second"] * seconds)
     ended.set()
     thread.join()
     server.awake(False)
@@ -148,39 +147,6 @@ def _beside_bulk(server: Server, seconds: int, script: Path) -> dict[str, Any]:
         raise WorkerError("the bulk job got no answer")
     quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
     return {"peer": server.peer, "setting": server.setting, **quantiles, "step": step}
-
-
-def job_step(all_steps: tuple[float, float], light: tuple[float, float], answered: float) -> float:
-    """Return the mean milliseconds of the steps that a bulk job had beside one short text at a time.
-
-    Args:
-        all_steps: number and seconds of the steps of both.
-        light: number and seconds of steps of such texts alone.
-        answered: such texts beside the job. Each was a step of its own, and is taken to be as long as those alone: what
-            it takes longer beside the job counts as the job's.
-
-    Raises:
-        WorkerError: the job had no step.
-    """
-    steps, spent = all_steps
-    if steps - answered < 1:
-        raise WorkerError("the bulk job had no step of its own")
-    return (spent - answered * light[1] / max(light[0], 1)) / (steps - answered) * 1e3
-
-
-def _less(late: tuple[float, float], early: tuple[float, float]) -> tuple[float, float]:
-    return late[0] - early[0], late[1] - early[1]
-
-
-def _steps(server: Server) -> tuple[float, float]:
-    """Return how many steps cenote's engine has made, and the seconds that they took."""
-    with urllib.request.urlopen(urljoin(server.address, "/metrics")) as reply:
-        text = reply.read().decode()
-
-    def total(name: str) -> float:
-        return sum(float(value) for value in re.findall(rf"^cenote:{name}_total\S* (\S+)$", text, re.MULTILINE))
-
-    return total("forwards"), total("plugin_compute_seconds")
 
 
 def _command(connections: int, script: Path) -> list[str]:
