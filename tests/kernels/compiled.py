@@ -31,6 +31,9 @@ NAMES = {
     "maxsim": ("32_by_63_60_1",),
     "term_max": ("large_ids",),
 }
+#: Operators that multiply tiles, whose sizes depend on the dtype; their first case is compiled in these as well.
+PRODUCTS = ("varlen_attention", "maxsim")
+OTHER_DTYPES = (torch.float16, torch.float32)
 
 
 class NamedChip(DriverBase):  # type: ignore[misc]
@@ -83,10 +86,12 @@ def compile_for(capability: int) -> dict[str, list[int]]:
     for module in modules.values():  # all of them first: one calls another's kernel
         module._kernel = Compiled(getattr(module._kernel, "_kernel", module._kernel))
     for operator, module in modules.items():
-        for case in CASES[operator]:
-            if case.name in NAMES[operator]:
-                tensors, options = case.inputs(torch.bfloat16, "cpu")
-                getattr(module, operator)(**tensors, **options)
+        wanted = [(torch.bfloat16, name) for name in NAMES[operator]]
+        wanted += [(dtype, name) for dtype in OTHER_DTYPES for name in NAMES[operator][:1] if operator in PRODUCTS]
+        cases = {case.name: case for case in CASES[operator]}
+        for dtype, name in wanted:
+            tensors, options = cases[name].inputs(dtype, "cpu")
+            getattr(module, operator)(**tensors, **options)
     sizes = {operator: module._kernel.sizes for operator, module in modules.items()}
     assert all(len(sizes[operator]) >= len(names) for operator, names in NAMES.items()), sizes
     assert all(size for each in sizes.values() for size in each), sizes

@@ -26,5 +26,7 @@ def test_they_equal_the_reference_and_the_engine_calls_them_where_tensors_are_on
     assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", *files, TRITON_INTERPRET="1")
 
 
-def test_they_compile_for_an_h100(tmp_path: Path) -> None:
-    assert run("compiled.py", "90", TRITON_CACHE_DIR=str(tmp_path)).startswith("sm_90 {'varlen_attention': [")
+def test_they_compile_for_an_a100_and_an_h100(tmp_path: Path) -> None:
+    lines = run("compiled.py", "80", "90", TRITON_CACHE_DIR=str(tmp_path)).splitlines()
+    for line, chip in zip(lines, ("sm_80", "sm_90"), strict=True):
+        assert line.startswith(f"{chip} {{'varlen_attention': [")

@@ -35,7 +35,8 @@ def varlen_attention(
     """Compute attention as `reference.varlen_attention` states it; scores, softmax and sums are float32."""
     query, key, value = (each if each.stride(-1) == 1 else each.contiguous() for each in (query, key, value))
     out = query.new_empty(*query.shape[:2], value.shape[2])
-    rows, keys, warps = _block(query, value, max(lengths, default=0))
+    longest = max(lengths, default=0)
+    rows, keys, warps = _block(query, value, longest)
     tiles = _tiles(tuple(lengths), tuple(key_lengths), rows, query.device)
     if not out.numel():
         return out
@@ -53,7 +54,7 @@ def varlen_attention(
             *out.stride()[:2],
             scale,
             0.0 if softcap is None else softcap,
-            0 if window is None else window,
+            0 if window is None else min(window, longest),  # a longer one hides no more, and int32 holds it
             SIZE=query.shape[2],
             VALUES=value.shape[2],
             GROUP=query.shape[1] // key.shape[1],

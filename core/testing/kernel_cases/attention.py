@@ -10,6 +10,9 @@ from cenote.testing.kernel_cases.case import LENGTHS, Inputs, KernelCase
 
 __all__ = ["ATTENTION", "UNSEEN_KEYS"]
 
+#: The largest number of 32 bits. A sum with a window of so many is larger.
+_INT32 = (1 << 31) - 1
+
 
 def _attention(
     name: str,
@@ -41,6 +44,8 @@ ATTENTION = (
     _attention("window_7-causal", (63, 60, 8, 7, 6, 1), window=7, causal=True),
     _attention("window_1", (9, 1), window=1),
     _attention("window_of_more_than_all", (33, 9), window=64),
+    *(_attention(f"window_of_{window}", (33, 7), window=window) for window in (_INT32, _INT32 + 1, 1 << 40)),
+    _attention("window_of_as_many_as_int32_holds-causal", (33, 7), window=_INT32, causal=True),
     _attention("heads_of_20", (33, 7, 1), heads=(3, 3, 20)),
     _attention("heads_of_20-causal-window_9", (33, 7), heads=(4, 2, 20), causal=True, window=9),
     _attention("heads_of_128", (17, 40), heads=(2, 1, 128)),
