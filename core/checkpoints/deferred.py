@@ -26,6 +26,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from cenote.checkpoints.shortcuts import import_models
+
 __all__ = ["Deferred", "light_imports", "light_loading", "prepare_transformers"]
 
 _DISTRIBUTED = "torch.distributed.tensor"
@@ -230,6 +232,7 @@ def prepare_transformers() -> None:
     import torch  # noqa: F401  # first, and whole
 
     with light_imports():
+        import_models()
         import transformers.masking_utils
         import transformers.modeling_utils  # noqa: F401
 
