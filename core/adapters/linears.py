@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cenote.adapters.probes import relative_difference
 from cenote.checkpoints.mapped import release
 from cenote.errors import CenoteError, InvalidRequest
-from cenote.kernels import kernel_for
+from cenote.kernels import kernel_for, raise_if_forced
 from cenote.kernels.linear.reference import Precision, Product, Quantization
 
 __all__ = ["PreparedLinear", "judge_quantised", "prepare_linears", "refuse_quantization"]
@@ -127,6 +127,7 @@ def _equal(check: Callable[[], Tensor], expected: Tensor, dtype: torch.dtype) ->
     try:
         difference = relative_difference(check(), expected)
     except Exception as exc:
+        raise_if_forced(exc)
         # A model that reads its layers' weights directly cannot use prepared ones; any failure means that.
         _log.info("linear layers stay plain: %s: %s", type(exc).__name__, exc)
         return False
@@ -184,6 +185,7 @@ def _swap(model: Any, precision: Precision) -> list[tuple[nn.Module, str, nn.Mod
                         originals.append((parent, activation, getattr(parent, activation)))
                         prepared.take_over(parent, activation)
     except CenoteError as exc:
+        raise_if_forced(exc)
         _log.info("linear layers stay plain: %s", exc)
         _restore(originals)
         return []

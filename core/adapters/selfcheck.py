@@ -23,6 +23,7 @@ from cenote.adapters.probes import Probe, build_probe, padding_id, position_rows
 from cenote.adapters.regimes import Wrap, regime_of
 from cenote.checkpoints.quiet import quiet_transformers
 from cenote.errors import CheckpointError, ShapeError
+from cenote.kernels import raise_if_forced
 
 __all__ = ["choose_execution"]
 
@@ -174,6 +175,7 @@ def _try_packed(check: _Check, family: Family) -> Backbone | str:
         try:
             differences.append(check.difference(backbone))
         except Exception as exc:
+            raise_if_forced(exc)
             # Any failure inside a foreign model means only that it cannot run this way; the reason is kept and logged.
             if not differences:
                 return f"it raised {type(exc).__name__}: {exc}"
@@ -200,6 +202,7 @@ def _with_long_rows(check: _Check, offset: int, causal: bool) -> Backbone | str:
         try:
             difference = _relative(probe.together(backbone), expected)
         except Exception as exc:
+            raise_if_forced(exc)
             # As above: it means only that this model does not take such rows.
             found = f"a batch of more than {table} tokens raised {type(exc).__name__}: {exc}"
             continue

@@ -17,6 +17,7 @@ from cenote.engine.facts import model_facts
 from cenote.errors import InvalidRequest
 from cenote.hooks import ModelLoaded
 from cenote.kernels import check_forced_kernels
+from cenote.kernels.trial import try_forced_kernels
 from cenote.registry import ResolvedAdapter, load_adapter, load_object, resolve_adapter
 from cenote.registry.blame import Blame
 from cenote.registry.entry import BUILT_IN_DISTRIBUTION, canonical_name
@@ -141,7 +142,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
     Raises:
         CheckpointError: the checkpoint is missing, broken or incomplete.
         UnknownArchitecture: no adapter fits.
-        PluginError: the chosen adapter cannot be imported, or a kernel that CENOTE_KERNELS names.
+        PluginError: the chosen adapter cannot be imported, or a kernel that CENOTE_KERNELS names cannot be used.
     """
     check_forced_kernels()
     source, name = config.model, config.model
@@ -169,6 +170,7 @@ def load_model(config: EngineConfig) -> LoadedModel:
         checkpoint = checkpoint.with_config(repair(dict(checkpoint.config)))
     device = choose_device(config.device)
     prepare_compute()
+    try_forced_kernels(device)
     options = LoadOptions(
         pooler_config=config.pooler_config,
         dtype=config.dtype,

@@ -4,6 +4,13 @@ Importing this package loads no torch; `get_kernel` imports the one implementati
 """
 
 from cenote.kernels.base import Kernel
-from cenote.kernels.dispatch import OPERATORS, check_forced_kernels, get_kernel, kernel_for
+from cenote.kernels.dispatch import (
+    OPERATORS,
+    backend_of,
+    check_forced_kernels,
+    get_kernel,
+    kernel_for,
+    raise_if_forced,
+)
 
-__all__ = ["OPERATORS", "Kernel", "check_forced_kernels", "get_kernel", "kernel_for"]
+__all__ = ["OPERATORS", "Kernel", "backend_of", "check_forced_kernels", "get_kernel", "kernel_for", "raise_if_forced"]

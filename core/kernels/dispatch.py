@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 __all__ = [
     "GROUP",
     "OPERATORS",
+    "backend_of",
     "check_forced_kernels",
+    "forced_kernels",
     "get_kernel",
     "kernel_for",
     "load_kernel",
     "place_of",
+    "raise_if_forced",
 ]
 
 _log = logging.getLogger(__name__)
@@ -53,13 +56,13 @@ _KNOWN = {"cuda": {"triton": 20, "cpu": 10, "reference": 0}, "cpu": {"cpu": 10, 
 
 
 @lru_cache(maxsize=64)
-def _select(operator: str, device_type: str, variable: str, generation: int) -> Kernel:
-    """Choose; the generation is the registry's, so that nothing is kept that a change of it outdates."""
+def _select(operator: str, device_type: str, variable: str, generation: int) -> tuple[Kernel, str]:
+    """Choose and name; the generation is the registry's, so that nothing is kept that a change of it outdates."""
     registry = default_registry()
     forced = _forced(operator, variable)
     if forced:
         _say(logging.INFO, f"{operator} on {device_type}: {forced}, which CENOTE_KERNELS asks for")
-        return load_kernel(registry, f"{operator}:{forced}")
+        return load_kernel(registry, f"{operator}:{forced}", is_forced=True), forced
     offers = registry.entries(GROUP)
     names = [name for name in offers if name.startswith(f"{operator}:")]
     if not names:
@@ -73,9 +76,10 @@ def _select(operator: str, device_type: str, variable: str, generation: int) -> 
             _say(logging.WARNING, f"{operator} on {device_type}: {name.partition(':')[2]} is passed over: {exc}")
             continue
         order = ", ".join(each.partition(":")[2] for *_, each in ranked)
-        chosen = f"{name.partition(':')[2]} of {offers[name][0].source}"
+        backend = name.partition(":")[2]
+        chosen = f"{backend} of {offers[name][0].source}"
         _say(logging.INFO, f"{operator} on {device_type}: {chosen}, the first that works of {order}")
-        return kernel
+        return kernel, backend
     raise UnknownPlugin(
         f"No implementation of operator {operator!r} is for the device {device_type!r}, or each is broken. Installed: "
         f"{', '.join(sorted(names))}. CENOTE_KERNELS=OPERATOR:BACKEND takes one nevertheless."
@@ -110,15 +114,23 @@ def place_of(registry: Registry, name: str, device_type: str) -> tuple[bool, int
     return None if place is None else (not built_in, -place, not built_in, name)
 
 
-def load_kernel(registry: Registry, name: str) -> Kernel:
-    """Import `operator:backend`; calls of a plugin's are errors that name it.
+def load_kernel(registry: Registry, name: str, *, is_forced: bool = False) -> Kernel:
+    """Import `operator:backend`; what a plugin's raises becomes an error that names it.
+
+    Args:
+        registry: where it is.
+        name: of the entry point.
+        is_forced: somebody asked for it; then those of the core are named as well, so that nobody mistakes what they
+            raise for a model that cannot be run this way (`raise_if_forced`). The reference is what others are
+            compared with.
 
     Raises:
         PluginError: it cannot be imported, or is no kernel.
     """
     kernel: Kernel = registry.get(GROUP, name)
     entry: Entry = registry.entries(GROUP)[name][0]
-    return kernel if entry.is_built_in else guarded_kernel(entry, kernel)
+    is_trusted = entry.is_built_in and not (is_forced and not name.endswith(":reference"))
+    return kernel if is_trusted else guarded_kernel(entry, kernel)
 
 
 def _words(variable: str) -> list[str]:
@@ -132,6 +144,25 @@ def _forced(operator: str, variable: str) -> str:
     return next(iter([*own, *(word for word in words if ":" not in word)]), "")
 
 
+def forced_kernels() -> dict[str, str]:
+    """Return the backend of each operator of the core that `CENOTE_KERNELS` names one for."""
+    variable = os.environ.get(_VARIABLE, "")
+    return {operator: backend for operator in OPERATORS if (backend := _forced(operator, variable))}
+
+
+def raise_if_forced(error: BaseException) -> None:
+    """Raise the error of a kernel that `CENOTE_KERNELS` asks for, where others only mean that something is not tried.
+
+    Raises:
+        PluginError: it is one.
+    """
+    if not isinstance(error, PluginError):
+        return
+    operator, _, backend = error.plugin.partition(":")
+    if backend and forced_kernels().get(operator) == backend:
+        raise error
+
+
 def check_forced_kernels() -> None:
     """Check the words of `CENOTE_KERNELS`, and import what they name, before anything depends on it.
 
@@ -143,7 +174,7 @@ def check_forced_kernels() -> None:
     """
     variable, registry = os.environ.get(_VARIABLE, ""), default_registry()
     wanted = [word for word in _words(variable) if ":" in word]
-    wanted += [f"{operator}:{backend}" for operator in OPERATORS if (backend := _forced(operator, variable))]
+    wanted += [f"{operator}:{backend}" for operator, backend in forced_kernels().items()]
     for name in dict.fromkeys(wanted):
         if name not in registry.entries(GROUP):
             raise _not_installed(registry, name)
@@ -171,6 +202,15 @@ def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
         UnknownPlugin: nothing installed offers the operator for the device, or the forced backend.
         PluginError: the forced backend does not import.
     """
+    return _chosen(operator, device_type)[0]
+
+
+def backend_of(operator: str, device_type: str = "cpu") -> str:
+    """Return the name of the backend that `get_kernel` takes; it raises what that raises."""
+    return _chosen(operator, device_type)[1]
+
+
+def _chosen(operator: str, device_type: str) -> tuple[Kernel, str]:
     return _select(operator, device_type, os.environ.get(_VARIABLE, ""), default_registry().generation)
 
 

@@ -249,9 +249,12 @@ def test_a_forced_kernel_that_is_broken_is_found_as_early(register: Register, mo
 def test_the_error_of_a_request_names_the_kernel(
     register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    register("l2_normalize:bad", kernel(_exit))
+    good = default_registry().get("cenote.kernels", "l2_normalize:reference")
+    register("l2_normalize:bad", lambda rows: _exit() if loaded else good(rows))
     monkeypatch.setenv("CENOTE_KERNELS", "l2_normalize:bad")
+    loaded: list[LLM] = []
     with LLM(str(build_checkpoint("bert", tmp_path))) as llm:
+        loaded.append(llm)
         (found,) = llm.encode("How deep is the well?", pooling_task="embed")
     assert found.error is not None
     assert found.error.message == "The kernel 'l2_normalize:bad' of acme 1.2 failed (SystemExit)."

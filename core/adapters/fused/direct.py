@@ -19,6 +19,7 @@ from cenote.adapters.fused.embeddings import Embed, embedder_of
 from cenote.adapters.fused.layers import FusedLayers
 from cenote.adapters.fused.proof import NEAREST, in_float32
 from cenote.adapters.probes import relative_difference, tolerance
+from cenote.kernels import raise_if_forced
 
 __all__ = ["DirectWay", "take_direct_way"]
 
@@ -81,6 +82,7 @@ def take_direct_way(
         exact = _relative(direct, torch.cat(own)) <= NEAREST and _relative(found, expected) <= tolerance(base.dtype)
         backbone.direct = DirectWay(embed, layers) if exact else None
     except Exception as exc:
+        raise_if_forced(exc)
         # A foreign model may embed in any way; failing means that it is none of those that are known.
         _log.info("no direct way: %s: %s", type(exc).__name__, exc)
         backbone.direct = None

@@ -23,7 +23,7 @@ from cenote.adapters.fused.recording import record_attention, record_inputs
 from cenote.adapters.linears import judge_quantised
 from cenote.adapters.probes import relative_difference, tolerance
 from cenote.errors import ShapeError
-from cenote.kernels import devices
+from cenote.kernels import backend_of, devices, raise_if_forced
 from cenote.kernels.linear.reference import Precision, Quantization
 
 __all__ = ["fuse_layers"]
@@ -96,10 +96,9 @@ def fuse_layers(
         take_direct_way(base, fused, backbone, check, device)
     del parts, calls, layers, inputs  # the last to hold the model's own layers
     prepared = sum(_prepare(layer, quantization, precision) for layer in fused.layers)
-    join_layers(fused, check, base.dtype, device)
-    if quantization is not None:
-        return f"{len(fused.layers)} fused layers, as {judge_quantised(quantization, check(), expected)}"
-    return f"{len(fused.layers)} fused layers, {prepared} products in the kernel's layout"
+    joined = ", joined" if join_layers(fused, check, base.dtype, device) else ""
+    done = f"{len(fused.layers)} fused layers{joined}, {prepared} products of linear:{backend_of('linear', device)}"
+    return done if quantization is None else f"{done}, as {judge_quantised(quantization, check(), expected)}"
 
 
 def _install(base: Any, parts: ModelParts, fused: FusedLayers, check: Callable[[], Tensor], expected: Tensor) -> None:
@@ -121,6 +120,7 @@ def _install(base: Any, parts: ModelParts, fused: FusedLayers, check: Callable[[
         difference = relative_difference(check(), expected)
         reason = f"fused, they differ by {difference:.1e} of the largest value"
     except Exception as exc:
+        raise_if_forced(exc)
         # A foreign model may raise anything; it means that its layers are called in another way than is known.
         difference, reason = float("inf"), f"fused, they raised {type(exc).__name__}: {exc}"
     if not difference <= tolerance(base.dtype):

@@ -22,6 +22,7 @@ from cenote.adapters.fused.reading import ModelParts
 from cenote.adapters.fused.recording import Inputs, ModuleCall
 from cenote.adapters.probes import relative_difference
 from cenote.errors import ShapeError
+from cenote.kernels import raise_if_forced
 from cenote.kernels.layers import AttentionCall
 
 __all__ = ["NEAREST", "in_float32", "prove_layers"]
@@ -60,6 +61,7 @@ def prove_layers(
             difference = _difference(_only(parts, index), calls, inputs, (module, following), device)
             reason = f"fused and in float32, layer {index} differs by {difference:.1e} of the largest value"
         except Exception as exc:
+            raise_if_forced(exc)
             # A foreign layer may raise anything; it means that it is called in another way than is known.
             difference, reason = float("inf"), f"in float32, layer {index} raised {type(exc).__name__}: {exc}"
         if not difference <= NEAREST:

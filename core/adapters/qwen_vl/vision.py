@@ -17,6 +17,7 @@ from cenote.adapters.qwen_vl.images import PreparedImage
 from cenote.adapters.qwen_vl.patch_embed import flatten_patch_embed
 from cenote.adapters.qwen_vl.pixels import pixel_values
 from cenote.errors import CheckpointError
+from cenote.kernels import raise_if_forced
 
 __all__ = ["VisionTower", "prepare_tower"]
 
@@ -160,6 +161,7 @@ def _try_packed(tower: VisionTower, images: Sequence[PreparedImage], expected: T
         difference = relative_difference(_together(tower, images), expected)
         reason = "" if difference <= tolerance(tower.model.dtype) else f"results differ by {difference:.1e}"
     except Exception as exc:  # any failure means only that this model cannot run this way
+        raise_if_forced(exc)
         reason = f"it raised {type(exc).__name__}: {exc}"
     if reason:
         tower.packed = False

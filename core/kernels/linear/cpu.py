@@ -7,9 +7,11 @@ there at equal precision), and lays the weight out anew in every call, which cos
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cenote.errors import MissingDependency
+from cenote.kernels import devices, kernel_for
 from cenote.kernels.activations import Activation, function_of
 from cenote.kernels.linear import reference
 from cenote.kernels.linear.check import check_linear
@@ -38,8 +40,9 @@ def prepare_linear(
     check_linear(weight, bias, quantization, precision)
     if quantization == "int8":
         return _prepare_int8(weight.detach(), None if bias is None else bias.detach().float())
-    small = weight.numel() < _SMALLEST
-    if small or weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
+    if devices.device_type_of(weight) != "cpu":
+        return _with_activation_behind(weight.detach(), None if bias is None else bias.detach())
+    if weight.numel() < _SMALLEST or weight.dtype not in (torch.float32, torch.bfloat16):
         return reference.prepare_linear(weight, bias)
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _TYPICAL_ROWS)
@@ -53,6 +56,20 @@ def prepare_linear(
         name, algorithm = _FUSED.get(activation or "", ("none", ""))
         result: Tensor = product(rows, packed, kept, name, [], algorithm)
         return result if activation is None or activation in _FUSED else function_of(activation)(result)
+
+    return apply
+
+
+def _with_activation_behind(weight: Tensor, bias: Tensor | None) -> Product:
+    """Return the product of other devices: torch's, with bias and activation in one pass over its result."""
+    behind = kernel_for("bias_act", weight)
+
+    def apply(rows: Tensor, *, activation: Activation | None = None) -> Tensor:
+        if activation is None:
+            return F.linear(rows, weight, bias)
+        wide = F.linear(rows, weight)
+        result: Tensor = behind(wide.flatten(0, -2), bias, activation=activation)
+        return result.view(wide.shape)
 
     return apply
 

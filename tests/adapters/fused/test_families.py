@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cenote.adapters.backbone import pack
 from cenote.adapters.fused import FusedLayers, fuse_layers
 from cenote.adapters.fused.layouts import LAYOUTS
+from cenote.kernels import backend_of
 
 #: From something to a model, or to a call that runs one.
 Make: TypeAlias = Callable[..., Any]
@@ -52,7 +53,7 @@ def test_fused_layers_equal_the_models_own(family: str, tiny_model: Make, packed
 
     words = fuse_layers(run.model, run)
 
-    assert words == "3 fused layers, 12 products in the kernel's layout"
+    assert words == f"3 fused layers, 12 products of linear:{backend_of('linear')}"
     assert len(_fused(run.model).layers) == 3
     assert _difference(run(), expected) <= 5e-6
 
@@ -102,7 +103,8 @@ def test_int8_products_stay_close(family: str, tiny_model: Make, packed: Make) -
 
     words = fuse_layers(run.model, run, quantization="int8")
 
-    assert words.startswith("3 fused layers, as int8 (least cosine of hidden states 0.99")
+    assert words.startswith("3 fused layers, 12 products of linear:")
+    assert "as int8 (least cosine of hidden states 0.99" in words
     found = run()
     assert not torch.equal(found, expected)
     assert nn.functional.cosine_similarity(found, expected, dim=-1).min() > 0.99

@@ -69,7 +69,7 @@ LAYERS = {"varlen_attention", "residual_norm"}
 #: A decoder, with rotated heads and a gate, and an encoder whose norms come last.
 CASES: Sequence[tuple[str, str, set[str]]] = [
     ("qwen3", "embed", {*LAYERS, "bias_act", "rotary", "segment_pool", "l2_normalize"}),
-    ("bge_m3_triple", "sparse_embed", {*LAYERS, "term_max"}),
+    ("bge_m3_triple", "sparse_embed", {*LAYERS, "bias_act", "term_max"}),
 ]
 
 
