@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cenote.engine.cores import usable_cores
 from cenote.errors import InvalidRequest
+from cenote.kernels.forks import spare_forked_threads
 
 __all__ = ["allocator", "choose_threads", "prepare_compute"]
 
@@ -48,13 +49,15 @@ def choose_threads(current: int, usable: int, environment: Mapping[str, str]) ->
 
 
 def prepare_compute() -> None:
-    """Set the threads of torch as `choose_threads` says.
+    """Set the threads of torch as `choose_threads` says, or to one in a process forked from one that computed.
 
     Raises:
         InvalidRequest: `CENOTE_THREADS` is no positive number.
     """
     import torch
 
+    if spare_forked_threads():
+        return
     current = torch.get_num_threads()
     threads, reason = choose_threads(current, usable_cores(), os.environ)
     if threads != current:

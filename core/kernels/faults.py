@@ -47,10 +47,9 @@ def _product(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return "" if callable(result) else f"{type(result).__name__}, not a function"
 
 
-def product_fault(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Say what is wrong with a product: the width of its result is the kernel's own, the rest that of the rows."""
-    rows = _argument(args, kwargs, 0, "rows")
-    return _unlike(result, (*rows.shape[:-1], *getattr(result, "shape", (0,))[-1:]))
+def product_fault(width: int) -> Fault:
+    """Return what says what is wrong with a product with a weight of so many rows: they are the result's columns."""
+    return lambda result, args, kwargs: _unlike(result, (*_argument(args, kwargs, 0, "rows").shape[:-1], width))
 
 
 def joined_fault(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -30,8 +30,9 @@ def guarded_kernel(entry: Entry, kernel: Kernel) -> Kernel:
 
     def prepare(*args: Any, **kwargs: Any) -> Any:
         product = checked(*args, **kwargs)
+        width = len(args[0] if args else kwargs["weight"])
         # Whoever joins layers looks for its own product behind this (`kernels.layers`).
-        return update_wrapper(_checked(blame, product, product_fault), product, assigned=())
+        return update_wrapper(_checked(blame, product, product_fault(width)), product, assigned=())
 
     guarded: Any = update_wrapper(prepare if operator == "linear" else checked, kernel)
     if (join := getattr(kernel, "join", None)) is not None:

@@ -49,6 +49,8 @@ def maxsim(
         scale: what scores are multiplied by. With `output_dtype="int8"`, `INT8_STEP ** 2` gives the scale of the floats
             for two sides of int8, and `INT8_STEP` for one.
 
+    A process that was forked from one that computed runs with one thread, as torch's threads are not forked.
+
     Returns:
         [n] float32 scores, or [m, n] for several queries; numpy where the (first) query is numpy, else torch.
 
@@ -61,8 +63,11 @@ def maxsim(
     """
     import torch
 
+    from cenote.kernels.forks import spare_forked_threads
     from cenote.scoring.arrays import as_tensor, is_array
     from cenote.scoring.vector_layouts import lay_out
+
+    spare_forked_threads()
 
     if reduce not in ("sum", "mean"):
         raise InvalidRequest(f"reduce must be 'sum' or 'mean', not {reduce!r:.80}.", param="reduce")

@@ -76,8 +76,10 @@ def contribution_map(query_vectors: Any, page_vectors: Any, positions: Sequence[
 
 
 def _two_sides(query: Any, page: Any, positions: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    from cenote.kernels.forks import spare_forked_threads
     from cenote.scoring.arrays import as_tensor
 
+    spare_forked_threads()
     sides = as_tensor(query, "query_vectors"), as_tensor(page, "page_vectors")
     for name, side in zip(("query_vectors", "page_vectors"), sides, strict=True):
         if side.ndim != 2 or not len(side):
