@@ -15,14 +15,14 @@ namespace {
 
 struct Bf16Math {
     static constexpr bool kAdds = false, kInt8 = false;
-    static constexpr long kStepBytes = 2 * kTileBytes, kMostSteps = 256, kPrepared = 8;
+    static constexpr long kStepBytes = 2 * kTileBytes, kMostSteps = 256, kPrepared = 8, kAdvances = 1;
 
     // Rows are read where they are, unless they share too few sets of the L1 cache.
     static bool in_place(const Call& call) {
         return call.dtype == kBFloat16 && call.weight->in % 32 == 0 && call.stride % 512 != 0;
     }
 
-    static void prepare(const Call& call, long first, long count, char* to, float*) {
+    static void prepare(const Call& call, long first, long count, long, long, char* to, float*) {
         // Some steps of every row, then the next ones: whole rows would spread over too many pages at once.
         const long in = call.weight->in;
         for (long start = 0; start < in; start += kPrepared * 32)
@@ -49,9 +49,9 @@ struct Bf16Math {
     }
 
     template <int kRowTiles, class Tail>
-    static void multiply(const Rows& rows, long begin, long steps, const char* weights, Tail& tail) {
+    static void multiply(const Rows& rows, long steps, const char* weights, Tail& tail) {
         const int share = static_cast<int>((tail.left() + steps - 1) / steps);
-        const char* from = rows.data + begin * rows.step;
+        const char* from = rows.data;
         for (long step = 0; step < steps; ++step, from += rows.step, weights += 2 * kTileBytes) {
             load_weights(weights);
             load_rows<kRowTiles>(from, rows.stride);

@@ -15,11 +15,11 @@ namespace {
 
 struct Int8Math {
     static constexpr bool kAdds = true, kInt8 = true;
-    static constexpr long kStepBytes = 2 * kTileBytes, kMostSteps = 128;
+    static constexpr long kStepBytes = 2 * kTileBytes, kMostSteps = 128, kAdvances = 1;
 
     static bool in_place(const Call&) { return false; }
 
-    static void prepare(const Call& call, long first, long count, char* to, float* scales) {
+    static void prepare(const Call& call, long first, long count, long, long, char* to, float* scales) {
         for (long row = 0; row < count; ++row) {
             const long place = (first + row) * call.stride;
             scales[row] = scale_of(call, place);
@@ -51,9 +51,9 @@ struct Int8Math {
     }
 
     template <int kRowTiles, class Tail>
-    static void multiply(const Rows& rows, long begin, long steps, const char* weights, Tail& tail) {
+    static void multiply(const Rows& rows, long steps, const char* weights, Tail& tail) {
         const int share = static_cast<int>((tail.left() + steps - 1) / steps);
-        const char* from = rows.data + begin * kStepBytes;
+        const char* from = rows.data;
         for (long step = 0; step < steps; ++step, from += kStepBytes, weights += kStepBytes) {
             load_weights(weights);
             load_rows<kRowTiles>(from, 64);

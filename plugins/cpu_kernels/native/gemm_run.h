@@ -1,9 +1,13 @@
 // The order in which blocks are computed. Included by files that are compiled for AMX and AVX-512.
 //
 // A thread takes a group of rows small enough for its L2 cache and copies them into tiles (tiles that are loaded from
-// rows far apart come from L2 at half the speed). Then panel by panel of the weight, then the panel's steps along `in`
-// in groups small enough for the L1 cache, then block by block of 32 rows.
+// rows far apart come from L2 at half the speed); of very long rows, one slice of their numbers after the other. Then
+// group by group of the panels of the weight, so small that the next one has room beside it and comes while this one
+// is multiplied; then the steps of the panels along `in` in groups small enough for the L1 cache, then block by block
+// of 32 rows.
 #pragma once
+
+#include <algorithm>
 
 #include "gemm.h"
 #include "gemm_activation.h"
@@ -25,9 +29,9 @@ struct Rows {
 // `Math` says how rows are prepared and how a block is multiplied:
 //   kAdds, kInt8: as of Tail
 //   kStepBytes: of a step of 32 rows in tiles; kMostSteps: of a panel in L1 at once
-//   prepare(call, first, count, to, scales): up to 32 rows of the call -> a block in tiles
-//   multiply<kRowTiles>(rows, begin, steps, weights, tail): the products of steps from `begin` on, and a share of the
-//     tail after each
+//   prepare(call, first, count, begin, steps, to, scales): up to 32 rows of the call -> these steps of a block in
+//     tiles; only Math that sums groups of steps apart is asked for less than all of them
+//   multiply<kRowTiles>(rows, steps, weights, tail): the products, and kAdvances shares of the tail for each step
 template <class Math, class Activation> class Runner {
   public:
     Runner(const Call& call, const Share& share) : call_(call), weight_(*call.weight), share_(share), tail_(call) {}
@@ -35,28 +39,36 @@ template <class Math, class Activation> class Runner {
     // Returns false where there is no memory.
     bool run() {
         if (share_.first >= share_.last || share_.left >= share_.right) return true;
-        const long rows_bytes = weight_.steps * Math::kStepBytes, panel_bytes = weight_.steps * weight_.step_bytes();
-        const Groups blocks((share_.last - share_.first + 31) / 32, kRowBytes / rows_bytes, 16);
-        const Groups panels(share_.right - share_.left, kPanelBytes / panel_bytes, 64);
+        const long all = (share_.last - share_.first + 31) / 32, rows_bytes = weight_.steps * Math::kStepBytes;
         depths_ = (weight_.steps + Math::kMostSteps - 1) / Math::kMostSteps;
-        const long sums = (depths_ > 1 ? panels.largest : 1) * kBlockNumbers;
-        char* memory = scratch((2 * sums + 32 * blocks.largest) * sizeof(float) + blocks.largest * rows_bytes);
+        slices_ = kApart ? std::min(depths_, (std::min(all, kMostBlocks) * rows_bytes + kRowBytes - 1) / kRowBytes) : 1;
+        const Groups blocks(all, slices_ > 1 ? kMostBlocks : kRowBytes / rows_bytes, kMostBlocks);
+        const Groups panels(share_.right - share_.left, kPanelBytes / (weight_.steps * weight_.step_bytes()), 64);
+        const long places = blocks.largest * (slices_ > 1 ? panels.all : panels.largest);
+        const long sums = kApart || depths_ == 1 ? 1 : places, kept = kApart && depths_ > 1 ? places : 0;
+        long steps = 0;
+        for (long slice = 0; slice < slices_; ++slice) steps = std::max(steps, end_of(slice) - end_of(slice - 1));
+        const long floats = (sums + kept) * kBlockNumbers + 32 * blocks.largest;
+        char* memory = scratch(floats * sizeof(float) + blocks.largest * steps * Math::kStepBytes);
         if (memory == nullptr) return false;
         sums_ = reinterpret_cast<float*>(memory);
-        kept_ = sums_ + sums;
-        scales_ = kept_ + sums;
+        kept_ = sums_ + sums * kBlockNumbers;
+        scales_ = kept_ + kept * kBlockNumbers;
         rows_ = reinterpret_cast<char*>(scales_ + 32 * blocks.largest);
         configure_tiles();
         for (long group = 0; group < blocks.count; ++group) {
-            const long first = share_.first + blocks.start(group) * 32, last = share_.first + blocks.start(group + 1) * 32;
-            run_group(first, last < share_.last ? last : share_.last, panels);
+            const long first = share_.first + blocks.start(group) * 32;
+            const long last = share_.first + blocks.start(group + 1) * 32;
+            for (long slice = 0; slice < slices_; ++slice)
+                run_slice(first, std::min(last, share_.last) - first, slice, panels);
         }
         release_tiles();
         return true;
     }
 
   private:
-    static constexpr long kRowBytes = 1200 << 10, kPanelBytes = 512 << 10;
+    static constexpr bool kApart = Math::kAdds && !Math::kInt8; // groups of steps are summed apart: more precise
+    static constexpr long kRowBytes = 1200 << 10, kPanelBytes = 256 << 10, kMostBlocks = 8;
 
     // `all` things in groups of at most `most` and nearly one size, so that none is left with a few.
     struct Groups {
@@ -69,57 +81,80 @@ template <class Math, class Activation> class Runner {
         long start(long group) const { return all * group / count; }
     };
 
-    void run_group(long first, long last, const Groups& panels) {
-        const long rows = last - first, block_bytes = weight_.steps * Math::kStepBytes;
+    long step_of(long depth) const { return weight_.steps * depth / depths_; }
+
+    long end_of(long slice) const { return step_of(depths_ * (slice + 1) / slices_); }
+
+    void run_slice(long first, long rows, long slice, const Groups& panels) {
+        const long from = depths_ * slice / slices_, to = depths_ * (slice + 1) / slices_;
+        const long begin = step_of(from), steps = step_of(to) - begin, block_bytes = steps * Math::kStepBytes;
         const long stride = call_.stride * 2, whole = Math::in_place(call_) ? rows / 32 * 32 : 0;
+        const long blocks = (rows + 31) / 32;
         for (long row = whole; row < rows; row += 32)
-            Math::prepare(call_, first + row, rows - row < 32 ? rows - row : 32, rows_ + row / 32 * block_bytes,
+            Math::prepare(call_, first + row, std::min(rows - row, 32L), begin, steps, rows_ + row / 32 * block_bytes,
                           scales_ + row);
         before_tile_loads();
         for (long group = 0; group < panels.count; ++group)
-            for (long row = 0; row < rows; row += 32) {
-                const int count = static_cast<int>(rows - row < 32 ? rows - row : 32);
-                const Rows from = row < whole
-                    ? Rows{static_cast<const char*>(call_.rows) + (first + row) * stride, stride, 64}
-                    : Rows{rows_ + row / 32 * block_bytes, 64, Math::kStepBytes};
-                const long left = share_.left + panels.start(group), right = share_.left + panels.start(group + 1);
-                for (long depth = 0; depth < depths_; ++depth)
-                    for (long panel = left; panel < right; ++panel) {
-                        const long place = depths_ > 1 ? panel - left : 0;
-                        if (count > 16) run_block<2>(from, panel, depth, place, first + row, row, count);
-                        else run_block<1>(from, panel, depth, place, first + row, row, count);
+            for (long depth = from; depth < to; ++depth)
+                for (long block = 0; block < blocks; ++block) {
+                    const long row = block * 32, step = step_of(depth) - begin;
+                    const Rows at = row < whole
+                        ? Rows{static_cast<const char*>(call_.rows) + (first + row) * stride + step * 64, stride, 64}
+                        : Rows{rows_ + block * block_bytes + step * Math::kStepBytes, 64, Math::kStepBytes};
+                    const int count = static_cast<int>(std::min(rows - row, 32L));
+                    for (long index = panels.start(group); index < panels.start(group + 1); ++index) {
+                        const long place = (slices_ > 1 ? index : index - panels.start(group)) * blocks + block;
+                        const Part part{share_.left + index, depth, depths_ == 1 ? 0 : place, first + row, row, count};
+                        fetch(part.panel + panels.largest, depth, block, blocks);
+                        if (count > 16) run_block<2>(at, part);
+                        else run_block<1>(at, part);
                     }
-            }
+                }
         tail_.advance(32);
     }
 
+    // A block's products with some steps of a panel: where its sums are kept, its row in the call and in memory here.
+    struct Part {
+        long panel, depth, place, row, row_here;
+        int count;
+    };
+
+    // Each block brings its share of the same steps of the next group's panel from afar to the L2 cache.
+    void fetch(long panel, long depth, long block, long blocks) {
+        if (panel >= share_.right) return tail_.fetch(nullptr, 0);
+        const long begin = step_of(depth), steps = step_of(depth + 1) - begin;
+        const long lines = steps * weight_.step_bytes() / 64;
+        const long start = lines * block / blocks, count = lines * (block + 1) / blocks - start;
+        const long advances = Math::kAdvances * steps;
+        tail_.fetch(weight_.panel(panel) + begin * weight_.step_bytes() + start * 64,
+                    static_cast<int>((count + advances - 1) / advances));
+    }
+
     // Rows of a block that a share lacks are whatever was in memory; their results are left out.
-    template <int kRowTiles>
-    void run_block(const Rows& from, long panel, long depth, long place, long row, long row_here, int count) {
-        constexpr bool kApart = Math::kAdds && !Math::kInt8; // groups of steps are summed apart, which is more precise
-        const long begin = weight_.steps * depth / depths_, steps = weight_.steps * (depth + 1) / depths_ - begin;
-        float* sums = sums_ + place * kBlockNumbers;
-        const float* bias = weight_.bias + panel * kPanel;
+    template <int kRowTiles> void run_block(const Rows& from, const Part& part) {
+        const long depth = part.depth, begin = step_of(depth);
+        float* sums = sums_ + (kApart ? 0 : part.place) * kBlockNumbers;
+        float* kept = kept_ + part.place * kBlockNumbers;
+        const float* bias = weight_.bias + part.panel * kPanel;
         const bool complete = depth + 1 == depths_;
         if (depth > 0 && !kApart) load_sums<kRowTiles>(sums, kPanel * sizeof(float));
         else if (Math::kAdds) zero_sums<kRowTiles>();
         else load_sums<kRowTiles>(bias, 0);
-        Math::template multiply<kRowTiles>(from, begin, steps, weight_.panel(panel) + begin * weight_.step_bytes(),
-                                           tail_);
+        Math::template multiply<kRowTiles>(from, step_of(depth + 1) - begin,
+                                           weight_.panel(part.panel) + begin * weight_.step_bytes(), tail_);
         tail_.advance(32);
         store_sums<kRowTiles>(sums);
         if (!complete && !kApart) return; // the sums go on as they are
-        const long column = panel * kPanel, element = call_.dtype == kFloat32 ? 4 : 2;
-        float* kept = kept_ + (sums - sums_);
+        const long column = part.panel * kPanel, element = call_.dtype == kFloat32 ? 4 : 2;
         Block rest{};
         rest.sums = sums;
         rest.base = kApart && depth > 0 ? kept : bias;
         rest.base_stride = kApart && depth > 0 ? kPanel : 0;
         rest.keep = complete ? nullptr : kept;
-        rest.result = static_cast<char*>(call_.result) + (row * weight_.out + column) * element;
-        rest.rows_scale = scales_ + row_here;
+        rest.result = static_cast<char*>(call_.result) + (part.row * weight_.out + column) * element;
+        rest.rows_scale = scales_ + part.row_here;
         rest.scale = weight_.scale + column;
-        rest.rows = count;
+        rest.rows = part.count;
         rest.columns = static_cast<int>(weight_.out - column < kPanel ? weight_.out - column : kPanel);
         tail_.begin(rest);
     }
@@ -128,7 +163,8 @@ template <class Math, class Activation> class Runner {
     const Packed& weight_;
     const Share share_;
     Tail<Activation, Math::kAdds, Math::kInt8> tail_;
-    long depths_ = 1;
+    long depths_ = 1; // groups of steps
+    long slices_ = 1; // of rows, each some groups of steps
     float* sums_ = nullptr;   // as the tiles gave them
     float* kept_ = nullptr;   // of the groups of steps before
     float* scales_ = nullptr; // int8: of every row

@@ -28,17 +28,17 @@ inline __m512 nearest(__m512 x) {
 
 template <int kParts> struct SplitMath {
     static constexpr bool kAdds = true, kInt8 = false;
-    static constexpr long kStepBytes = 2 * kParts * kTileBytes, kMostSteps = kParts == 3 ? 4 : 6;
+    static constexpr long kStepBytes = 2 * kParts * kTileBytes, kMostSteps = kParts == 3 ? 4 : 6, kAdvances = 2;
 
     static bool in_place(const Call&) { return false; }
 
-    static void prepare(const Call& call, long first, long count, char* to, float*) {
-        const long in = call.weight->in;
-        for (long start = 0; start < in; start += 256)
+    static void prepare(const Call& call, long first, long count, long begin, long steps, char* to, float*) {
+        const long from = begin * 32, in = call.weight->in, end = std::min(in, from + steps * 32);
+        for (long start = from; start < end; start += 256)
             for (long row = 0; row < count; ++row) {
-                const long stop = start + 256 < in ? start + 256 : in;
+                const long stop = start + 256 < end ? start + 256 : end;
                 for (long k = start; k < stop; k += 32)
-                    split(call, (first + row) * call.stride + k, in - k, to + k / 32 * kStepBytes + row * 64);
+                    split(call, (first + row) * call.stride + k, in - k, to + (k - from) / 32 * kStepBytes + row * 64);
             }
     }
 
@@ -61,10 +61,10 @@ template <int kParts> struct SplitMath {
     }
 
     template <int kRowTiles, class Tail>
-    static void multiply(const Rows& rows, long begin, long steps, const char* weights, Tail& tail) {
+    static void multiply(const Rows& rows, long steps, const char* weights, Tail& tail) {
         constexpr long kPart = 2 * kTileBytes;
         const int share = static_cast<int>((tail.left() + 2 * steps - 1) / (2 * steps));
-        const char* const from = rows.data + begin * kStepBytes;
+        const char* const from = rows.data;
         for (long step = 0; step < steps; ++step) {
             const char *x = from + step * kStepBytes, *w = weights + step * kStepBytes;
             load_rows<kRowTiles>(x, 64);

@@ -29,9 +29,9 @@ namespace {
 // Above this, memory is given back after a call: that of all rows, and that of the chunks of all threads.
 constexpr size_t kMostKept = size_t{64} << 20;
 // Rows that one thread takes through a layer between attention and attention, so that what they leave behind stays in its
-// cache: as many as take about so many bytes, of these two numbers. Cut to fewer than kLeastRows, every thread would read
-// all weights for too little.
-constexpr int64_t kChunkBytes = 5 << 19, kFewestRows = 128, kMostRows = 256, kLeastRows = 96, kBlockRows = 32;
+// cache; with fewer of them it waits for weights, which every chunk reads anew. Cut to fewer than kLeastRows, every thread
+// would read all weights for too little.
+constexpr int64_t kChunkRows = 256, kLeastRows = 96, kBlockRows = 32;
 // Rows of a chunk are multiplied as they would be in one piece: the borders of chunks are multiples of kBlockRows.
 static_assert(kLeastRows - kBlockRows >= gemm::kFewRows);
 
@@ -85,9 +85,8 @@ struct Chunk {
 class Run {
   public:
     Run(const LayersCall& call) : call_(call), widths_(call), bytes_(call.dtype == kFloat32 ? 4 : 2) {
-        const int64_t threads = call.threads, fitting = kChunkBytes / (row_numbers() * bytes_);
-        const int64_t rows = std::clamp(fitting / kBlockRows * kBlockRows, kFewestRows, kMostRows);
-        const int64_t wanted = ((call.tokens + rows - 1) / rows + threads - 1) / threads * threads;
+        const int64_t threads = call.threads;
+        const int64_t wanted = ((call.tokens + kChunkRows - 1) / kChunkRows + threads - 1) / threads * threads;
         const int64_t most = call.tokens / kLeastRows / threads * threads; // as many for each thread
         chunks_ = std::max<int64_t>(std::min(wanted, most), 1);
     }

@@ -79,6 +79,16 @@ def test_more_rows_than_a_group_has(prepare: Prepare, dtype: torch.dtype) -> Non
     assert_near(prepare(weight, bias)(given), exact(given, weight, bias))
 
 
+def test_slices_of_very_long_rows_change_no_bit(prepare: Prepare) -> None:
+    """64 rows of a width of 3,072 fit the cache whole, 530 rows are multiplied slice by slice."""
+    if not is_compiled(prepare):
+        pytest.skip("The core's products are torch's.")
+    given, weight, bias = factors(530, 3072, 200, torch.float32)
+    product = prepare(weight, bias)
+    assert_near(product(given), exact(given, weight, bias))
+    assert torch.equal(product(given)[256:320], product(given[256:320]))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("rows", [40, 56])
