@@ -51,6 +51,8 @@ class EngineRequest:
     prompt: PreparedInput
     options: RequestOptions
     future: Future[dict[str, Tensor]] = field(default_factory=Future)
+    #: Length in tokens, which the queue asks for many times.
+    tokens: int = field(init=False)
     #: Estimated work; where nobody says, that of its tokens.
     cost: float = 0.0
     #: Takes note of when its call runs, where somebody wants to know.
@@ -66,12 +68,8 @@ class EngineRequest:
     is_dropped: bool = False
 
     def __post_init__(self) -> None:
+        self.tokens = len(self.prompt)
         self.cost = self.cost or float(self.tokens)
-
-    @property
-    def tokens(self) -> int:
-        """Return the length in tokens."""
-        return len(self.prompt)
 
     @property
     def lora(self) -> str | None:
