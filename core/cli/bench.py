@@ -51,10 +51,17 @@ def kernels(
     rounds: Annotated[int, typer.Option(min=1, help="How often each backend runs; the median counts.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Time every backend of every operator, and compare it with the reference and with the machine's limits."""
+    """Time every backend of every operator, and compare it with the reference and with the machine's limits.
+
+    The exit status is 1 where a backend gives wrong numbers.
+    """
     import json as encoder
 
     from cenote.testing.bench.kernels import compare_kernels
 
     report = compare_kernels(operators or (), device=device, dtypes=dtype or (), tokens=tokens, rounds=rounds)
     typer.echo(encoder.dumps(report.as_json(), indent=2) if json else report.as_text())
+    for fault in report.faults():
+        typer.echo(fault, err=True)
+    if report.faults():
+        raise typer.Exit(1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +13,10 @@ from typer.testing import CliRunner
 from cenote.cli.bench import app
 from cenote.errors import InvalidRequest, MissingDependency
 from cenote.kernels import OPERATORS
+from cenote.kernels.l2_normalize import reference as plain
 from cenote.registry import default_registry
 from cenote.testing.bench.kernels import compare_kernels
-from cenote.testing.bench.kernels.ceilings import Ceilings
+from cenote.testing.bench.kernels.ceilings import Ceilings, measure_ceilings
 
 
 def test_every_backend_is_compared_and_the_others_say_why_they_are_not() -> None:
@@ -25,6 +28,7 @@ def test_every_backend_is_compared_and_the_others_say_why_they_are_not() -> None
     assert passed["rotary:triton"] == "is not offered for cpu"
     assert {row.work.dtype for row in report.rows} == {"float32", "bfloat16", "int8"}
     assert all(row.difference <= 2e-2 and row.seconds > 0 for row in report.rows)
+    assert report.faults() == []
     assert all(f"{operator}:{backend}" in ran for operator, backend in report.first.items())
 
 
@@ -42,12 +46,68 @@ def test_a_backend_that_raises_is_passed_over_with_its_reason() -> None:
     assert found["acme"] == "MissingDependency: These kernels need another processor."
 
 
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (
+            lambda rows: plain.l2_normalize(rows) * 1.01,
+            " is wrong on 128 components in float32: result[0]: differs by ",
+        ),
+        (
+            lambda rows: rows * float("nan"),
+            " is wrong on 128 components in float32: result[0]: 896 of 896 values are not",
+        ),
+        (
+            lambda rows: plain.l2_normalize(rows)[1:],
+            " is wrong: WrongResult: The kernel 'l2_normalize:acme' of acme 1 returned",
+        ),
+    ],
+)
+def test_a_backend_that_is_wrong_ends_the_command_with_a_line_and_a_status(
+    wrong: Callable[..., Any], text: str
+) -> None:
+    def acme(rows: torch.Tensor) -> Any:
+        return wrong(rows)
+
+    acme.devices = ("cpu",)  # type: ignore[attr-defined]
+    undo = default_registry().register("cenote.kernels", "l2_normalize:acme", acme, distribution="acme", version="1")
+    try:
+        options = ["kernels", "l2_normalize", "--tokens", "7", "--rounds", "1", "--dtype", "float32", "--json"]
+        done = CliRunner().invoke(app, options)
+    finally:
+        undo()
+    assert done.exit_code == 1
+    assert [line.startswith(f"l2_normalize:acme{text}") for line in done.stderr.splitlines()] == [True]
+    assert len(json.loads(done.stdout)["wrong"]) == 1
+
+
+def test_products_of_backends_count_for_ceilings_of_int8_as_well() -> None:
+    sleeping = measure_ceilings("cpu", ["int8"], copied=4096, side=64)
+    asked: list[Any] = []
+
+    def acme(weight: torch.Tensor, bias: torch.Tensor | None, **options: Any) -> Any:
+        asked.append(options["quantization"])
+        result = torch.zeros(64, 64)
+        return lambda rows: result
+
+    acme.devices = ("cpu",)  # type: ignore[attr-defined]
+    undo = default_registry().register("cenote.kernels", "linear:acme", acme, distribution="acme", version="1")
+    try:
+        quick = measure_ceilings("cpu", ["int8"], copied=4096, side=64)
+    finally:
+        undo()
+    assert asked == ["int8"]
+    assert quick.products["int8"] > sleeping.products["int8"]
+
+
 def test_one_operator_is_printed_as_json_and_as_a_table() -> None:
     options = ["kernels", "segment_pool", "--tokens", "7", "--rounds", "1", "--dtype", "float32"]
     run = CliRunner()
     content = json.loads(run.invoke(app, [*options, "--json"]).stdout)
     assert {row["operator"] for row in content["kernels"]} == {"segment_pool"}
     assert content["memory_bytes_per_second"] > 0
+    assert (content["copied_bytes"], content["product_side"]) == (2**28, 2048)  # whatever the tokens
+    assert content["wrong"] == []
     assert content["taken_by_the_engine"]["segment_pool"] in {row["backend"] for row in content["kernels"]}
     table = run.invoke(app, options).stdout
     assert "| segment_pool | MiniLM" in table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ class KernelRow:
         least: seconds that the ceilings allow.
         bound: what sets them: `memory` or `products`.
         difference: largest, from the reference.
+        wrong: what is wrong with the result, in words, or nothing.
     """
 
     work: Work
@@ -31,6 +33,7 @@ class KernelRow:
     least: float
     bound: str
     difference: float
+    wrong: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures by name; rates are per second."""
@@ -44,18 +47,28 @@ class KernelRow:
             "operations_per_second": self.work.operations / self.seconds,
             "bound": self.bound,
             "share_of_ceiling": self.least / self.seconds,
-            "difference": self.difference,
+            "difference": self.difference if math.isfinite(self.difference) else None,
+            "wrong": self.wrong,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A backend that did not run, and why."""
+    """A backend that did not run, and why.
+
+    Attributes:
+        operator: which.
+        backend: of it.
+        source: distribution and version.
+        reason: why.
+        is_wrong: it ran, and gave what no result of the operator is.
+    """
 
     operator: str
     backend: str
     source: str
     reason: str
+    is_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,17 @@ class KernelReport:
     first: dict[str, str]
     machine: dict[str, str | int]
 
+    def faults(self) -> list[str]:
+        """Return a line for each result that is wrong."""
+        lines = [
+            f"{row.work.operator}:{row.backend} is wrong on {row.work.name} in {row.work.dtype}: {row.wrong}"
+            for row in self.rows
+            if row.wrong
+        ]
+        return lines + [
+            f"{one.operator}:{one.backend} is wrong: {one.reason}" for one in self.passed_over if one.is_wrong
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
         return {
@@ -90,12 +114,15 @@ class KernelReport:
             "rounds": self.rounds,
             "memory_bytes_per_second": self.ceilings.memory,
             "products_per_second": self.ceilings.products,
+            "copied_bytes": self.ceilings.copied,
+            "product_side": self.ceilings.side,
             "kernels": [row.as_json() for row in self.rows],
             "passed_over": [
                 {"operator": one.operator, "backend": one.backend, "source": one.source, "reason": one.reason}
                 for one in self.passed_over
             ],
             "taken_by_the_engine": self.first,
+            "wrong": self.faults(),
             "machine": self.machine,
         }
 
@@ -103,6 +130,7 @@ class KernelReport:
         """Lay the run out for people, as Markdown."""
         header = ["operator", "work", "dtype", "backend", "µs", "GB/s", "GFLOP/s", "of the ceiling", "difference"]
         products = ", ".join(f"{dtype} {rate / 1e9:,.0f}" for dtype, rate in self.ceilings.products.items())
+        products = products or "not asked for"
         lines = [
             f"{self.device}, {self.tokens:,} tokens, median of {self.rounds} rounds in turns; * is what is taken.",
             described(self.machine),

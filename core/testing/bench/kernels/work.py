@@ -10,7 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Work", "works"]
+__all__ = ["PRODUCTS", "Work", "works"]
+
+#: Operators whose work is products of matrices, beside which it is judged.
+PRODUCTS = frozenset({"varlen_attention", "linear", "maxsim"})
 
 
 @dataclass(frozen=True)
