@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +77,9 @@ class Arena:
             raise WorkerError(f"{peer.name} is not installed")
         return Worker(python, peer.module, threads=self.threads, variables=peer.variables)
 
-    def local(self, module: str) -> Worker:
+    def local(self, module: str, variables: Mapping[str, str] | None = None) -> Worker:
         """Start a worker in the environment of this process, which the caller closes."""
-        return Worker(sys.executable, module, threads=self.threads)
+        return Worker(sys.executable, module, threads=self.threads, variables=variables)
 
     def enter(
         self, work: str, folder: Path, settings: Sequence[str], max_tokens: int = 256, only: Sequence[str] = ()

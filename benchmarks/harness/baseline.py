@@ -1,71 +1,126 @@
-"""Ratios of a run against those that are committed, per kind of processor, and against bounds that hold everywhere."""
+"""What a run is held against, per kind of processor: committed ratios and ways, and bounds that hold everywhere."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-__all__ = ["MARGIN", "MEMORY", "floor_of", "judged", "limit_of", "read", "slower", "written"]
+__all__ = [
+    "MARGINS",
+    "MEMORY",
+    "OVER_TEXTS",
+    "Baseline",
+    "floor_of",
+    "judged",
+    "limit_of",
+    "other_ways",
+    "read",
+    "refreshed",
+    "slower",
+    "written",
+]
 
-#: Part of a ratio that may be missing: shared machines are that noisy.
-MARGIN = 0.4
-#: The name of the ratio of memory, which is not noisy, and the part of it that may be missing.
-MEMORY, _MEMORY_MARGIN = "memory", 0.1
+#: The least and the largest part of a ratio that may be missing: what repeated measurements differ by, twice, between.
+MARGINS = (0.2, 0.35)
+#: The names of the ratios of memory, which are not noisy, and the part of them that may be missing.
+MEMORY, OVER_TEXTS = "memory", "memory over texts"
+_MEMORY_MARGIN = 0.1
 #: Settings that are fast on some kinds of processors only, and may be slower than float32 elsewhere.
 _OPTIONAL = ("bfloat16", "int8")
+#: A server does more than the other side, which is asked in process.
+_UNBOUND = ("server",)
 
 
-def read(path: Path, kind: str) -> dict[str, float] | None:
-    """Return the ratios of a kind of machine, or None where none are committed."""
-    stored: dict[str, dict[str, float]] = json.loads(path.read_text())["ratios"] if path.is_file() else {}
-    return stored.get(kind)
+@dataclass(slots=True)
+class Baseline:
+    """What is committed for one kind of processor.
+
+    Attributes:
+        ratios: as `Measured` has them.
+        margins: the part of each ratio that may be missing.
+        ways: as `Measured` has them.
+        measured: the day and the machine of the ratios.
+    """
+
+    ratios: dict[str, float] = field(default_factory=dict)
+    margins: dict[str, float] = field(default_factory=dict)
+    ways: dict[str, str] = field(default_factory=dict)
+    measured: str = ""
+
+
+def read(path: Path, kind: str) -> Baseline:
+    """Return what is committed for a kind of machine; empty where nothing is."""
+    stored = json.loads(path.read_text())["kinds"] if path.is_file() else {}
+    return Baseline(**stored.get(kind, {}))
+
+
+def written(text: str, kind: str, baseline: Baseline) -> str:
+    """Return the text of the baseline file with one kind of machine replaced."""
+    kinds = json.loads(text)["kinds"] if text else {}
+    about = (
+        "ratios: how many times as fast as plain transformers in float32 cenote was, or as small in memory; margins: "
+        "the part of each that may be missing; ways: how cenote computes, which must be the same"
+    )
+    return json.dumps({"about": about, "kinds": {**kinds, kind: asdict(baseline)}}, indent=2) + "\n"
+
+
+def refreshed(passes: Sequence[Mapping[str, float]], ways: Mapping[str, str], measured: str) -> Baseline:
+    """Make a baseline of repeated measurements: their medians, and margins from how far they lie apart."""
+    values = {name: [each[name] for each in passes] for name in passes[0]}
+    ratios = {name: statistics.median(found) for name, found in values.items()}
+    margins = {name: _margin(2 * (max(found) - min(found)) / ratios[name]) for name, found in values.items()}
+    margins |= dict.fromkeys((MEMORY, OVER_TEXTS), _MEMORY_MARGIN)
+    return Baseline(
+        {name: round(value, 2) for name, value in ratios.items()},
+        {name: round(margins[name], 2) for name in ratios},
+        dict(ways),
+        measured,
+    )
+
+
+def _margin(apart: float) -> float:
+    return min(max(apart, MARGINS[0]), MARGINS[1])
 
 
 def floor_of(name: str) -> float:
     """Return the least ratio of a work on any machine: cenote is never slower or larger than plain transformers."""
-    return 0.0 if name.endswith(_OPTIONAL) else 1.0
+    return 0.0 if name.endswith(_OPTIONAL) or name.startswith((*_UNBOUND, OVER_TEXTS)) else 1.0
 
 
-def limit_of(name: str, baseline: Mapping[str, float] | None) -> float:
+def limit_of(name: str, baseline: Baseline) -> float:
     """Return the least ratio of a work: its baseline less the margin, or what holds everywhere if that is more."""
-    margin = _MEMORY_MARGIN if name == MEMORY else MARGIN
-    return max(floor_of(name), (baseline or {}).get(name, 0.0) * (1 - margin))
+    margin = baseline.margins.get(name, MARGINS[1])
+    return max(floor_of(name), baseline.ratios.get(name, 0.0) * (1 - margin))
 
 
-def slower(measured: Mapping[str, float], baseline: Mapping[str, float] | None) -> list[str]:
+def slower(measured: Mapping[str, float], baseline: Baseline) -> list[str]:
     """Return the names of works whose ratio lies below its limit, or that are missing."""
-    names = dict.fromkeys([*measured, *(baseline or {})])
+    names = dict.fromkeys([*measured, *baseline.ratios])
     return [name for name in names if measured.get(name, 0.0) < limit_of(name, baseline)]
 
 
-def judged(measured: Mapping[str, float], baseline: Mapping[str, float] | None) -> list[tuple[str, str, str, str, str]]:
+def other_ways(found: Mapping[str, str], baseline: Baseline) -> list[str]:
+    """Return in words what cenote computes in another way than the baseline's, whatever the machine's load."""
+    return [
+        f"{name}: {found.get(name, 'nothing')}; before: {way}"
+        for name, way in baseline.ways.items()
+        if found.get(name) != way
+    ]
+
+
+def judged(measured: Mapping[str, float], baseline: Baseline) -> list[tuple[str, str, str, str, str]]:
     """Return rows for a table: work, measured ratio, baseline, least ratio, verdict. Without a limit there is none."""
     late = set(slower(measured, baseline))
     return [
         (
             name,
             f"{measured[name]:.2f}" if name in measured else "",
-            f"{baseline[name]:.2f}" if baseline and name in baseline else "",
+            f"{baseline.ratios[name]:.2f}" if name in baseline.ratios else "",
             f"{limit_of(name, baseline):.2f}",
             "SLOWER" if name in late else "ok" if limit_of(name, baseline) else "not judged",
         )
-        for name in dict.fromkeys([*measured, *(baseline or {})])
+        for name in dict.fromkeys([*measured, *baseline.ratios])
     ]
-
-
-def written(text: str, kind: str, ratios: Mapping[str, float], date: str, machine: str) -> str:
-    """Return the text of the baseline file with the ratios of one kind of machine replaced."""
-    stored = json.loads(text) if text else {}
-    ratios = {name: round(value, 2) for name, value in ratios.items()}
-    return (
-        json.dumps(
-            {
-                "about": "how many times as fast as plain transformers in float32 cenote was, or as small in memory",
-                "ratios": {**stored.get("ratios", {}), kind: ratios},
-                "measured": {**stored.get("measured", {}), kind: f"{date}, {machine}"},
-            },
-            indent=2,
-        )
-        + "\n"
-    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Job", "Runner"]
+__all__ = ["Job", "Runner", "Telling"]
 
 #: From texts, pairs or queries, and a batch size, to an array of numpy: [n, dim], [n], or [tokens of all, dim].
 Runner: TypeAlias = Callable[[Sequence[Any], int], Any]
@@ -35,3 +35,20 @@ class Job:
     threads: int = 1
     cache: str = ""
     calibration: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A runner that also tells how its library computes.
+
+    Attributes:
+        run: the runner.
+        told: facts in words, by name.
+    """
+
+    run: Runner
+    told: Mapping[str, str]
+
+    def __call__(self, inputs: Sequence[Any], batch: int) -> Any:
+        """Run."""
+        return self.run(inputs, batch)

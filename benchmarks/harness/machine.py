@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["capability", "threads_of_run"]
+__all__ = ["capability", "lesser", "threads_of_run"]
 
 #: From the most to the least able: name, and the flags of /proc/cpuinfo that it needs.
 _KINDS = (
@@ -24,6 +24,12 @@ def capability(cpuinfo: str | None = None) -> str:
     line = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
     flags = set(line.partition(":")[2].split())
     return next((name for name, needed in _KINDS if flags.issuperset(needed)), "other")
+
+
+def lesser(kind: str) -> list[str]:
+    """Return a kind and all those that can do less; none for `other`. They are also names of levels of our kernels."""
+    names = [name for name, _ in _KINDS]
+    return names[names.index(kind) :] if kind in names else []
 
 
 def threads_of_run(most: int | None = None) -> int:

@@ -54,7 +54,7 @@ class Worker:
         )
 
     def load(self, job: Job) -> dict[str, Any]:
-        """Load a model; returns its `handle`, `seconds` and `versions`.
+        """Load a model; returns its `handle`, `seconds`, `versions`, and what is `told`.
 
         Raises:
             WorkerError: the library failed.

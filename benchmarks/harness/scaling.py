@@ -14,7 +14,7 @@ from harness.models import MODELS, REAL, model_folder
 from harness.peers import CENOTE
 from harness.workload import Workload, texts_of
 
-__all__ = ["scaling"]
+__all__ = ["by_count", "scaling"]
 
 _LENGTHS = (32, 64, 128, 256, 512)
 _TOGETHER = (1, 4, 16, 64, 256)
@@ -34,7 +34,7 @@ def scaling(arena: Arena, tokens: int = _TOKENS, counts: Sequence[int] = _COUNTS
         entries = arena.enter("embed", folder, ("float32", "bfloat16"), max(_LENGTHS), _BESIDE)
         by_length = [_at_length(arena, entries, folder, length, tokens) for length in _LENGTHS]
         by_group = [_together(arena, entries, size, folder) for size in _TOGETHER]
-    count = _by_count(arena, folder, counts)
+    count = by_count(arena, folder, counts)
     return {"model": MODELS[REAL][0], "length": by_length, "together": by_group, "count": count}
 
 
@@ -77,13 +77,13 @@ def _point(entry: Entry, path: Path, warm: Path, size: int, saved: Path | None =
     return seconds
 
 
-def _by_count(arena: Arena, folder: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
+def by_count(arena: Arena, folder: Path, counts: Sequence[int], setting: str = "bfloat16") -> list[dict[str, Any]]:
     """Embed more and more short texts in one fresh process: seconds per text, and the peak of memory so far."""
     found = []
     short = [text.splitlines()[0][:100] for text in texts_of(min(1000, max(counts)), seed=3)]
     width = json.loads((folder / "config.json").read_text())["hidden_size"]
     with arena.fresh(CENOTE) as worker:
-        handle = worker.load(arena.job("vectors", folder, "bfloat16"))["handle"]
+        handle = worker.load(arena.job("vectors", folder, setting))["handle"]
         for count in counts:
             texts = [short[place % len(short)] for place in range(count)]
             answer = worker.run(handle, arena.inputs("count", texts), 0)

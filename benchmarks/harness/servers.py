@@ -20,7 +20,7 @@ from harness.arena import Arena
 from harness.peers import CENOTE, Peer, interpreter
 from harness.process import WorkerError, environment
 
-__all__ = ["Server", "start_servers"]
+__all__ = ["Server", "start_server", "start_servers"]
 
 #: What requests call the model.
 NAME = "minilm"
@@ -93,14 +93,19 @@ def start_servers(arena: Arena, folder: Path, settings: Sequence[str]) -> list[S
         for place, setting in enumerate(setting for setting in settings if setting in own_settings):
             try:
                 if not place:
-                    _server(arena, peer, folder, setting).close()
-                servers.append(_server(arena, peer, folder, setting))
+                    start_server(arena, peer, folder, setting).close()
+                servers.append(start_server(arena, peer, folder, setting))
             except WorkerError as error:
                 arena.failed(peer, f"server, {setting}", error)
     return servers
 
 
-def _server(arena: Arena, peer: Peer, folder: Path, setting: str) -> Server:
+def start_server(arena: Arena, peer: Peer, folder: Path, setting: str) -> Server:
+    """Start one server, and stop it once it has answered.
+
+    Raises:
+        WorkerError: it did not answer.
+    """
     command_of, path, _ = _COMMANDS[peer.name]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

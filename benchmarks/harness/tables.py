@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cenote.testing.bench import table
@@ -130,23 +130,24 @@ def _serve(section: _Section) -> str:
         f"Requests of one short text over loopback from wrk, {section['rounds']} rounds of {section['seconds']} s in "
         f"turns; the mean of rounds, and how far apart they were.\n\n{laid_out}"
     )
+    return f"{text}\n\n{_beside(section['bulk'])}" if section.get("bulk") else text
+
+
+def _beside(rows: Sequence[_Section]) -> str:
+    names = ("quiet_p50", "quiet_p99", "p50", "p99", "step")
     body = [
         [
             row["setting"],
-            *(f"{row[name]:,.1f}" for name in ("quiet_p50", "quiet_p99", "p50", "p99", "step")),
+            *(f"{row[name]:,.1f}" for name in names),
+            f"{row['requests']:,.0f}" if "requests" in row else "",
         ]
-        for row in section.get("bulk", ())
+        for row in rows
     ]
-    header = [
-        "setting",
-        "quiet p50, ms",
-        "quiet p99",
-        "p50 beside the job",
-        "p99 beside the job",
-        "mean step of the job",
-    ]
-    beside = "One short text at a time beside a client that sends calls of many texts without a pause, cenote:"
-    return f"{text}\n\n{beside}\n\n{table(header, body, 'lrrrrr')}" if body else text
+    header = ["setting", "quiet p50, ms", "quiet p99", "p50 beside the job", "p99 beside the job"]
+    laid_out = table([*header, "mean step of the job", "requests beside the job"], body, "lrrrrrr")
+    turns = f", {rows[0]['rounds']} rounds of {rows[0]['seconds']} s" if "rounds" in rows[0] else ""
+    said = f"One short text at a time beside a client that sends calls of many texts without a pause, cenote{turns}:"
+    return f"{said}\n\n{laid_out}"
 
 
 def _scaling(section: _Section) -> str:

@@ -1,23 +1,24 @@
-"""What a run becomes: tables, a page with plots, and a verdict against the baseline."""
+"""What a run becomes: tables, and a page with plots."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from harness.baseline import MEMORY, judged, read, slower, written
+from harness.bulk import job_step
 from harness.drawings import drawings
-from harness.load import job_step, read_wrk
 from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, page, publish
 from harness.process import WorkerError
 from harness.rates import at_most
 from harness.sections import FULL, QUICK
 from harness.targets import targets
+from harness.wrk import Wrk, read_wrk
 
 _WRK = """Running 1s test @ http://127.0.0.1:1/v1/embeddings
   Latency Distribution
@@ -205,7 +206,7 @@ def test_targets_of_servers_starts_and_single_texts_are_computed_too(run):
         "seconds": 3,
         "rounds": 2,
         "rows": [asked("cenote", 300.0, 3.4, 2.0), asked("vllm", 250.0, 4.0, 9.0)],
-        "bulk": [{**bulk, "p50": 9.0, "p99": 40.0, "step": 20.0}],
+        "bulk": [{**bulk, "p50": 9.0, "p99": 40.0, "step": 20.0, "requests": 900.0, "seconds": 18, "rounds": 2}],
     }
     started = [{**row(peer, 0), "first_answer": at, "peak_memory": 6e8} for peer, at in (("cenote", 2.9), ("torch", 4))]
     facts = {"inputs": 9, "weights": 1e8, "bare_memory": 2e8, "help_seconds": 0.6}
@@ -219,6 +220,8 @@ def test_targets_of_servers_starts_and_single_texts_are_computed_too(run):
     assert found["server, first answer", "faster than every other server"]
     assert found["first answer", "faster than every library on torch"]
     assert found["`cenote --help`", "at most 0.5 s"] is False
+    assert "cenote, 2 rounds of 18 s:" in text
+    assert re.search(r"\| +40\.0 \| +20\.0 \| +900 \|", text)
     assert "The model's products alone, each shape as fast as the machine was seen to do it" in text
 
 
@@ -228,43 +231,8 @@ def test_the_page_begins_with_what_is_not_met(run):
     assert f"{sum(each.met for each in targets(run))} of {len(targets(run))} are met" in text
 
 
-def test_only_a_ratio_far_below_the_baseline_is_slower():
-    measured = {"embed": 1.5, "rerank": 1.0, "new int8": 9.0, MEMORY: 1.2}
-    assert slower(measured, {"embed": 2.0, "rerank": 2.0, "gone": 1.0}) == ["rerank", "gone"]
-    verdicts = {name: verdict for name, *_, verdict in judged(measured, {"embed": 2.0, "rerank": 2.0, MEMORY: 1.4})}
-    assert verdicts == {"embed": "ok", "rerank": "SLOWER", "new int8": "not judged", MEMORY: "SLOWER"}
-
-
-def test_without_a_baseline_cenote_may_still_not_fall_behind_transformers():
-    measured = {"first answer": 0.99, "embed float32": 1.01, "embed bfloat16": 0.5}
-    assert slower(measured, None) == ["first answer"]
-    assert slower({"first answer": 0.99}, {"first answer": 1.06}) == ["first answer"]
-    assert {name: verdict for name, *_, verdict in judged(measured, None)} == {
-        "first answer": "SLOWER",
-        "embed float32": "ok",
-        "embed bfloat16": "not judged",
-    }
-
-
-def test_refreshing_a_baseline_replaces_one_kind_of_machine_only(tmp_path):
-    path = tmp_path / "baseline.json"
-    assert read(path, "amx") is None
-    path.write_text(written("", "amx", {"embed": 2.004}, "2026-11-20", "X"))
-    path.write_text(written(path.read_text(), "avx2", {"embed": 1.5}, "2026-11-21", "Y"))
-    assert read(path, "amx") == {"embed": 2.0}
-    assert read(path, "avx2") == {"embed": 1.5}
-    assert read(path, "other") is None
-    assert json.loads(path.read_text())["measured"]["avx2"] == "2026-11-21, Y"
-
-
-def test_the_committed_baseline_has_ratios_per_kind_of_processor(benchmarks: Path):
-    stored = json.loads((benchmarks / "baseline.json").read_text())["ratios"]
-    assert stored
-    assert all(value > 0 for ratios in stored.values() for value in ratios.values())
-
-
 def test_what_wrk_prints_is_read_in_milliseconds_and_errors_are_not_figures():
-    assert read_wrk(_WRK) == {"requests_per_second": 249.5, "p50": 4.1, "p99": 1200.0}
+    assert read_wrk(_WRK) == {"requests": 250.0, "requests_per_second": 249.5, "p50": 4.1, "p99": 1200.0}
     with pytest.raises(WorkerError, match="Non-2xx or 3xx responses: 3"):
         read_wrk(_WRK + "  Non-2xx or 3xx responses: 3\n")
     with pytest.raises(WorkerError, match="printed something else"):
@@ -274,3 +242,10 @@ def test_what_wrk_prints_is_read_in_milliseconds_and_errors_are_not_figures():
 def test_a_step_of_the_bulk_job_is_told_from_those_of_single_texts():
     # 10 single texts of 5 ms each took part in 30 steps; the other 20 took 600 ms.
     assert job_step((30, 0.65), (100, 0.5), answered=10) == pytest.approx(30)
+
+
+def test_a_load_asks_for_one_text_after_another(tmp_path):
+    Wrk.of(["a", 'say "b"\n'], tmp_path / "load.lua")
+    first, second = re.findall(r'"(?:[^"\\]|\\.)*"', (tmp_path / "load.lua").read_text().splitlines()[1])
+    assert json.loads(json.loads(first)) == {"model": "minilm", "input": "a"}
+    assert json.loads(json.loads(second))["input"] == 'say "b"\n'

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness.exports import existing, exported
-from harness.job import Job
+from harness.job import Job, Telling
 from harness.process import Worker, WorkerError, thread_settings
+from harness.workers import echo
 from harness.workers.main import serve
 
 
@@ -46,6 +47,7 @@ def waited_for(condition) -> bool:
 def test_a_worker_loads_runs_and_saves_what_its_library_computes(worker, texts, tmp_path):
     loaded = worker.load(Job("embed", str(tmp_path)))
     assert loaded["versions"] == {"numpy": np.__version__}
+    assert loaded["told"] == {}
     answer = worker.run(loaded["handle"], texts, 4, save=tmp_path / "found.npy", repeat=3)
     assert len(answer["seconds"]) == 3
     assert answer["peak_memory"] > 1_000_000
@@ -98,6 +100,18 @@ def test_answers_are_one_line_each_and_prints_of_the_library_are_not_among_them(
     first, second = map(json.loads, out.getvalue().splitlines())
     assert first["handle"] == 0
     assert second == {"error": "ValueError: A worker can load and run; it was asked for 'sing'."}
+
+
+def test_a_runner_may_tell_how_it_computes(monkeypatch, tmp_path):
+    monkeypatch.setattr(echo, "load", lambda job: Telling(lambda texts, batch: [], {"linear": "native"}))
+    out = io.StringIO()
+    serve("echo", [json.dumps({"do": "load", "job": {"work": "embed", "folder": str(tmp_path)}})], out)
+    assert json.loads(out.getvalue())["told"] == {"linear": "native"}
+
+
+def test_the_share_of_others_is_not_told_of_what_is_too_short_for_the_clock(worker, texts, tmp_path):
+    handle = worker.load(Job("embed", str(tmp_path)))["handle"]
+    assert worker.run(handle, texts, 1)["others"] == 0
 
 
 def test_every_library_is_held_to_the_same_threads():

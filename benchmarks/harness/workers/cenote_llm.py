@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.job import Job, Runner
+from harness.job import Job, Runner, Telling
 from harness.ragged import read_maxsim
 
 __all__ = ["PACKAGES", "load"]
@@ -55,7 +56,19 @@ def load(job: Job) -> Runner:
         return [output.outputs.data for output in outputs]  # no copy of all: the peak of memory is what is looked for
 
     runners: dict[str, Runner] = {"embed": embed, "rerank": rerank, "encode": encode, "vectors": vectors}
-    return runners[job.work]
+    return Telling(runners[job.work], {"execution": _without_reasons(llm.report()["execution"]), **_operators()})
+
+
+def _without_reasons(execution: str) -> str:
+    """Return what a model's report says of its execution, without what is in parentheses: reasons and figures."""
+    return re.sub(r" \([^()]*\)", "", execution)
+
+
+def _operators() -> dict[str, str]:
+    """Return the backend that is chosen for each operator."""
+    from cenote.kernels import OPERATORS, backend_of
+
+    return {operator: backend_of(operator, "cpu") for operator in OPERATORS}
 
 
 def _maxsim(job: Job) -> Runner:

@@ -1,6 +1,7 @@
 """The loop of a worker: one JSON object a line comes in, one goes out.
 
-Asked `load` with the fields of a `Job`, it answers a `handle`, the seconds that took and the library's versions. Asked
+Asked `load` with the fields of a `Job`, it answers a `handle`, the seconds that took, the library's versions and what
+it tells of how it computes. Asked
 `run` with a handle, a file of inputs and a batch size, it answers the seconds of every repetition and the peak of its
 resident memory, the share of the machine that other processes took meanwhile (`others`), and writes the result where
 `save` says. Inputs of a further file, `warm`, run first off the clock. A failure is answered as `error`, and the loop
@@ -79,8 +80,9 @@ def _answer(module: str, request: dict[str, Any], runners: list[Runner]) -> dict
         begin = time.perf_counter()
         library = importlib.import_module(f"harness.workers.{module}")
         runners.append(library.load(Job(**request["job"])))
-        seconds = time.perf_counter() - begin
-        return {"handle": len(runners) - 1, "seconds": seconds, "versions": _versions(library.PACKAGES)}
+        seconds, told = time.perf_counter() - begin, dict(getattr(runners[-1], "told", {}))
+        versions = _versions(library.PACKAGES)
+        return {"handle": len(runners) - 1, "seconds": seconds, "versions": versions, "told": told}
     if request["do"] == "run":
         return _run(runners[request["handle"]], request)
     raise ValueError(f"A worker can load and run; it was asked for {request['do']!r}.")

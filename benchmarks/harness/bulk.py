@@ -1,0 +1,118 @@
+"""One short text at a time beside a bulk job, at cenote's server."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin
+
+from harness.process import WorkerError
+from harness.servers import NAME, Server
+from harness.workload import texts_of
+from harness.wrk import Wrk
+
+__all__ = ["beside_bulk", "job_step"]
+
+#: Texts of one call of the bulk job.
+_BULK = 500
+#: Seconds of a quiet turn at most: many more requests are answered in them.
+_QUIET = 5
+
+
+def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str, Any]:
+    """Ask for one short text at a time quietly, then while another client sends calls of many texts, in turns.
+
+    Args:
+        server: of cenote.
+        wrk: the short texts.
+        seconds: of each turn beside the job.
+        rounds: turns of each kind.
+
+    Returns:
+        Quantiles in milliseconds and `step`, the mean of a step of the job: the medians of the rounds. `requests` that
+        were answered beside the job in all rounds, `seconds` and `rounds`.
+
+    Raises:
+        WorkerError: no call of the other client was answered.
+    """
+    server.awake(True)
+    wrk.warm(server, 1)
+    found = [_round(server, wrk, seconds) for _ in range(rounds)]
+    server.awake(False)
+    middle = {name: statistics.median(each[name] for each in found) for name in found[0]}
+    requests = sum(each["requests"] for each in found)
+    facts = {"peer": server.peer, "setting": server.setting, "seconds": seconds, "rounds": rounds}
+    return {**facts, **middle, "requests": requests}
+
+
+def _round(server: Server, wrk: Wrk, seconds: int) -> dict[str, float]:
+    before = _steps(server)
+    quiet = wrk.ask(server, 1, min(seconds, _QUIET))
+    light = _less(_steps(server), before)
+    with _job(server):
+        before = _steps(server)
+        loaded = wrk.ask(server, 1, seconds)
+        steps = _less(_steps(server), before)
+    quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
+    return {**quantiles, "step": job_step(steps, light, loaded["requests"]), "requests": loaded["requests"]}
+
+
+@contextmanager
+def _job(server: Server) -> Iterator[None]:
+    """Send calls of many texts, one after another, as long as a block runs."""
+    ended, answered = threading.Event(), list[int]()
+    given = {"input": texts_of(_BULK, seed=9), "truncate_prompt_tokens": 256, "encoding_format": "base64"}
+
+    def job() -> None:
+        while not ended.is_set():
+            answered.append(len(server.post({"model": NAME, **given})))
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    time.sleep(1)  # its first call is tokenised
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if not answered:
+        raise WorkerError("the bulk job got no answer")
+
+
+def job_step(all_steps: tuple[float, float], light: tuple[float, float], answered: float) -> float:
+    """Return the mean milliseconds of the steps that a bulk job had beside one short text at a time.
+
+    Args:
+        all_steps: number and seconds of the steps of both.
+        light: number and seconds of steps of such texts alone.
+        answered: such texts beside the job. Each was a step of its own, and is taken to be as long as those alone: what
+            it takes longer beside the job counts as the job's.
+
+    Raises:
+        WorkerError: the job had no step.
+    """
+    steps, spent = all_steps
+    if steps - answered < 1:
+        raise WorkerError("the bulk job had no step of its own")
+    return (spent - answered * light[1] / max(light[0], 1)) / (steps - answered) * 1e3
+
+
+def _less(late: tuple[float, float], early: tuple[float, float]) -> tuple[float, float]:
+    return late[0] - early[0], late[1] - early[1]
+
+
+def _steps(server: Server) -> tuple[float, float]:
+    """Return how many steps cenote's engine has made, and the seconds that they took."""
+    with urllib.request.urlopen(urljoin(server.address, "/metrics")) as reply:
+        text = reply.read().decode()
+
+    def total(name: str) -> float:
+        return sum(float(value) for value in re.findall(rf"^cenote:{name}_total\S* (\S+)$", text, re.MULTILINE))
+
+    return total("forwards"), total("plugin_compute_seconds")
