@@ -8,11 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from cenote.adapters.fused.layer import Batch
 from cenote.adapters.fused.layers import FusedLayers
 from cenote.adapters.probes import relative_difference
 from cenote.errors import CenoteError
 from cenote.kernels import get_kernel, raise_if_forced
-from cenote.kernels.layers import Join
+from cenote.kernels.layers import Join, Joined
 
 __all__ = ["join_layers"]
 
@@ -22,10 +23,14 @@ _log = logging.getLogger(__name__)
 #: results in the dtype of products.
 _TOLERANCE = {torch.float32: 1e-5}
 _ROUGH = 1e-2
+#: Tokens of one short text, and those for each thread in a batch that threads share: both may take other ways.
+_FEW, _MANY = 13, 128
 
 
 def join_layers(layers: FusedLayers, check: Callable[[], Tensor], dtype: torch.dtype, device: str) -> bool:
     """Join fused layers whose products are prepared, if that gives what they give; tell whether it does.
+
+    All layers are compared on what `check` runs, and the first one alone on few tokens and on many.
 
     Args:
         layers: in place in their model.
@@ -44,13 +49,30 @@ def join_layers(layers: FusedLayers, check: Callable[[], Tensor], dtype: torch.d
             return False
         expected = check()
         layers.joined = joined
-        difference = relative_difference(check(), expected)
+        differences = [relative_difference(check(), expected), *_differences(join(known[:1]), layers, expected, dtype)]
     except CenoteError as exc:
-        raise_if_forced(exc)
         layers.joined = None
+        raise_if_forced(exc)
         _log.warning("layers run operator by operator: %s", exc)
         return False
-    if not difference <= _TOLERANCE.get(dtype, _ROUGH):
+    if not all(difference <= _TOLERANCE.get(dtype, _ROUGH) for difference in differences):
         layers.joined = None
-        _log.warning("layers run operator by operator: joined, they differ by %.1e of the largest value", difference)
+        text = ", ".join(f"{difference:.1e}" for difference in differences)
+        _log.warning("layers run operator by operator: joined, they differ by %s of the largest value", text)
     return layers.joined is not None
+
+
+def _differences(joined: Joined | None, layers: FusedLayers, like: Tensor, dtype: torch.dtype) -> list[float]:
+    """Return how far the first layer alone is from its operators, for few tokens and for many."""
+    found: list[float] = []
+    if joined is None:
+        return found
+    for lengths in ((_FEW,), (_MANY,) * torch.get_num_threads()):
+        rows = torch.randn(sum(lengths), like.shape[-1], generator=torch.Generator().manual_seed(31)).to(like.device)
+        positions = torch.cat([torch.arange(length, device=like.device) for length in lengths])
+        with torch.inference_mode():
+            angles = layers.angles(rows, positions[None])
+            expected = layers.layers[0](rows.to(dtype), rows, Batch(lengths, lengths, angles))[1]
+            given = joined(rows.to(dtype), rows, lengths=lengths, key_lengths=lengths, angles=angles)
+        found.append(relative_difference(given, expected))
+    return found

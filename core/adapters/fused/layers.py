@@ -117,7 +117,7 @@ class FusedLayers(nn.Module):
             lengths: tokens per sequence.
             key_lengths: per sequence, leading tokens that are attended to.
         """
-        angles = self._angles(stream, positions)
+        angles = self.angles(stream, positions)
         if self._first is not None:
             normed, stream = self._first(stream, None)
         if self.joined is not None:
@@ -127,8 +127,13 @@ class FusedLayers(nn.Module):
             normed, stream = layer(normed, stream, batch)
         return stream
 
-    def _angles(self, stream: Tensor, positions: Tensor | None) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return cosines and sines [T, r] in float32, by type of layer."""
+    def angles(self, stream: Tensor, positions: Tensor | None) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return cosines and sines [T, r] in float32, by type of layer.
+
+        Args:
+            stream: [T, h] float32, of whose device they are.
+            positions: [1, T]; None where nothing is rotated.
+        """
         if self.rotary is None or positions is None:
             return {}
         found = {}

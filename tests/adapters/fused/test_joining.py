@@ -34,17 +34,19 @@ def _offer(monkeypatch: pytest.MonkeyPatch, join: Callable[[Sequence[Layer]], Jo
     monkeypatch.setattr(joining, "get_kernel", lambda *_: prepare)
 
 
-def _joiner(run: Any, factor: float, seen: list[Any]) -> Callable[[Sequence[Layer]], Joined]:
-    """Return what joins the layers of a model by calling them, and multiplies what they give."""
+def _joiner(
+    run: Any, factor: float, seen: list[Any], wrong: Callable[[int], bool] = lambda tokens: True
+) -> Callable[[Sequence[Layer]], Joined]:
+    """Return what joins the layers of a model by calling them, and multiplies what they give for some batches."""
 
     def join(layers: Sequence[Layer]) -> Joined:
         own = _fused(run.model)
 
         def joined(normed: Tensor, stream: Tensor, *, lengths: Any, key_lengths: Any, angles: Any) -> Tensor:
             seen.append(layers)
-            for layer in own.layers:
+            for layer in own.layers[: len(layers)]:
                 normed, stream = layer(normed, stream, Batch(lengths, key_lengths, angles))
-            return stream * factor
+            return stream * factor if wrong(len(stream)) else stream
 
         return joined
 
@@ -63,10 +65,23 @@ def test_layers_run_in_one_call_where_that_gives_the_same(
     fuse_layers(run.model, run, backbone=run.backbone)
 
     assert _fused(run.model).joined is not None
-    assert [len(layers) for layers in seen] == [3]
+    # All of them on the usual sequences, and the first one on few tokens and on many.
+    assert [len(layers) for layers in seen] == [3, 1, 1]
     assert {layer.rotary for layer in seen[0]} != {None} or family == "bert"
     assert float((run() - expected).abs().max() / expected.abs().max()) <= 5e-6
-    assert len(seen) == 2
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("wrong", [lambda tokens: tokens < 42, lambda tokens: tokens >= 128], ids=["few", "many"])
+def test_few_tokens_and_many_are_compared_too(
+    wrong: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch, tiny_model: Make, packed: Make
+) -> None:
+    run = packed(tiny_model("llama"))
+    _offer(monkeypatch, _joiner(run, 1.01, [], wrong))
+
+    fuse_layers(run.model, run)
+
+    assert _fused(run.model).joined is None
 
 
 @pytest.mark.parametrize("factor", [1.01, torch.nan])
