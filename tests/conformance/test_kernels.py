@@ -42,6 +42,11 @@ class TestCpuSegmentPool(KernelConformance):
     backend = "cpu"
 
 
+class TestCpuL2Normalize(KernelConformance):
+    operator = "l2_normalize"
+    backend = "cpu"
+
+
 class TestCpuTermMax(KernelConformance):
     operator = "term_max"
     backend = "cpu"
@@ -71,6 +76,7 @@ def test_every_cpu_backend_is_tested_here() -> None:
     names = default_registry().names("cenote.kernels")
     assert {name for name in names if name.endswith(":cpu")} == {
         "bias_act:cpu",
+        "l2_normalize:cpu",
         "linear:cpu",
         "residual_norm:cpu",
         "rotary:cpu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -55,9 +56,9 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
     ("attributes", "device", "taken"),
     [
         ({"devices": ("cpu",), "priority": 99}, "cpu", True),
-        ({"devices": ("xpu", "cpu"), "priority": 1}, "xpu", True),
+        ({"devices": ("xpu", "cpu"), "priority": 11}, "xpu", True),
         ({"devices": ("cuda",), "priority": 99}, "cpu", False),
-        ({"devices": ("xpu",), "priority": 0}, "xpu", False),  # the reference of the core goes first among equals
+        ({"devices": ("xpu",), "priority": 10}, "xpu", False),  # that of the core goes first among equals
         ({"devices": ("cpu",)}, "cpu", False),
         ({"priority": 99}, "cpu", False),
         ({}, "cpu", False),
@@ -70,18 +71,9 @@ def test_a_kernel_says_for_which_devices_it_is_and_its_place(
     assert (get_kernel("l2_normalize", device).__name__ == "acme") is taken
 
 
-@pytest.mark.parametrize(
-    ("name", "device", "taken"),
-    [
-        ("linear:triton", "cuda", "cenote.kernels.linear.cpu"),
-        ("l2_normalize:cpu", "xpu", "cenote.kernels.l2_normalize.reference"),
-    ],
-)
-def test_a_name_that_the_core_knows_is_not_enough_for_a_stranger(
-    name: str, device: str, taken: str, register: Register
-) -> None:
-    register(name, kernel())
-    assert get_kernel(name.partition(":")[0], device).__module__ == taken
+def test_a_name_that_the_core_knows_is_not_enough_for_a_stranger(register: Register) -> None:
+    register("linear:triton", kernel())
+    assert get_kernel("linear", "cuda").__module__ == "cenote.kernels.linear.cpu"
 
 
 @pytest.mark.parametrize("operator", [each for each in OPERATORS if each != "linear"])
@@ -225,7 +217,8 @@ def test_the_shapes_that_are_asked_for_are_those_of_the_reference(
     [
         ("l2_normalize:nope", "'l2_normalize:nope', which is not installed. Installed for l2_normalize: "),
         ("nope:cpu", "'nope:cpu', which is not installed. Installed operators: bias_act, l2_normalize, linear, maxsim"),
-        ("cpu", "'l2_normalize:cpu', which is not installed. Installed for l2_normalize: "),
+        ("triton", "'linear:triton', which is not installed. Installed for linear: "),
+        ("cpu,linear:triton", "'linear:triton', which is not installed. Installed for linear: "),
     ],
 )
 def test_words_of_the_variable_are_checked_before_a_model_is_loaded(
@@ -235,6 +228,25 @@ def test_words_of_the_variable_are_checked_before_a_model_is_loaded(
     with pytest.raises(UnknownPlugin) as caught:
         LLM(str(tmp_path / "nothing here"))
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        ("cpu", {}),
+        ("reference", {}),
+        ("triton,linear:cpu", {"linear": "cpu"}),
+        ("cpu,rotary:triton", {"rotary": "triton"}),
+    ],
+)
+def test_a_backend_is_named_for_all_operators_with_others_for_single_ones(
+    words: str, others: dict[str, str], register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", words)
+    check_forced_kernels()
+    for operator in OPERATORS:
+        backend = others.get(operator, words.partition(",")[0])
+        assert inspect.unwrap(get_kernel(operator)).__module__ == f"cenote.kernels.{operator}.{backend}"
 
 
 def test_a_forced_kernel_that_is_broken_is_found_as_early(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
