@@ -17,6 +17,8 @@ from harness.workload import texts_of
 
 __all__ = ["Arena", "Entry"]
 
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
 
 @dataclass(slots=True)
 class Entry:
@@ -111,7 +113,9 @@ class Arena:
         if peer is CENOTE:
             raise WorkerError(f"cenote, {setting}: {error}") from error
         print(f"  failed: {peer.title}, {setting}: {error}", file=sys.stderr)
-        reason = str(error).replace(str(self.home), ".bench").replace(str(Path.home()), "~")
+        reason = str(error)
+        for folder, shown in ((self.home, ".bench"), (_CHECKOUT, "."), (Path.home(), "~")):
+            reason = reason.replace(str(folder), shown)
         self.failures.append({"peer": peer.name, "setting": setting, "reason": reason})
 
     def retire(self) -> None:

@@ -51,10 +51,10 @@ def test_a_setting_that_fails_is_listed_with_its_reason(arena, workload):
     assert "this setting is broken" in arena.failures[0]["reason"]
 
 
-def test_a_reason_names_no_folder_of_this_machine(arena, tmp_path):
-    error = WorkerError(f"{tmp_path}/exports/x is not there, nor {Path.home()}/.cache/y")
+def test_a_reason_names_no_folder_of_this_machine(arena, tmp_path, benchmarks):
+    error = WorkerError(f"{tmp_path}/exports/x is not there, nor {benchmarks}/y, nor {Path.home()}/.cache/z")
     arena.failed(_ECHO, "float32", error)
-    assert arena.failures[-1]["reason"] == ".bench/exports/x is not there, nor ~/.cache/y"
+    assert arena.failures[-1]["reason"] == ".bench/exports/x is not there, nor ./benchmarks/y, nor ~/.cache/z"
 
 
 def test_maxsim_takes_all_documents_at_once_whatever_a_librarys_batches_are():
