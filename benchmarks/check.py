@@ -19,7 +19,7 @@ import datetime
 from pathlib import Path
 
 from harness.arena import Arena
-from harness.baseline import MEMORY, OVER_TEXTS, Baseline, judged, other_ways, read, refreshed, slower, written
+from harness.baseline import Baseline, failed, judged, other_ways, read, refreshed, slower, written
 from harness.machine import capability, lesser, threads_of_run
 from harness.ratios import loaded_ways, measure
 
@@ -62,8 +62,9 @@ def main() -> int:
         print(f"\n*** SLOWER THAN THE LIMIT, TWICE: {', '.join(late)}")
     if changed := other_ways(found.ways, baseline):
         print("\n*** COMPUTED IN ANOTHER WAY (python benchmarks/check.py --ways, if it is meant):", *changed, sep="\n")
-    failed = bool({MEMORY, OVER_TEXTS} & {*late}) if options.tell else bool(late)
-    return 1 if failed or changed else 2 if options.strict and not baseline.ratios else 0
+    if failed(late, changed, tell=options.tell):
+        return 1
+    return 2 if options.strict and not baseline.ratios else 0
 
 
 def _refresh(arena: Arena, kind: str, rounds: int) -> int:

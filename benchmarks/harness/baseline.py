@@ -13,6 +13,7 @@ __all__ = [
     "MEMORY",
     "OVER_TEXTS",
     "Baseline",
+    "failed",
     "floor_of",
     "judged",
     "limit_of",
@@ -109,6 +110,17 @@ def other_ways(found: Mapping[str, str], baseline: Baseline) -> list[str]:
         for name, way in baseline.ways.items()
         if found.get(name) != way
     ]
+
+
+def failed(late: Sequence[str], changed: Sequence[str], *, tell: bool) -> bool:
+    """Tell whether a check fails.
+
+    Args:
+        late: as `slower` gives them.
+        changed: as `other_ways` gives them, which fail always.
+        tell: speed is told and not judged, memory is judged all the same.
+    """
+    return bool(changed) or bool({*late} & {MEMORY, OVER_TEXTS} if tell else late)
 
 
 def judged(measured: Mapping[str, float], baseline: Baseline) -> list[tuple[str, str, str, str, str]]:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness.baseline import MARGINS, MEMORY, Baseline, judged, other_ways, read, refreshed, slower, written
+from harness.baseline import MARGINS, MEMORY, Baseline, failed, judged, other_ways, read, refreshed, slower, written
 from harness.job import Job
 from harness.machine import lesser
 from harness.ratios import CASES
@@ -62,6 +62,14 @@ def test_what_is_computed_in_another_way_is_named_with_both():
         "embed: nothing; before: packed",
     ]
     assert other_ways({"linear": "cpu"}, Baseline()) == [], "a kind of processor that nothing is known of"
+
+
+def test_ways_and_memory_fail_also_where_speed_is_only_told():
+    assert failed(["embed"], [], tell=False)
+    assert not failed(["embed"], [], tell=True)
+    assert failed(["embed", MEMORY], [], tell=True)
+    assert failed([], ["linear: cpu; before: native"], tell=True)
+    assert not failed([], [], tell=False)
 
 
 def test_refreshing_a_baseline_replaces_one_kind_of_machine_only(tmp_path):
