@@ -7,20 +7,22 @@ from typing import Annotated
 
 import typer
 
-from cenote.cli.machine import machine_facts, torch_facts
+from cenote.cli.machine import kernel_facts, machine_facts, torch_facts
 from cenote.cli.settings import environment_facts, version_facts
 
 __all__ = ["env"]
 
 
 def env(
-    full: Annotated[bool, typer.Option("--full", help="Import torch too, and ask it for its devices.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Import torch too: its threads and devices, and the kernels.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of tables.")] = False,
 ) -> None:
     """Show versions, machine and environment variables. Values of secrets are never shown."""
     sections = {"versions": version_facts(), "machine": machine_facts(), "environment": environment_facts()}
     if full:
-        sections["torch"] = torch_facts()
+        sections |= {"torch": torch_facts(), "kernels": kernel_facts()}
     if as_json:
         print(json.dumps(sections, indent=2))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cenote.engine.compute import allocator, choose_threads
 from cenote.engine.cores import usable_cores
 
-__all__ = ["machine_facts", "torch_facts"]
+__all__ = ["kernel_facts", "machine_facts", "torch_facts"]
 
 _INTERESTING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "asimd")
 
@@ -47,6 +47,34 @@ def torch_facts() -> dict[str, str]:
     for index in range(torch.cuda.device_count()):
         facts[f"cuda:{index}"] = torch.cuda.get_device_name(index)
     return facts
+
+
+def kernel_facts() -> dict[str, str]:
+    """Import torch and return which backend each operator has here: those of a GPU where there is one."""
+    import torch
+
+    from cenote.kernels import OPERATORS
+
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    return {
+        operator if device == "cpu" else f"{operator} on {device}": _backend(operator, device)
+        for device in devices
+        for operator in OPERATORS
+    }
+
+
+def _backend(operator: str, device: str) -> str:
+    from cenote.errors import CenoteError
+    from cenote.kernels.offers import taken_offer
+
+    try:
+        taken = taken_offer(operator, device)
+    except CenoteError as exc:
+        return f"none: {exc}"
+    if taken is None:
+        return "unknown"
+    about = getattr(taken.kernel, "about", "")
+    return f"{taken.backend}{f' ({about})' if about else ''} of {taken.source}"
 
 
 def _proc_fields(path: Path) -> dict[str, str]:

@@ -21,7 +21,9 @@ class Kernel(Protocol):
     - `priority`, a whole number, 0 if missing: of those for a device, the highest is taken. The backends `triton`,
       `cpu` and `reference` of the core have 20, 10 and 0, and go first among equals.
 
-    To set them is to offer the kernel to everybody who installs the plugin and does not switch it off. One without
+    A third, `about`, is a short text on what it uses on this machine, such as `avx512`: `cenote env --full` shows it.
+
+    To set `devices` is to offer the kernel to everybody who installs the plugin and does not switch it off. One without
     `devices` is taken where `CENOTE_KERNELS` names it; if it is called `triton`, `cpu` or `reference`, also where the
     core has none for the operator. What it raises or returns in a wrong shape is an error that names it.
 

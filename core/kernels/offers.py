@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 
 from cenote.errors import PluginError
 from cenote.kernels.base import Kernel
-from cenote.kernels.dispatch import GROUP, load_kernel, place_of
+from cenote.kernels.dispatch import GROUP, get_kernel, load_kernel, place_of
 from cenote.registry import default_registry
 
-__all__ = ["Offer", "kernel_offers"]
+__all__ = ["Offer", "kernel_offers", "taken_offer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,15 @@ def kernel_offers(operator: str, device_type: str) -> list[Offer]:
                 reason = f"is not offered for {device_type}"
         offers.append(Offer(name.partition(":")[2], str(entries[name][0].source), kernel, reason))
     return offers
+
+
+def taken_offer(operator: str, device_type: str) -> Offer | None:
+    """Return the backend that the engine takes: the first that works, or that which `CENOTE_KERNELS` names.
+
+    Raises:
+        UnknownPlugin: as `get_kernel`.
+        PluginError: as `get_kernel`.
+    """
+    chosen = inspect.unwrap(get_kernel(operator, device_type))
+    offers = kernel_offers(operator, device_type)
+    return next((offer for offer in offers if offer.kernel and inspect.unwrap(offer.kernel) is chosen), None)

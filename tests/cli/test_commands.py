@@ -15,6 +15,7 @@ from cenote.errors import (
     PromptTooLong,
     UnknownPlugin,
 )
+from cenote.kernels import OPERATORS
 from cenote.registry import USABLE, list_plugins
 
 
@@ -173,6 +174,7 @@ def test_env_shows_versions_and_hides_secrets(site):
         HF_ENDPOINT="https://me:hunter4@hub.example",
         CENOTE_PLUGINS="",
         UNRELATED_SETTING="hunter5",
+        MALLOC_ARENA_MAX="2",
         TOKENIZERS_PARALLELISM="false",
     )
     assert "hunter" not in finished.stdout
@@ -181,10 +183,26 @@ def test_env_shows_versions_and_hides_secrets(site):
     assert facts["environment"]["HF_ENDPOINT"] == "https://(not shown)@hub.example"
     assert facts["environment"]["TOKENIZERS_PARALLELISM"] == "false"
     assert facts["environment"]["CENOTE_PLUGINS"] == ""
+    assert facts["environment"]["MALLOC_ARENA_MAX"] == "2"
     assert facts["versions"]["torch"] != "not installed"
+    assert "cenote-cpu-kernels" in facts["versions"]
     assert "usable of" in facts["machine"]["threads"]
 
 
 def test_env_full_asks_torch(site):
     facts = json.loads(site.cenote("env", "--full", "--json").stdout)
     assert int(facts["torch"]["threads"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("cpu,linear:reference", {"rotary": "cpu of cenote", "linear": "reference of cenote"}),
+        ("rotary:nope", {"rotary": "none: "}),
+    ],
+)
+def test_env_full_shows_the_backend_of_each_operator(site, words, shown):
+    facts = json.loads(site.cenote("env", "--full", "--json", CENOTE_KERNELS=words).stdout)["kernels"]
+    assert facts.keys() >= set(OPERATORS)
+    for operator, start in shown.items():
+        assert facts[operator].startswith(start)

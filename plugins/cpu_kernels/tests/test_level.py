@@ -84,3 +84,4 @@ def test_where_the_machine_has_the_instructions_the_kernels_are_taken() -> None:
     if level() >= LEVELS.index("avx2"):
         chosen = get_kernel("residual_norm", "cpu")
         assert chosen.__module__ == "cenote_cpu_kernels.norm"
+        assert getattr(chosen, "about", "") == LEVELS[level()]  # which `cenote env --full` shows

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from cenote.errors import InvalidRequest, WrongResult
-from cenote.kernels import OPERATORS, get_kernel
-from cenote.kernels.offers import Offer, kernel_offers
+from cenote.kernels import OPERATORS
+from cenote.kernels.offers import Offer, kernel_offers, taken_offer
 from cenote.testing.bench.kernels.ceilings import FAILURES, measure_ceilings
 from cenote.testing.bench.kernels.clock import take_turns
 from cenote.testing.bench.kernels.report import KernelReport, KernelRow, PassedOver
@@ -59,7 +59,8 @@ def compare_kernels(
                 for (offer, call), seconds in zip(usable, taken, strict=True):
                     least = ceilings.least_seconds(work.operations, work.bytes_moved, work.dtype)
                     rows.append(KernelRow(work, offer.backend, seconds, *least, *_compared(work, call)))
-        first = {operator: _first(operator, device) for operator in chosen}
+        taken_ones = {operator: taken_offer(operator, torch.device(device).type) for operator in chosen}
+        first = {operator: offer.backend for operator, offer in taken_ones.items() if offer}
     return KernelReport(device, tokens, rounds, ceilings, tuple(rows), tuple(passed.values()), first, machine())
 
 
@@ -142,13 +143,3 @@ def _compared(work: Work, call: Callable[[], Any]) -> tuple[float, str]:
 
 def _parts(result: Any) -> tuple[Any, ...]:
     return result if isinstance(result, tuple) else (result,)
-
-
-def _first(operator: str, device: str) -> str:
-    """Return the backend that the engine takes."""
-    chosen = get_kernel(operator, torch.device(device).type)
-    for offer in kernel_offers(operator, torch.device(device).type):
-        plain = getattr(offer.kernel, "__wrapped__", offer.kernel)
-        if plain is getattr(chosen, "__wrapped__", chosen):
-            return offer.backend
-    return ""

@@ -82,6 +82,7 @@ def offered(lowest: str) -> Callable[[_Kernel], _Kernel]:
     def mark(kernel: _Kernel) -> _Kernel:
         kernel.devices = ("cpu",) if _has(lowest) else ()  # type: ignore[attr-defined]
         kernel.priority = _PRIORITY  # type: ignore[attr-defined]
+        kernel.about = LEVELS[_level_or_none() or 0]  # type: ignore[attr-defined]
         return kernel
 
     return mark
