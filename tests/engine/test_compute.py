@@ -36,10 +36,11 @@ def test_a_number_of_threads_that_is_none_is_refused(text: str) -> None:
 def test_a_preloaded_allocator_is_named(tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     maps.write_text("7f00 r-xp 00000000 00:00 0 /usr/lib/libtcmalloc_minimal.so.4\n")
-    assert allocator(maps) == "tcmalloc (preloaded)"
+    assert allocator(maps, {"MALLOC_ARENA_MAX": "2"}) == "tcmalloc (preloaded)"
     maps.write_text("7f00 r-xp 00000000 00:00 0 /usr/lib/libc.so.6\n")
-    assert allocator(maps) == "the C library's"
-    assert allocator(tmp_path / "none") == "the C library's"
+    assert allocator(maps, {}) == "the C library's, set by its own defaults"
+    chosen = {"MALLOC_TRIM_THRESHOLD_": "1", "MALLOC_ARENA_MAX": "2", "HOME": "/"}
+    assert allocator(tmp_path / "none", chosen) == "the C library's, set by MALLOC_ARENA_MAX, MALLOC_TRIM_THRESHOLD_"
 
 
 def test_the_variable_sets_torchs_threads() -> None:
