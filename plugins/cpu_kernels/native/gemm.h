@@ -17,6 +17,7 @@ enum Kind : int {
     kSplit6 = 1, // float32 as three bfloat16 parts a side, six products: about float32's own precision
     kSplit3 = 2, // float32 as two bfloat16 parts a side, three products: about 16 bits
     kInt8 = 3,   // 8 bits a side, weight scaled by output channel, rows by row
+    kFloats = 4, // float32 as it is
 };
 
 enum Activation : int { kNothing = 0, kGelu = 1, kGeluTanh = 2, kSilu = 3, kRelu = 4, kQuickGelu = 5 };
@@ -24,14 +25,15 @@ enum Activation : int { kNothing = 0, kGelu = 1, kGeluTanh = 2, kSilu = 3, kRelu
 // The weight [out, in] in the order in which it is read: panel, step of 64 bytes along `in`, part, two tiles of 16
 // columns; a tile has 16 rows, each with 4 bytes of every column. `out` and `in` are filled up with zeros.
 struct Packed {
-    int kind;
+    int kind, level;    // of Kind; the Level whose instructions multiply
     long out, in;
     long panels, steps; // of 32 columns, of 64 bytes along `in`
     long parts;         // bfloat16 numbers that make up one weight
     char* tiles;
     float* bias;  // [panels * 32], zeros where there is none
     float* scale; // [panels * 32], of int8 weights
-    float* floats; // [panels][in][32], the weight as it came, for few rows; null where it is large, or not float32
+    int32_t* raised; // [panels * 32], of int8 weights: minus what 128 in all numbers of a row adds to their products
+    float* floats;   // [panels][in][32], the weight as it came; null where it is not kept so
 
     long step_bytes() const { return parts * 2 * kTileBytes; }
     const char* panel(long index) const { return tiles + index * steps * step_bytes(); }
@@ -70,17 +72,20 @@ constexpr long kFewRows = 42;
 constexpr long kMostFloats = 1 << 20; // numbers of a weight that is kept as float32 besides
 
 // Each returns false where a thread has no memory.
-bool run_bf16(const Call& call);
-bool run_floats(const Call& call); // few rows, of a weight that is kept as float32
+bool run_bf16(const Call& call); // this and the next two on AMX
 bool run_split(const Call& call);
 bool run_int8(const Call& call);
+bool run_floats(const Call& call);
+bool run_bf16_vectors(const Call& call);
+bool run_int8_vectors(const Call& call);
 
 } // namespace gemm
 } // namespace cenote
 
-// Lay out a weight [out, in] of a DType, with a bias [out] of float32 or none. Null where there is no memory.
-CENOTE_API void* cenote_linear_prepare(int kind, const void* weight, int dtype, long out, long in, const float* bias,
-                                       int threads);
+// Lay out a weight [out, in] of a DType, with a bias [out] of float32 or none, for the instructions of a Level: at least
+// kVnni for kInt8, kBf16Vnni for kBf16, kAvx512 for kFloats, and kAmx for the others. Null where there is no memory.
+CENOTE_API void* cenote_linear_prepare(int kind, int level, const void* weight, int dtype, long out, long in,
+                                       const float* bias, int threads);
 CENOTE_API void cenote_linear_free(void* packed);
 // rows [m, in] of a DType, `stride` numbers apart; result [m, out] of the same, end to end. Returns 0, or 1 where
 // memory is missing.

@@ -7,6 +7,7 @@
 
 #include "gemm_target.h"
 
+#include "gemm_narrow.h"
 #include "gemm_run.h"
 
 namespace cenote {
@@ -29,23 +30,8 @@ struct Bf16Math {
             for (long row = 0; row < count; ++row) {
                 const long stop = start + kPrepared * 32 < in ? start + kPrepared * 32 : in;
                 for (long k = start; k < stop; k += 32)
-                    _mm512_store_si512(to + k / 32 * kStepBytes + row * 64, load(call, first + row, k));
+                    _mm512_store_si512(to + k / 32 * kStepBytes + row * 64, load_narrow(call, first + row, k));
             }
-    }
-
-    static __m512i load(const Call& call, long row, long k) {
-        const long left = call.weight->in - k, place = row * call.stride + k;
-        return call.dtype == kFloat32 ? narrowed(static_cast<const float*>(call.rows) + place, left)
-            : _mm512_maskz_loadu_epi16(first_of(left), static_cast<const uint16_t*>(call.rows) + place);
-    }
-
-    static __mmask32 first_of(long count) { return count >= 32 ? 0xffffffffu : (1u << count) - 1; }
-
-    static __m512i narrowed(const float* from, long count) {
-        const __mmask32 mask = first_of(count);
-        const __m512 a = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from);
-        const __m512 b = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), from + 16);
-        return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b, a));
     }
 
     template <int kRowTiles, class Tail>

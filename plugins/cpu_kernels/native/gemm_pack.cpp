@@ -66,11 +66,14 @@ void pack_int8(Packed& packed, const void* weight, int dtype, long column) {
         odd += 0 * value; // NaN and infinity give NaN, and with it a column of NaN
     }
     const float scale = (largest > 0 ? largest / 127.0f : 1.0f) + odd;
+    int32_t sum = 0;
     for (long k = 0; k < packed.in; ++k) {
         const int8_t number = static_cast<int8_t>(std::lrint(weight_at(weight, dtype, start + k) / scale));
         panel[k / 64 * packed.step_bytes() + half * kTileBytes + k % 64 / 4 * 64 + lane * 4 + k % 4] = number;
+        sum += number;
     }
     packed.scale[column] = scale;
+    packed.raised[column] = -128 * sum;
 }
 
 } // namespace
@@ -80,20 +83,23 @@ void pack_int8(Packed& packed, const void* weight, int dtype, long column) {
 using namespace cenote;
 using namespace cenote::gemm;
 
-void* cenote_linear_prepare(int kind, const void* weight, int dtype, long out, long in, const float* bias, int threads) {
+void* cenote_linear_prepare(int kind, int level, const void* weight, int dtype, long out, long in, const float* bias,
+                            int threads) {
     Packed* packed = static_cast<Packed*>(std::calloc(1, sizeof(Packed)));
     if (packed == nullptr) return nullptr;
     packed->kind = kind;
+    packed->level = level;
     packed->out = out;
     packed->in = in;
     packed->panels = (out + kPanel - 1) / kPanel;
     const long numbers = kind == kInt8 ? 64 : 32;
-    packed->steps = (in + numbers - 1) / numbers;
+    packed->steps = kind == kFloats ? 0 : (in + numbers - 1) / numbers; // nothing in tiles
     packed->parts = kind == kSplit6 ? 3 : kind == kSplit3 ? 2 : 1;
     const size_t columns = packed->panels * kPanel, tiles = packed->panels * packed->steps * packed->step_bytes();
-    const bool kept = (kind == kSplit6 || kind == kSplit3) && dtype == kFloat32 && out * in <= kMostFloats;
+    const bool split = kind == kSplit6 || kind == kSplit3;
+    const bool kept = kind == kFloats || (split && dtype == kFloat32 && out * in <= kMostFloats);
     const size_t numbers_kept = kept ? columns * in : 0;
-    const size_t bytes = (tiles + (2 * columns + numbers_kept) * sizeof(float) + 63) / 64 * 64;
+    const size_t bytes = (tiles + (3 * columns + numbers_kept) * sizeof(float) + 63) / 64 * 64;
     packed->tiles = static_cast<char*>(std::aligned_alloc(64, bytes));
     if (packed->tiles == nullptr) {
         std::free(packed);
@@ -101,17 +107,19 @@ void* cenote_linear_prepare(int kind, const void* weight, int dtype, long out, l
     }
     packed->bias = reinterpret_cast<float*>(packed->tiles + tiles);
     packed->scale = packed->bias + columns;
-    packed->floats = kept ? packed->scale + columns : nullptr;
+    packed->raised = reinterpret_cast<int32_t*>(packed->scale + columns);
+    packed->floats = kept ? packed->scale + 2 * columns : nullptr;
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (long panel = 0; panel < packed->panels; ++panel) {
         std::memset(packed->tiles + panel * packed->steps * packed->step_bytes(), 0, packed->steps * packed->step_bytes());
         for (long column = panel * kPanel; column < (panel + 1) * kPanel; ++column) {
             packed->bias[column] = bias != nullptr && column < out ? bias[column] : 0;
             packed->scale[column] = 0;
+            packed->raised[column] = 0;
             if (kept) pack_floats(*packed, weight, dtype, column);
             if (column >= out) continue;
             if (kind == kInt8) pack_int8(*packed, weight, dtype, column);
-            else pack_bf16(*packed, weight, dtype, column);
+            else if (kind != kFloats) pack_bf16(*packed, weight, dtype, column);
         }
     }
     return packed;
@@ -126,9 +134,11 @@ void cenote_linear_free(void* packed) {
 int cenote_linear(const void* packed, const void* rows, int dtype, long m, long stride, void* result, int activation,
                   int threads) {
     const Call call{static_cast<const Packed*>(packed), rows, m, stride, dtype, result, activation, threads};
+    const bool tiles = call.weight->level >= kAmx;
     switch (call.weight->kind) {
-    case kBf16: return run_bf16(call) ? 0 : 1;
-    case kInt8: return run_int8(call) ? 0 : 1;
+    case kBf16: return (tiles ? run_bf16(call) : run_bf16_vectors(call)) ? 0 : 1;
+    case kInt8: return (tiles ? run_int8(call) : run_int8_vectors(call)) ? 0 : 1;
+    case kFloats: return run_floats(call) ? 0 : 1;
     default: return (call.weight->floats != nullptr && m <= kFewRows ? run_floats(call) : run_split(call)) ? 0 : 1;
     }
 }

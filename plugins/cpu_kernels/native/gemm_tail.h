@@ -87,9 +87,29 @@ template <class Activation, bool kAdds, bool kInt8> class Tail {
             _mm512_mask_storeu_ps(to, static_cast<__mmask16>(mask_), a);
             _mm512_mask_storeu_ps(to + 64, static_cast<__mmask16>(mask_ >> 16), b);
         } else {
-            _mm512_mask_storeu_epi16(to, mask_, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b, a)));
+            _mm512_mask_storeu_epi16(to, mask_, halves(a, b));
         }
     }
+
+#ifdef __AVX512BF16__
+    static __m512i halves(__m512 a, __m512 b) { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b, a)); }
+#else
+    static __m512i halves(__m512 a, __m512 b) {
+        return _mm512_inserti64x4(_mm512_castsi256_si512(half(a)), half(b), 1);
+    }
+
+    // To the nearest, ties to even; NaN stays NaN, and as the instruction has it what is below normal numbers is zero.
+    static __m256i half(__m512 x) {
+        const __m512i bits = _mm512_castps_si512(x);
+        const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+        const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+        const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), tiny = _mm512_fpclass_ps_mask(x, 0x20);
+        const __m512i sign = _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0x80000000u)));
+        const __m512i kept = _mm512_mask_mov_epi32(_mm512_mask_mov_epi32(rounded, tiny, sign), nan,
+                                                   _mm512_set1_epi32(0x7fc00000));
+        return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
+    }
+#endif
 
     const Activation activation_;
     const bool float32_;

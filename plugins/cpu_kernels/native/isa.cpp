@@ -28,7 +28,8 @@ int detect() {
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return kAvx2;
-    if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vnni")) return kAvx512;
+    if (!__builtin_cpu_supports("avx512vnni")) return kAvx512;
+    if (!__builtin_cpu_supports("avx512bf16")) return kVnni;
     return has_amx() && may_use_tiles() ? kAmx : kBf16Vnni;
 }
 

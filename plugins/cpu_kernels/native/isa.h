@@ -12,8 +12,9 @@ enum Level : int {
     kNone = 0,
     kAvx2 = 1,     // AVX2 and FMA
     kAvx512 = 2,   // AVX-512 F, BW, DQ and VL
-    kBf16Vnni = 3, // and AVX512_BF16, AVX512_VNNI
-    kAmx = 4,      // and AMX tiles of bfloat16 and int8, which the system let this process use
+    kVnni = 3,     // and AVX512_VNNI
+    kBf16Vnni = 4, // and AVX512_BF16
+    kAmx = 5,      // and AMX tiles of bfloat16 and int8, which the system let this process use
 };
 
 enum DType : int { kFloat32 = 0, kBFloat16 = 1 };

@@ -19,8 +19,8 @@ from cenote.kernels.layers import Angles, AttentionCall, Joined, Layer, NormStep
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import varlen_attention
 from cenote_cpu_kernels.layers import join_layers
-from cenote_cpu_kernels.library import LEVELS, level
-from cenote_cpu_kernels.linear import prepare_linear
+from cenote_cpu_kernels.library import LEVELS, level, library
+from cenote_cpu_kernels.linear import linear_at
 from cenote_cpu_kernels.norm import residual_norm
 from cenote_cpu_kernels.rotary import rotary
 
@@ -28,11 +28,27 @@ WIDTH, HEADS, SIZE, INNER = 192, 6, 32, 256
 LENGTHS, KEYS = (5, 1, 40, 9), (5, 1, 37, 9)
 #: Together more rows than are taken through a layer at once, and no multiple of them.
 MANY = (301, 5, 290, 77)
-#: Without AMX, products are the core's, and nothing is joined.
-COMPILED = level() >= LEVELS.index("amx")
+#: Names of the levels that this machine has.
+USABLE = LEVELS[LEVELS.index("avx2") : library().cenote_level() + 1]
 PLAIN: Mapping[str, Any] = {}
 MODERN = {"kv_heads": 2, "gated": True, "rotary": "local", "window": 8, "stream": "sum", "kind": "rms", "causal": True}
 CAPPED = {"softcap": 20.0, "sinks": torch.linspace(-1, 1, HEADS), "activation": "silu", "rotary": ""}
+
+
+@pytest.fixture(params=USABLE, autouse=True)
+def at_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the kernels use no more than a level."""
+    monkeypatch.setenv("CENOTE_CPU_KERNELS_LEVEL", request.param)
+    level.cache_clear()
+    yield request.param
+    monkeypatch.undo()
+    level.cache_clear()
+
+
+def is_compiled(dtype: torch.dtype = torch.float32, quantization: str | None = None) -> bool:
+    """Tell whether products are the package's at the level; nothing is joined where they are the core's."""
+    lowest = "avx512_vnni" if quantization else "avx512_bf16" if dtype == torch.bfloat16 else "avx512"
+    return level() >= LEVELS.index(lowest)
 
 
 def numbers(*shape: int, seed: int) -> Tensor:
@@ -45,7 +61,8 @@ def layer(dtype: torch.dtype, seed: int, quantization: Any = None, **changes: An
     joint, up = (HEADS + 2 * asked["kv_heads"]) * SIZE, INNER * (2 if asked["gated"] else 1)
     sizes = ((joint, WIDTH), (WIDTH, HEADS * SIZE), (up, WIDTH), (WIDTH, INNER))
     products = [
-        prepare_linear(
+        linear_at(
+            level(),
             (numbers(*shape, seed=seed + place) / shape[1] ** 0.5).to(dtype),
             numbers(shape[0], seed=place).to(dtype),
             quantization=quantization,
@@ -101,10 +118,10 @@ def batch(dtype: torch.dtype, tokens: int = sum(LENGTHS)) -> tuple[Tensor, Tenso
     return stream.to(dtype), stream, {"": (angles[0][:, :16], angles[1][:, :16]), "local": angles}
 
 
-def joined(layers: Sequence[Layer]) -> Joined:
+def joined(layers: Sequence[Layer], dtype: torch.dtype = torch.float32, quantization: str | None = None) -> Joined:
     """Return layers as one function: the compiled one, and where there is none the operators."""
     found = join_layers(layers)
-    assert (found is not None) == COMPILED
+    assert (found is not None) == is_compiled(dtype, quantization)
     return found or (
         lambda normed, stream, *, lengths, key_lengths, angles: one_by_one(
             layers, normed, stream, angles, lengths, key_lengths
@@ -129,7 +146,7 @@ def test_joined_layers_give_what_their_operators_give(kinds: Sequence[Mapping[st
     normed, stream, angles = batch(dtype)
     kept = normed.clone(), stream.clone()
 
-    found = joined(layers)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
+    found = joined(layers, dtype)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
 
     assert found.dtype == torch.float32
     assert torch.equal(found, one_by_one(layers, normed, stream, angles))
@@ -146,7 +163,7 @@ def test_many_rows_go_through_joined_layers_in_chunks_and_give_the_same(
     layers = [layer(dtype, place, quantization, **kind) for place in (0, 10)]
     normed, stream, angles = batch(dtype, sum(MANY))
     expected = one_by_one(layers, normed, stream, angles, MANY, MANY)
-    run = joined(layers)
+    run = joined(layers, dtype, quantization)
     for threads in (1, 2, 3, 8):
         with computing_with(threads):
             found = run(normed, stream, lengths=MANY, key_lengths=MANY, angles=angles)
@@ -158,7 +175,7 @@ def test_joined_layers_of_int8_weights_do_too(dtype: torch.dtype) -> None:
     layers = [layer(dtype, place, "int8") for place in (0, 10)]
     normed, stream, angles = batch(dtype)
 
-    found = joined(layers)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
+    found = joined(layers, dtype, "int8")(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
 
     assert torch.equal(found, one_by_one(layers, normed, stream, angles))
 
@@ -192,7 +209,7 @@ def test_layers_with_an_operator_of_another_backend_are_not_joined() -> None:
     assert join_layers([replace(plain, call=replace(plain.call, size=16))]) is None
     assert join_layers([replace(plain, call=replace(plain.call, scale=-1.0))]) is None
     # What is not called may be anybody's.
-    assert (join_layers([replace(plain, gate=plain_activation.bias_act)]) is not None) == COMPILED
+    assert (join_layers([replace(plain, gate=plain_activation.bias_act)]) is not None) == is_compiled()
 
 
 def test_tensors_that_do_not_fit_are_refused_before_they_are_read() -> None:
@@ -216,7 +233,9 @@ def test_tensors_that_do_not_fit_are_refused_before_they_are_read() -> None:
             run(rows, residual, lengths=lengths, key_lengths=KEYS, angles=turned)
 
 
-def test_the_installed_kernel_joins_layers_of_installed_kernels() -> None:
+def test_the_installed_kernel_joins_layers_of_installed_kernels(at_level: str) -> None:
+    if at_level != USABLE[-1]:
+        pytest.skip("What is offered is that of the machine's level.")
     kernels = {name: get_kernel(name) for name in ("varlen_attention", "rotary", "bias_act", "residual_norm", "linear")}
     own = layer(torch.float32, 0)
     weights = [
@@ -227,9 +246,9 @@ def test_the_installed_kernel_joins_layers_of_installed_kernels() -> None:
     described = replace(own, products=(qkv, out, up, down), norms=steps, attention=kernels["varlen_attention"])
     join = getattr(kernels["linear"], "join", None)
 
-    assert (join is not None) == COMPILED
+    assert (join is not None) == is_compiled()
     found = join([described]) if join is not None else None
-    assert (found is not None) == COMPILED
+    assert (found is not None) == is_compiled()
     if found is not None:
         with pytest.raises(PluginFailure):
             found(numbers(3, WIDTH, seed=1), numbers(3, WIDTH, seed=1), lengths=(4,), key_lengths=(4,), angles={})

@@ -1,4 +1,4 @@
-"""Products equal products in float64: compiled ones where the machine has AMX, and the core's that are taken below."""
+"""Products equal products in float64, at every level that the machine has; what a level lacks is the core's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,30 +14,36 @@ import pytest
 import torch
 from torch import Tensor
 
-from cenote.errors import ShapeError
+from cenote.errors import MissingDependency, ShapeError
 from cenote.kernels.activations import function_of
 from cenote.kernels.linear import reference
 from cenote.testing.kernels import KernelConformance
 from cenote_cpu_kernels.library import LEVELS, level
-from cenote_cpu_kernels.linear import linear_at
+from cenote_cpu_kernels.linear import linear_at, prepare_linear
 
 Prepare = Callable[..., reference.Product]
 AMX = LEVELS.index("amx")
-#: Of `linear_at`: below AMX, where all levels are the core's, and AMX where it is.
-USABLE = {"core": AMX - 1} | ({"amx": AMX} if level() == AMX else {})
-ACTIVATIONS = (None, "gelu", "gelu_tanh", "silu", "relu", "quick_gelu")
+#: Of `linear_at`: all products are the core's below avx512.
+USABLE = range(LEVELS.index("avx2"), level() + 1)
+ACTIVATIONS: tuple[Any, ...] = (None, "gelu", "gelu_tanh", "silu", "relu", "quick_gelu")
 #: in, out: multiples of a tile's sides, and numbers that are none; with several groups of rows, panels and steps.
 SHAPES = ((384, 96), (130, 129), (1, 20000), (17, 1000), (2080, 64))
 
 
-@pytest.fixture(scope="class", params=USABLE.values(), ids=USABLE)
+@pytest.fixture(scope="class", params=USABLE, ids=[LEVELS[each] for each in USABLE])
 def prepare(request: pytest.FixtureRequest) -> Prepare:
     """The kernel with the instructions of one level."""
     return partial(linear_at, request.param)
 
 
-def is_compiled(prepare: Prepare) -> bool:
-    return prepare.args[0] == AMX  # type: ignore[attr-defined, no-any-return]
+def instructions(prepare: Prepare) -> int:
+    return prepare.args[0]  # type: ignore[attr-defined, no-any-return]
+
+
+def is_compiled(prepare: Prepare, dtype: torch.dtype = torch.float32, quantization: str | None = None) -> bool:
+    """Tell whether a product is the package's own at the level."""
+    lowest = "avx512_vnni" if quantization else "avx512_bf16" if dtype == torch.bfloat16 else "avx512"
+    return instructions(prepare) >= LEVELS.index(lowest)
 
 
 class TestNativeLinear(KernelConformance):
@@ -99,8 +105,8 @@ def test_activations_are_of_the_sum_before_it_is_rounded(
     given = given * 4  # to where the activations are flat on both sides
     wanted = exact(given, weight, bias, activation)
     found = prepare(weight, bias)(given, activation=activation)
-    # Below AMX bfloat16 sums may be rounded before the activation.
-    assert_near(found, wanted, 2e-5 if is_compiled(prepare) or dtype == torch.float32 else 6e-2)
+    # The core's bfloat16 sums may be rounded before the activation.
+    assert_near(found, wanted, 2e-5 if is_compiled(prepare, dtype) or dtype == torch.float32 else 6e-2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -198,11 +204,11 @@ def test_one_thread_and_two_give_the_same(prepare: Prepare, quantization: Any) -
             results += [product(given), product(given[:9])]
     finally:
         torch.set_num_threads(before)
-    if is_compiled(prepare):
+    if is_compiled(prepare, quantization=quantization):
         assert all(torch.equal(each, results[0]) for each in results[::2])
         assert all(torch.equal(each, results[1]) for each in results[1::2])
-        # few rows of float32 are multiplied as they are, many in parts: both as exact as float32, not equal to the bit
-        if quantization is None:
+        # On AMX few rows of float32 are multiplied as they are, many in parts: as exact, but not equal to the bit
+        if quantization is None and instructions(prepare) == AMX:
             assert_near(results[1], results[0][:9], 1e-5)
         else:
             assert torch.equal(results[1], results[0][:9])
@@ -227,6 +233,106 @@ def test_rows_of_float64_are_computed_in_float32_or_refused_by_the_core(prepare:
     found = product(given.double())
     assert found.dtype == torch.float64
     assert_near(found, exact(given, weight, bias))
+
+
+def level_number(name: str) -> int:
+    if level() < (found := LEVELS.index(name)):
+        pytest.skip(f"This machine has no {name}.")
+    return found
+
+
+@pytest.mark.parametrize("below", ["avx512_vnni", "avx512_bf16"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_int8_without_tiles_is_that_of_tiles_to_the_bit(below: str, dtype: torch.dtype) -> None:
+    tiles, registers = level_number("amx"), level_number(below)
+    for rows, (width, out) in zip((1, 15, 43, 100, 301, 29), (*SHAPES, (3000, 70)), strict=True):
+        given, weight, bias = factors(rows, width, out, dtype)
+        given[0, 0] = torch.nan
+        for activation in ACTIVATIONS:
+            wanted, found = (
+                linear_at(each, weight, bias, quantization="int8")(given, activation=activation)
+                for each in (tiles, registers)
+            )
+            assert wanted[0].isnan().all()
+            assert torch.equal(found.isnan(), wanted.isnan())
+            assert torch.equal(found.nan_to_num(), wanted.nan_to_num())
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_what_is_no_number_stays_in_its_row(prepare: Prepare, dtype: torch.dtype, quantization: Any) -> None:
+    for width, out in ((384, 96), (130, 129), (2080, 64)):
+        given, weight, bias = factors(60, width, out, dtype)
+        product = prepare(weight, bias, quantization=quantization)
+        wanted = product(given)
+        spoiled = [0, 13, 14, 31, 59]
+        for row, value in zip(spoiled, (torch.nan, torch.inf, -torch.inf, torch.nan, torch.inf), strict=True):
+            given[row, row] = value
+        found = product(given)
+        clean = [row for row in range(60) if row not in spoiled]
+        assert torch.equal(found[clean], wanted[clean])
+        if is_compiled(prepare, dtype, quantization):
+            assert not found[spoiled].isfinite().any()
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_row_gives_the_same_alone_and_among_many(prepare: Prepare, dtype: torch.dtype, quantization: Any) -> None:
+    if not is_compiled(prepare, dtype, quantization):
+        pytest.skip("The core's products are torch's.")
+    given, weight, bias = factors(613, 1700, 70, dtype)
+    product = prepare(weight, bias, quantization=quantization)
+    found = product(given)
+    for first, last in ((0, 1), (200, 213), (13, 60), (300, 613)):
+        if last - first > 42 or dtype == torch.bfloat16 or quantization or instructions(prepare) < AMX:
+            assert torch.equal(product(given[first:last]), found[first:last])
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """A function that sets the level, with this backend asked for by name."""
+    monkeypatch.setenv("CENOTE_KERNELS", "linear:native")
+
+    def set_level(name: str) -> None:
+        level_number(name)
+        monkeypatch.setenv("CENOTE_CPU_KERNELS_LEVEL", name)
+        level.cache_clear()
+
+    yield set_level
+    level.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("highest", "needed", "dtype", "quantization"),
+    [
+        ("avx2", "avx512", torch.float32, None),
+        ("avx512", "avx512_vnni", torch.float32, "int8"),
+        ("avx512_vnni", "avx512_bf16", torch.bfloat16, None),
+    ],
+)
+def test_a_product_that_is_asked_for_is_taken_or_refused(
+    asked_for: Callable[[str], None], highest: str, needed: str, dtype: torch.dtype, quantization: Any
+) -> None:
+    _, weight, bias = factors(1, 256, 128, dtype)
+    asked_for(highest)
+    with pytest.raises(MissingDependency, match=f"need {needed}; this machine offers {highest}"):
+        prepare_linear(weight, bias, quantization=quantization)
+    asked_for(needed)
+    assert hasattr(prepare_linear(weight, bias, quantization=quantization), "packed")
+    if highest != "avx2":  # small ones are the core's all the same
+        asked_for(highest)
+        assert not hasattr(prepare_linear(weight[:9], bias[:9], quantization=quantization), "packed")
+
+
+def test_what_a_level_lacks_is_the_core_s_where_nobody_asks(
+    asked_for: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for("avx512")
+    monkeypatch.delenv("CENOTE_KERNELS")
+    given, weight, bias = factors(5, 256, 128, torch.bfloat16)
+    product = prepare_linear(weight, bias)
+    assert not hasattr(product, "packed")
+    assert_near(product(given), exact(given, weight, bias))
 
 
 #: The main thread ends while one long product runs; a daemon thread that ends inside torch itself may abort.

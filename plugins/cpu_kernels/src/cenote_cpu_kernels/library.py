@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
 
 #: Levels of instructions, each containing those before it, by the numbers of `native/isa.h`.
-LEVELS = ("none", "avx2", "avx512", "avx512_bf16", "amx")
+LEVELS = ("none", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx")
 _VARIABLE = "CENOTE_CPU_KERNELS_LEVEL"
 #: Above those of the core.
 _PRIORITY = 30
