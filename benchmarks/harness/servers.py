@@ -25,6 +25,8 @@ __all__ = ["Server", "start_server", "start_servers"]
 #: What requests call the model.
 NAME = "minilm"
 _DEADLINE = 150.0
+#: Of vLLM: the model is not compiled.
+_EAGER = "--enforce-eager"
 _CENOTE = ("-P", "-c", "from cenote.cli import main; main()", "serve")
 
 
@@ -114,7 +116,8 @@ def start_server(arena: Arena, peer: Peer, folder: Path, setting: str) -> Server
     assert python is not None
     command = command_of(python, folder, setting, port)
     server = _started(command, peer.variables, arena.threads, f"http://127.0.0.1:{port}{path}")
-    server.peer, server.title, server.setting = peer.name, peer.title, setting
+    title = f"{peer.title}, eager" if _EAGER in command else peer.title
+    server.peer, server.title, server.setting = peer.name, title, setting
     return server
 
 
@@ -158,7 +161,7 @@ def _infinity(python: str, folder: Path, setting: str, port: int) -> list[str]:
 
 
 def _vllm(python: str, folder: Path, setting: str, port: int) -> list[str]:
-    kind = ["--runner", "pooling", "--dtype", setting, "--max-model-len", "256", "--enforce-eager"]
+    kind = ["--runner", "pooling", "--dtype", setting, "--max-model-len", "256", _EAGER]
     kind += ["--gpu-memory-utilization", "0.2"]
     name = ["--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(port)]
     # The program `vllm` looks for a distribution of that name, which the CPU build is not.

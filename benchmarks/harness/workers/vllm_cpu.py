@@ -16,14 +16,13 @@ _MEMORY = 0.2
 
 
 def load(job: Job) -> Runner:
-    """Load a bi-encoder or a cross-encoder in float32 or bfloat16, in this process and without compilation."""
+    """Load a bi-encoder or a cross-encoder in float32 or bfloat16, in this process."""
     library: Any = importlib.import_module("vllm")
     llm = library.LLM(
         model=job.folder,
         runner="pooling",
         dtype=job.setting,
         max_model_len=job.max_tokens,
-        enforce_eager=True,
         gpu_memory_utilization=_MEMORY,
     )
     cut = {"truncate_prompt_tokens": job.max_tokens}
