@@ -117,7 +117,7 @@ def _models(
         for setting in settings:
             if (_kind(work), setting) not in handles:
                 loaded = _loaded(arena, own, work, folders[work], setting)
-                handles[work, setting] = loaded["handle"]
+                handles[_kind(work), setting] = loaded["handle"]
                 told = dict(loaded["told"])
                 if "execution" in told:
                     ways[f"{work} {setting}"] = told.pop("execution")
