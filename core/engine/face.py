@@ -244,8 +244,9 @@ def to_output(
         outputs, error = PoolingOutput(torch.empty(0)), _error(result)
     else:
         found = places(result, () if prompt is None else prompt.grids)
-        named = by_task(result)
-        outputs = PoolingOutput(result[task], OneResult(task, result[task]) if len(named) == 1 else named, found)
+        named, data = by_task(result), _ordinary(result[task])
+        others = {name: data if name == task else _ordinary(value) for name, value in named.items()}
+        outputs = PoolingOutput(data, OneResult(task, data) if len(named) == 1 else others, found)
         error = None
     return PoolingRequestOutput(
         request_id=request_id,
@@ -254,6 +255,11 @@ def to_output(
         truncated_tokens=0 if prompt is None else prompt.truncated_tokens,
         error=error,
     )
+
+
+def _ordinary(computed: Tensor) -> Tensor:
+    """Return numbers that autograd takes, which it does not of tensors that were computed in inference mode."""
+    return computed.clone() if computed.is_inference() else computed
 
 
 def _error(failure: Exception) -> RequestError:

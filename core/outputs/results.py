@@ -84,18 +84,6 @@ class PoolingOutput:
     by_task: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     positions: Places | None = field(default=None, repr=False)
 
-    def __post_init__(self) -> None:
-        """Make numbers that the engine computed ordinary ones: autograd refuses tensors of inference mode."""
-        computed = self.data
-        if not computed.is_inference():
-            return
-        self.data = computed.clone()
-        if isinstance(self.by_task, OneResult):
-            self.by_task.data = self.data
-        else:
-            found = self.by_task.items()
-            self.by_task = {task: self.data if value is computed else value.clone() for task, value in found}
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PoolingOutput) and self.data.equal(other.data)
 

@@ -92,17 +92,17 @@ def llm() -> Iterator[LLM]:
         yield made
 
 
-def test_a_result_costs_less_than_900_bytes_of_python_beside_its_vector(llm: LLM) -> None:
+def test_a_result_costs_less_than_700_bytes_of_python_beside_its_vector(llm: LLM) -> None:
     ids = [[101, *range(2000 + n % 900, 2010 + n % 900), 102] for n in range(1500)]
-    llm.encode(ids[:600], pooling_task="embed", use_tqdm=False)
-    gc.collect()
+    # Python keeps some thousand freed tuples and the like for later; now it has them.
+    llm.encode(ids, pooling_task="embed", use_tqdm=False)
     tracemalloc.start()  # slows everything down: the fewer texts, the better
     try:
         outputs = llm.encode(ids, pooling_task="embed", use_tqdm=False)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held / len(outputs) < 900
+    assert held / len(outputs) < 700
     assert [output.prompt_token_ids for output in outputs] == ids
 
 

@@ -51,6 +51,16 @@ def test_token_embed_gives_a_row_per_token(llm: LLM) -> None:
     assert output.outputs.data.dtype == torch.float32
 
 
+def test_results_are_numbers_that_autograd_takes(llm: LLM) -> None:
+    for task in ("embed", "token_embed"):
+        (output,) = llm.encode("a well", pooling_task=task)
+        found = output.outputs.data
+        assert output.outputs.by_task[task] is found
+        weight = torch.ones(found.shape[-1], requires_grad=True)
+        (gradient,) = torch.autograd.grad((found @ weight).sum(), weight)
+        assert torch.equal(gradient, found.reshape(-1, found.shape[-1]).sum(0))
+
+
 def test_activation_off_keeps_the_mean_as_it_is(llm: LLM) -> None:
     raw = PoolingParams(use_activation=False)
     tokens = llm.encode("some words", raw, pooling_task="token_embed", use_tqdm=False)[0].outputs.data

@@ -7,7 +7,6 @@ import torch
 
 from cenote import EmbeddingOutput, EmbeddingRequestOutput, PoolingOutput, PoolingRequestOutput
 from cenote.errors import ShapeError
-from cenote.outputs.results import OneResult
 
 
 def _raw(data: torch.Tensor) -> PoolingRequestOutput:
@@ -35,21 +34,3 @@ def test_equality_compares_data() -> None:
 def test_reprs_hide_vectors() -> None:
     assert repr(PoolingOutput(torch.zeros(3, 4))) == "PoolingOutput(data=<tensor [3, 4]>)"
     assert "[0.0" not in repr(_raw(torch.zeros(4)))
-
-
-def test_numbers_of_inference_mode_become_ones_that_autograd_takes() -> None:
-    with torch.inference_mode():
-        row, rows = torch.ones(2), torch.ones(3, 2)
-    one = PoolingOutput(row, OneResult("embed", row))
-    several = PoolingOutput(row, {"embed": row, "token_embed": rows})
-    weight = torch.ones(2, requires_grad=True)
-    for output in (one, several):
-        assert output.by_task["embed"] is output.data
-        for found in output.by_task.values():
-            (gradient,) = torch.autograd.grad((found @ weight).sum(), weight)
-            assert gradient.tolist() == found.reshape(-1, 2).sum(0).tolist()
-
-
-def test_ordinary_numbers_are_not_copied() -> None:
-    row = torch.ones(2)
-    assert PoolingOutput(row).data is row

@@ -17,6 +17,12 @@ from cenote.types import PoolingParams, TokenizationOptions
 __all__ = ["ask", "ask_together", "post", "published"]
 
 
+#: Seconds between looks at what waits; and looks without a change after which no prompts are expected. Of a request
+#: that has none yet, its processor may not have had its turn on a busy machine.
+_LOOK_SECONDS = 0.05
+_LOOKS, _PATIENT_LOOKS = 2, 20
+
+
 async def ask(engine: AsyncLLM, processor: str, requests: Sequence[Any]) -> list[Any]:
     """Return the answers to some values of `data`, asked one after the other, as JSON."""
     return [await _one(engine, processor, data, index) for index, data in enumerate(requests)]
@@ -27,11 +33,11 @@ async def ask_together(engine: AsyncLLM, processor: str, requests: Sequence[Any]
     engine.pause()
     tasks = [asyncio.create_task(_one(engine, processor, data, index)) for index, data in enumerate(requests)]
     try:
-        await asyncio.wait(tasks, timeout=0.05)
-        seen = -1
-        while (waiting := engine.stats().waiting) != seen:
-            seen = waiting
-            await asyncio.wait(tasks, timeout=0.05)
+        seen = unchanged = 0
+        while unchanged < (_LOOKS if seen >= len(tasks) else _PATIENT_LOOKS):
+            await asyncio.wait(tasks, timeout=_LOOK_SECONDS)
+            waiting = engine.stats().waiting
+            seen, unchanged = waiting, unchanged + 1 if waiting == seen else 0
     finally:
         engine.resume()
     return list(await asyncio.gather(*tasks))
