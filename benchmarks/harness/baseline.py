@@ -104,11 +104,14 @@ def slower(measured: Mapping[str, float], baseline: Baseline) -> list[str]:
 
 
 def other_ways(found: Mapping[str, str], baseline: Baseline) -> list[str]:
-    """Return in words what cenote computes in another way than the baseline's, whatever the machine's load."""
+    """Return in words what cenote computes in another way than the baseline's, whatever the machine's load.
+
+    Which 16-bit products torch's own library has depends on more than the kind of processor: these are not compared.
+    """
     return [
         f"{name}: {found.get(name, 'nothing')}; before: {way}"
         for name, way in baseline.ways.items()
-        if found.get(name) != way
+        if found.get(name) != way and not (name.endswith("bfloat16") and "linear:cpu" in way)
     ]
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urljoin
 
 from harness.process import WorkerError
 from harness.servers import NAME, Server
+from harness.steps import job_step, less, steps_of
 from harness.workload import texts_of
 from harness.wrk import Wrk
 
-__all__ = ["beside_bulk", "job_step"]
+__all__ = ["beside_bulk"]
 
 #: Texts of one call of the bulk job.
 _BULK = 500
@@ -52,13 +50,13 @@ def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str
 
 
 def _round(server: Server, wrk: Wrk, seconds: int) -> dict[str, float]:
-    before = _steps(server)
+    before = steps_of(server.address)
     quiet = wrk.ask(server, 1, min(seconds, _QUIET))
-    light = _less(_steps(server), before)
+    light = less(steps_of(server.address), before)
     with _job(server):
-        before = _steps(server)
+        before = steps_of(server.address)
         loaded = wrk.ask(server, 1, seconds)
-        steps = _less(_steps(server), before)
+        steps = less(steps_of(server.address), before)
     quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
     return {**quantiles, "step": job_step(steps, light, loaded["requests"]), "requests": loaded["requests"]}
 
@@ -83,36 +81,3 @@ def _job(server: Server) -> Iterator[None]:
         thread.join()
     if not answered:
         raise WorkerError("the bulk job got no answer")
-
-
-def job_step(all_steps: tuple[float, float], light: tuple[float, float], answered: float) -> float:
-    """Return the mean milliseconds of the steps that a bulk job had beside one short text at a time.
-
-    Args:
-        all_steps: number and seconds of the steps of both.
-        light: number and seconds of steps of such texts alone.
-        answered: such texts beside the job. Each was a step of its own, and is taken to be as long as those alone: what
-            it takes longer beside the job counts as the job's.
-
-    Raises:
-        WorkerError: the job had no step.
-    """
-    steps, spent = all_steps
-    if steps - answered < 1:
-        raise WorkerError("the bulk job had no step of its own")
-    return (spent - answered * light[1] / max(light[0], 1)) / (steps - answered) * 1e3
-
-
-def _less(late: tuple[float, float], early: tuple[float, float]) -> tuple[float, float]:
-    return late[0] - early[0], late[1] - early[1]
-
-
-def _steps(server: Server) -> tuple[float, float]:
-    """Return how many steps cenote's engine has made, and the seconds that they took."""
-    with urllib.request.urlopen(urljoin(server.address, "/metrics")) as reply:
-        text = reply.read().decode()
-
-    def total(name: str) -> float:
-        return sum(float(value) for value in re.findall(rf"^cenote:{name}_total\S* (\S+)$", text, re.MULTILINE))
-
-    return total("forwards"), total("plugin_compute_seconds")

@@ -11,13 +11,14 @@ __all__ = ["capability", "lesser", "threads_of_run"]
 _KINDS = (
     ("amx", ("amx_tile", "amx_bf16", "amx_int8")),
     ("avx512_bf16", ("avx512f", "avx512_bf16")),
+    ("avx512_vnni", ("avx512f", "avx512_vnni")),
     ("avx512", ("avx512f",)),
     ("avx2", ("avx2",)),
 )
 
 
 def capability(cpuinfo: str | None = None) -> str:
-    """Return `amx`, `avx512_bf16`, `avx512`, `avx2`, or `other`, from what Linux tells of the processor."""
+    """Return the most able kind that Linux tells of the processor, or `other`."""
     if cpuinfo is None:
         path = Path("/proc/cpuinfo")
         cpuinfo = path.read_text() if path.is_file() else ""

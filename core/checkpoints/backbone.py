@@ -18,7 +18,6 @@ from cenote.checkpoints.classes import BaseClass, base_class
 from cenote.checkpoints.deferred import light_loading
 from cenote.checkpoints.mapped import map_weights
 from cenote.checkpoints.quiet import quiet_transformers
-from cenote.checkpoints.shortcuts import lazy_patterns
 from cenote.checkpoints.skeleton import WithoutValues
 from cenote.checkpoints.weights import tensor_header, weight_files
 from cenote.errors import CheckpointError
@@ -134,7 +133,7 @@ def _from_files(
 @contextmanager
 def _light_loading() -> Iterator[None]:
     """Keep the loading of one of transformers' own classes from importing and computing what it does not need."""
-    with light_loading(), lazy_patterns(), WithoutValues():
+    with light_loading(), WithoutValues():
         yield
 
 

@@ -8,6 +8,7 @@ of MiniLM. Memory that the system maps anew for each batch would be no better, a
 from __future__ import annotations
 
 import mmap
+import os
 import threading
 import weakref
 from collections import deque
@@ -23,6 +24,8 @@ __all__ = ["KeptMemory", "empty", "mapped"]
 _LEAST, _MOST = 1 << 18, 64 << 20
 #: Results after which memory that none of them wanted goes back to the system.
 _IDLE = 1024
+#: How many times as large as a result the memory may be that is lent to it.
+_LARGER = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +75,11 @@ class KeptMemory:
         weakref.finalize(view, self._returned.append, block).atexit = False
         return torch.frombuffer(view, dtype=dtype, count=count).view(shape)
 
+    def forget(self) -> None:
+        """Begin anew in a process that was forked while any thread may have held the lock."""
+        self._lock = threading.Lock()
+        self._free, self._returned = [], deque()
+
     def kept(self) -> int:
         """Return the bytes that are kept for nobody."""
         with self._lock:
@@ -79,11 +87,12 @@ class KeptMemory:
             return sum(len(block.pages) for block in self._free)
 
     def _taken(self, size: int) -> _Block:
-        """Return the smallest free block of so many bytes, or a new one."""
+        """Return the smallest free block that fits so many bytes, or a new one."""
         with self._lock:
             self._take_back()
             self._count += 1
-            fitting = [block for block in self._free if len(block.pages) >= size]
+            # Much larger ones are left to large results, which a small one that lives on would keep from them.
+            fitting = [block for block in self._free if size <= len(block.pages) <= _LARGER * size]
             if fitting:
                 block = min(fitting, key=lambda each: len(each.pages))
                 self._free.remove(block)
@@ -110,5 +119,7 @@ def mapped(size: int) -> mmap.mmap:
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
-#: That of the process: `KeptMemory.empty` of what all models share.
-empty = KeptMemory().empty
+_OWN = KeptMemory()
+os.register_at_fork(after_in_child=_OWN.forget)
+#: Of the memory that all models of the process share: `KeptMemory.empty`.
+empty = _OWN.empty

@@ -62,6 +62,8 @@ def test_what_is_computed_in_another_way_is_named_with_both():
         "embed: nothing; before: packed",
     ]
     assert other_ways({"linear": "cpu"}, Baseline()) == [], "a kind of processor that nothing is known of"
+    half = Baseline(ways={"embed bfloat16": "packed, 24 products of linear:cpu"})
+    assert other_ways({"embed bfloat16": "packed, 0 products of linear:cpu"}, half) == [], "torch's library decides"
 
 
 def test_ways_and_memory_fail_also_where_speed_is_only_told():
@@ -91,16 +93,16 @@ def test_the_committed_baseline_says_for_each_kind_how_every_operator_and_model_
     for kind in kinds:
         ways = read(path, kind).ways
         assert set(ways) == {*OPERATORS, *models}
-        # Our own products, which layers are joined around, need AMX.
-        layers = "packed; 6 fused layers, joined, " if kind == "amx" else "packed; 6 fused layers, "
-        assert all(ways[name].startswith(layers) for name in models)
-        assert ways["linear"] == ("native" if kind == "amx" else "cpu")
+        # Our own products, which layers are joined around, need AVX-512.
+        layers = "packed; 6 fused layers, " if kind == "avx2" else "packed; 6 fused layers, joined, "
+        assert all(ways[name].startswith(layers) for name in models if name.endswith("float32"))
+        assert ways["linear"] == ("cpu" if kind == "avx2" else "native")
         assert ways["varlen_attention"] == ways["maxsim"] == "native"
     assert all(value > 0 for value in read(path, "amx").ratios.values())
 
 
 def test_lesser_kinds_are_those_that_can_do_less():
-    assert lesser("avx512") == ["avx512", "avx2"]
+    assert lesser("avx512_bf16") == ["avx512_bf16", "avx512_vnni", "avx512", "avx2"]
     assert lesser("other") == []
 
 

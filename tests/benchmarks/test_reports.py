@@ -10,13 +10,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from harness.bulk import job_step
 from harness.drawings import drawings
 from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, page, publish
 from harness.process import WorkerError
 from harness.rates import at_most
 from harness.sections import FULL, QUICK
+from harness.steps import job_step
 from harness.targets import targets
 from harness.wrk import Wrk, read_wrk
 

@@ -23,10 +23,19 @@ def test_memory_is_used_again_once_nobody_has_it() -> None:
     place = first.data_ptr()
     del first
     assert memory.kept() == 8192
-    again = memory.empty((6, 100), torch.bfloat16)  # a smaller one, of another type
-    assert (again.shape, again.dtype, again.is_contiguous()) == ((6, 100), torch.bfloat16, True)
+    much_smaller = memory.empty((6, 100), torch.bfloat16)
+    assert much_smaller.data_ptr() != place
+    again = memory.empty((30, 100), torch.bfloat16)  # a smaller one, of another type
+    assert (again.shape, again.dtype, again.is_contiguous()) == ((30, 100), torch.bfloat16, True)
     assert again.data_ptr() == place
     assert memory.kept() == 0
+
+
+def test_a_forked_process_begins_anew_also_while_a_thread_takes_memory() -> None:
+    memory = _kept()
+    with memory._lock:
+        memory.forget()
+        assert memory.empty(_SHAPE).shape == _SHAPE
 
 
 def test_a_view_keeps_memory_from_being_lent_again() -> None:

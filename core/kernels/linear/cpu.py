@@ -68,7 +68,7 @@ def _with_activation_behind(weight: Tensor, bias: Tensor | None) -> Product:
         if activation is None:
             return F.linear(rows, weight, bias)
         wide = F.linear(rows, weight)
-        result: Tensor = behind(wide.flatten(0, -2), bias, activation=activation)
+        result: Tensor = behind(wide.reshape(-1, wide.shape[-1]), bias, activation=activation)
         return result.view(wide.shape)
 
     return apply

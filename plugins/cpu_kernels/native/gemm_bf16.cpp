@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #include <omp.h>
 
+#include <algorithm>
+
 #include "gemm.h"
 
 #include "gemm_target.h"

@@ -7,8 +7,6 @@
 // of 32 rows.
 #pragma once
 
-#include <algorithm>
-
 #include "gemm.h"
 #include "gemm_activation.h"
 #include "gemm_amx.h"
@@ -41,9 +39,11 @@ template <class Math, class Activation> class Runner {
         if (share_.first >= share_.last || share_.left >= share_.right) return true;
         const long all = (share_.last - share_.first + 31) / 32, rows_bytes = weight_.steps * Math::kStepBytes;
         depths_ = (weight_.steps + Math::kMostSteps - 1) / Math::kMostSteps;
-        slices_ = kApart ? std::min(depths_, (std::min(all, kMostBlocks) * rows_bytes + kRowBytes - 1) / kRowBytes) : 1;
-        const Groups blocks(all, slices_ > 1 ? kMostBlocks : kRowBytes / rows_bytes, kMostBlocks);
         const Groups panels(share_.right - share_.left, kPanelBytes / (weight_.steps * weight_.step_bytes()), 64);
+        const bool fits = kMostBlocks * panels.all * kBlockNumbers * long{sizeof(float)} <= kMostSums;
+        slices_ = kApart && fits
+            ? std::min(depths_, (std::min(all, kMostBlocks) * rows_bytes + kRowBytes - 1) / kRowBytes) : 1;
+        const Groups blocks(all, slices_ > 1 ? kMostBlocks : kRowBytes / rows_bytes, kMostBlocks);
         const long places = blocks.largest * (slices_ > 1 ? panels.all : panels.largest);
         const long sums = kApart || depths_ == 1 ? 1 : places, kept = kApart && depths_ > 1 ? places : 0;
         long steps = 0;
@@ -69,6 +69,7 @@ template <class Math, class Activation> class Runner {
   private:
     static constexpr bool kApart = Math::kAdds && !Math::kInt8; // groups of steps are summed apart: more precise
     static constexpr long kRowBytes = 1200 << 10, kPanelBytes = 256 << 10, kMostBlocks = 8;
+    static constexpr long kMostSums = 8 << 20; // bytes that sums of all panels may take from slice to slice
 
     // `all` things in groups of at most `most` and nearly one size, so that none is left with a few.
     struct Groups {
