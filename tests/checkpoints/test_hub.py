@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -181,14 +181,11 @@ def test_an_unreachable_hub_says_so(run: Callable[..., str]) -> None:
 
 
 DEFAULT = """
-import time
-start = time.monotonic()
 try:
     found = find_default_model()
     print(found.name, found.source, default_model() == found.source)
 except CenoteError as exc:
     print(type(exc).__name__, exc)
-assert time.monotonic() - start < 8, "two questions of at most 3 s each"
 """
 
 
@@ -200,12 +197,19 @@ def test_the_default_model_without_a_hub_is_the_packaged_one(run: Callable[..., 
         assert Path(source, "model.safetensors").is_file()
 
 
-def test_a_hub_that_never_answers_costs_three_seconds(run: Callable[..., str]) -> None:
+def test_a_hub_that_never_answers_is_asked_twice_at_most(run: Callable[..., str]) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         answer = run(DEFAULT, HF_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        silent.setblocking(False)
+        asked = 0
+        with suppress(BlockingIOError):
+            while asked < 9:
+                silent.accept()[0].close()
+                asked += 1
     assert answer.startswith("all-MiniLM-L6-v2 /")
+    assert 1 <= asked <= 2
 
 
 LOGGED = f"import logging\nlogging.basicConfig(stream=__import__('sys').stdout, level='WARNING')\n{DEFAULT}"

@@ -10,10 +10,41 @@ import string
 import textwrap
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Encoding,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
+
+from cenote.inputs.content import ContentTokenizer
+
+
+class Counting:
+    """A rust tokenizer that notes how many characters it tokenises."""
+
+    def __init__(self, rust: Tokenizer) -> None:
+        self._rust = rust
+        self.characters = 0
+
+    def encode(self, text: str, **settings: Any) -> Encoding:
+        self.characters += len(text)
+        return self._rust.encode(text, **settings)
+
+    def encode_batch_fast(self, texts: list[str], **settings: Any) -> list[Encoding]:
+        self.characters += sum(map(len, texts))
+        return self._rust.encode_batch_fast(texts, **settings)
+
 
 CJK = (
     "我们今天去公园散步，天气很好。人工智能正在改变世界，机器学习模型可以理解文本。"  # noqa: RUF001
@@ -132,6 +163,18 @@ def kind(request: pytest.FixtureRequest) -> str:
 def trained() -> Callable[[str], Tokenizer]:
     """Give the tokenizer of a kind, trained once; tests must not change it."""
     return _trained
+
+
+@pytest.fixture
+def counting() -> Callable[[ContentTokenizer], Counting]:
+    """Note from now on how much text is really tokenised."""
+
+    def watch(content: ContentTokenizer) -> Counting:
+        counting = Counting(content.rust)
+        content.rust = counting  # type: ignore[assignment]
+        return counting
+
+    return watch
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""Words and gaps without end: exact where that is cheap, refused where it is not, and never slow."""
+"""Words and gaps without end: exact where that is cheap, refused where it is not, and never tokenised whole."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
@@ -107,13 +107,15 @@ HUGE = {"letter": "a" * 50_000_000, "chinese": "\u5b57" * 20_000_000, "space": "
 
 @pytest.mark.parametrize("side", ["first", "last"])
 @pytest.mark.parametrize("what", HUGE)
-def test_a_huge_text_takes_little_time(kind: str, what: str, side: str, trained: Trained) -> None:
+def test_little_of_a_huge_text_is_tokenised(
+    kind: str, what: str, side: str, trained: Trained, counting: Callable[[ContentTokenizer], Any]
+) -> None:
     content = ContentTokenizer(trained(kind))
-    start = time.perf_counter()
+    tokenised = counting(content)
     found: int | None = None
     with suppress(InvalidRequest):
         found = len(getattr(content, side)(HUGE[what], 257).ids)
-    assert time.perf_counter() - start < 5  # under a second when nothing else runs; the whole text takes half a minute
+    assert tokenised.characters < 3 * ONE_GO
     if kind == "wordpiece":
         assert found == {"letter": 1, "chinese": 257, "space": 0, "ab": 257}[what]
     elif what == "ab" and kind != "unigram-across-words":

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +53,8 @@ def test_building_leaves_torchs_random_numbers_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_checkpoint_is_small_and_quick(name: str, tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_a_checkpoint_is_small(name: str, tmp_path: Path) -> None:
     folder = build_checkpoint(name, tmp_path)
-    assert time.perf_counter() - start < 1.0  # seconds; about 0.05 is usual
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < _LIMIT_BYTES
 
 
