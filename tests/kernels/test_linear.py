@@ -1,4 +1,4 @@
-"""What the core's products refuse, and products of no row."""
+"""What the core's products refuse, products of no row, and how rows become int8."""
 
 from __future__ import annotations
 
@@ -41,3 +41,31 @@ def test_a_bias_of_another_shape_is_refused(prepare: Callable[..., reference.Pro
 def test_a_weight_that_is_no_matrix_is_refused(prepare: Callable[..., reference.Product]) -> None:
     with pytest.raises(ShapeError, match=r"A weight is \[out, in\]; this one is \[4, 64, 160\]"):
         prepare(torch.ones(4, 64, 160), None)
+
+
+@pytest.mark.parametrize("shift", [-50.0, -1.0, 0.0, 1.0, 50.0])
+def test_rows_as_int8_are_half_a_step_away_at_most_and_zero_is_exact(shift: float) -> None:
+    rows = torch.randn(40, 96, generator=torch.Generator().manual_seed(1)) + shift
+    rows[:, 5] = 0.0
+    steps, sizes, zeros = reference.quantize_rows(rows)
+    back = sizes * (steps.float() - zeros)
+    ends = (steps == -128) | (steps == 127)  # one of a row's ends may lie a half step beyond the last one
+    assert ((back - rows).abs() <= torch.where(ends, 1.01, 0.51) * sizes).all()
+    assert (back[:, 5] == 0).all()
+    extent = rows.amax(1).clamp_min(0) - rows.amin(1).clamp_max(0)
+    assert torch.allclose(sizes[:, 0], extent / 255, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-39, -1e-39])
+def test_rows_too_small_for_a_step_are_zeros(prepare: Callable[..., reference.Product], value: float) -> None:
+    product = prepare(torch.ones(128, 160), torch.arange(128.0), quantization="int8")
+    assert torch.equal(product(torch.full((3, 160), value)), torch.arange(128.0).expand(3, -1))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_a_number_that_is_none_spoils_its_row_alone(prepare: Callable[..., reference.Product], odd: float) -> None:
+    rows = torch.randn(3, 160, generator=torch.Generator().manual_seed(1))
+    rows[1, 7] = odd
+    found = prepare(torch.ones(128, 160), None, quantization="int8")(rows)
+    assert torch.equal(found.isnan().all(1), torch.tensor([False, True, False]))
+    assert torch.isfinite(found[::2]).all()

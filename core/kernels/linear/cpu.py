@@ -75,12 +75,13 @@ def _with_activation_behind(weight: Tensor, bias: Tensor | None) -> Product:
 
 
 def _prepare_int8(weight: Tensor, bias: Tensor | None) -> Product:
-    values, scales = reference.quantize_rows(weight)
-    columns, factors = values.t(), scales.squeeze(1)
+    values, factors = reference.quantize_weight(weight)
+    columns, total = values.t(), values.sum(1, dtype=torch.int32)
 
     def apply(rows: Tensor, *, activation: Activation | None = None) -> Tensor:
-        steps, own = reference.quantize_rows(rows.reshape(-1, rows.shape[-1]))
-        result = torch._int_mm(steps, columns).float().mul_(own).mul_(factors)
+        steps, own, zeros = reference.quantize_rows(rows.reshape(-1, rows.shape[-1]))
+        sums = torch._int_mm(steps, columns).addcmul_(zeros.int(), total, value=-1)
+        result = sums.float().mul_(own).mul_(factors)
         if bias is not None:
             result.add_(bias)
         if activation is not None:

@@ -10,7 +10,7 @@ from cenote.testing.kernel_cases.case import Inputs, KernelCase
 
 __all__ = ["LINEARS"]
 
-#: A value between two steps of int8 may go to either, and each step is 1/127 of the largest value of its row.
+#: A value between two steps of int8 may go to either, and a step is 1/255 of what lies between a row's ends.
 _INT8 = 1e-2
 #: 16 bits of each factor are kept.
 _HIGH = 1e-4
@@ -19,11 +19,19 @@ _ACTIVATIONS = ("gelu_tanh", "silu", "relu", "quick_gelu")
 
 
 def _linear(
-    name: str, rows: int, size: int, out: int, *, bias: bool = True, tolerance: float = 0.0, **options: Any
+    name: str,
+    rows: int,
+    size: int,
+    out: int,
+    *,
+    bias: bool = True,
+    shift: float = 0.0,
+    tolerance: float = 0.0,
+    **options: Any,
 ) -> KernelCase:
     def build(dtype: torch.dtype, generator: torch.Generator) -> Inputs:
         tensors = {
-            "rows": torch.randn(1, rows, size, generator=generator),
+            "rows": torch.randn(1, rows, size, generator=generator) + shift,
             "weight": torch.randn(out, size, generator=generator) * size**-0.5,
         }
         if bias:
@@ -47,6 +55,7 @@ LINEARS = (
     _linear("high", 33, 256, 192, precision="high", tolerance=_HIGH),
     _linear("high-70_rows", 70, 256, 192, precision="high", tolerance=_HIGH),
     _linear("int8", 33, 384, 256, quantization="int8", tolerance=_INT8),
+    _linear("int8-above_zero", 21, 384, 256, shift=4.0, quantization="int8", tolerance=_INT8),
     _linear("int8-one_row-with_gelu", 1, 256, 160, activation="gelu", quantization="int8", tolerance=_INT8),
     _linear("int8-without_bias", 17, 136, 72, bias=False, quantization="int8", tolerance=_INT8),
 )

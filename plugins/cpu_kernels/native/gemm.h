@@ -16,7 +16,7 @@ enum Kind : int {
     kBf16 = 0,   // one bfloat16 product
     kSplit6 = 1, // float32 as three bfloat16 parts a side, six products: about float32's own precision
     kSplit3 = 2, // float32 as two bfloat16 parts a side, three products: about 16 bits
-    kInt8 = 3,   // 8 bits a side, weight scaled by output channel, rows by row
+    kInt8 = 3,   // 8 bits a side, weight scaled by output channel, rows by row, from a zero of their own
     kFloats = 4, // float32 as it is
 };
 
@@ -32,11 +32,17 @@ struct Packed {
     char* tiles;
     float* bias;  // [panels * 32], zeros where there is none
     float* scale; // [panels * 32], of int8 weights
-    int32_t* raised; // [panels * 32], of int8 weights: minus what 128 in all numbers of a row adds to their products
+    int32_t* total;  // [panels * 32], of int8 weights: their sum over `in`
     float* floats;   // [panels][in][32], the weight as it came; null where it is not kept so
 
     long step_bytes() const { return parts * 2 * kTileBytes; }
     const char* panel(long index) const { return tiles + index * steps * step_bytes(); }
+};
+
+// How a row was brought to bytes: a number is `scale` times what its byte is above `zero`.
+struct RowScale {
+    float scale;
+    int32_t zero;
 };
 
 struct Call {

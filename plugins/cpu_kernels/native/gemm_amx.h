@@ -53,7 +53,7 @@ template <int kRowTiles> inline void store_sums(float* to) {
         }                                                                                                              \
     }
 CENOTE_PRODUCTS(products_bf16, _tile_dpbf16ps)
-CENOTE_PRODUCTS(products_int8, _tile_dpbssd)
+CENOTE_PRODUCTS(products_int8, _tile_dpbusd) // rows are unsigned
 #undef CENOTE_PRODUCTS
 
 template <int kRowTiles> inline void load_rows(const char* from, long stride) {

@@ -25,7 +25,7 @@ struct Bf16Math {
         return call.dtype == kBFloat16 && call.weight->in % 32 == 0 && call.stride % 512 != 0;
     }
 
-    static void prepare(const Call& call, long first, long count, long, long, char* to, float*) {
+    static void prepare(const Call& call, long first, long count, long, long, char* to, RowScale*) {
         // Some steps of every row, then the next ones: whole rows would spread over too many pages at once.
         const long in = call.weight->in;
         for (long start = 0; start < in; start += kPrepared * 32)

@@ -22,7 +22,7 @@ struct Floats {
     static constexpr bool kInt8 = false;
     static constexpr long kNumbers = 1, kWeightBytes = 128, kHalfBytes = 64;
 
-    static Sum start(const Packed&, long) { return _mm512_setzero_ps(); }
+    static Sum start() { return _mm512_setzero_ps(); }
     static Sum load(const char* from) { return _mm512_load_ps(from); }
     static Sum word(const char* from) { return _mm512_set1_ps(*reinterpret_cast<const float*>(from)); }
     static Sum step(Sum sum, Sum word, Sum weights) { return _mm512_fmadd_ps(word, weights, sum); }
@@ -35,7 +35,7 @@ struct Floats {
     static bool in_place(const Call& call) {
         return call.dtype == kFloat32 && (call.m <= kFewRows || call.stride % 512 != 0);
     }
-    static void prepare(const Call& call, long row, char* to, float*) {
+    static void prepare(const Call& call, long row, char* to, RowScale*) {
         const long in = call.weight->in;
         for (long k = 0; k < in; k += 16) _mm512_store_ps(to + k * 4, load_numbers(call, row * call.stride + k, in - k));
     }

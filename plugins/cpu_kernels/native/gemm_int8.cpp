@@ -1,4 +1,4 @@
-// int8 products on AMX: every row is brought to int8 with a scale of its own when it comes.
+// int8 products on AMX: every row is brought to bytes with a scale and a zero of its own when it comes.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <omp.h>
@@ -22,8 +22,8 @@ struct Int8Math {
 
     static bool in_place(const Call&) { return false; }
 
-    static void prepare(const Call& call, long first, long count, long, long, char* to, float* scales) {
-        for (long row = 0; row < count; ++row) scales[row] = quantize(call, first + row, to + row * 64, kStepBytes, 0);
+    static void prepare(const Call& call, long first, long count, long, long, char* to, RowScale* scales) {
+        for (long row = 0; row < count; ++row) scales[row] = quantize(call, first + row, to + row * 64, kStepBytes);
     }
 
     template <int kRowTiles, class Tail>

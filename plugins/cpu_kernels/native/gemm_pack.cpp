@@ -73,7 +73,7 @@ void pack_int8(Packed& packed, const void* weight, int dtype, long column) {
         sum += number;
     }
     packed.scale[column] = scale;
-    packed.raised[column] = -128 * sum;
+    packed.total[column] = sum;
 }
 
 } // namespace
@@ -107,7 +107,7 @@ void* cenote_linear_prepare(int kind, int level, const void* weight, int dtype, 
     }
     packed->bias = reinterpret_cast<float*>(packed->tiles + tiles);
     packed->scale = packed->bias + columns;
-    packed->raised = reinterpret_cast<int32_t*>(packed->scale + columns);
+    packed->total = reinterpret_cast<int32_t*>(packed->scale + columns);
     packed->floats = kept ? packed->scale + 2 * columns : nullptr;
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (long panel = 0; panel < packed->panels; ++panel) {
@@ -115,7 +115,7 @@ void* cenote_linear_prepare(int kind, int level, const void* weight, int dtype, 
         for (long column = panel * kPanel; column < (panel + 1) * kPanel; ++column) {
             packed->bias[column] = bias != nullptr && column < out ? bias[column] : 0;
             packed->scale[column] = 0;
-            packed->raised[column] = 0;
+            packed->total[column] = 0;
             if (kept) pack_floats(*packed, weight, dtype, column);
             if (column >= out) continue;
             if (kind == kInt8) pack_int8(*packed, weight, dtype, column);

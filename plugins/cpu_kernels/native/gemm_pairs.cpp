@@ -21,7 +21,7 @@ struct Pairs {
     static constexpr bool kInt8 = false;
     static constexpr long kNumbers = 2, kWeightBytes = 64, kHalfBytes = kTileBytes;
 
-    static Sum start(const Packed&, long) { return _mm512_setzero_ps(); }
+    static Sum start() { return _mm512_setzero_ps(); }
     static __m512i load(const char* from) { return _mm512_load_si512(from); }
     static __m512i word(const char* from) {
         int32_t pair;
@@ -38,7 +38,7 @@ struct Pairs {
     static bool in_place(const Call& call) {
         return call.dtype == kBFloat16 && call.weight->in % 2 == 0 && call.stride % 1024 != 0;
     }
-    static void prepare(const Call& call, long row, char* to, float*) {
+    static void prepare(const Call& call, long row, char* to, RowScale*) {
         for (long k = 0; k < call.weight->in; k += 32) _mm512_store_si512(to + k * 2, load_narrow(call, row, k));
     }
 };

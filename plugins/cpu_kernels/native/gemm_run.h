@@ -48,13 +48,13 @@ template <class Math, class Activation> class Runner {
         const long sums = kApart || depths_ == 1 ? 1 : places, kept = kApart && depths_ > 1 ? places : 0;
         long steps = 0;
         for (long slice = 0; slice < slices_; ++slice) steps = std::max(steps, end_of(slice) - end_of(slice - 1));
-        const long floats = (sums + kept) * kBlockNumbers + 32 * blocks.largest;
-        char* memory = scratch(floats * sizeof(float) + blocks.largest * steps * Math::kStepBytes);
+        const long floats = (sums + kept) * kBlockNumbers, scales = 32 * blocks.largest;
+        char* memory = scratch(floats * sizeof(float) + scales * sizeof(RowScale) + blocks.largest * steps * Math::kStepBytes);
         if (memory == nullptr) return false;
         sums_ = reinterpret_cast<float*>(memory);
         kept_ = sums_ + sums * kBlockNumbers;
-        scales_ = kept_ + kept * kBlockNumbers;
-        rows_ = reinterpret_cast<char*>(scales_ + 32 * blocks.largest);
+        scales_ = reinterpret_cast<RowScale*>(kept_ + kept * kBlockNumbers);
+        rows_ = reinterpret_cast<char*>(scales_ + scales);
         configure_tiles();
         for (long group = 0; group < blocks.count; ++group) {
             const long first = share_.first + blocks.start(group) * 32;
@@ -155,6 +155,7 @@ template <class Math, class Activation> class Runner {
         rest.result = static_cast<char*>(call_.result) + (part.row * weight_.out + column) * element;
         rest.rows_scale = scales_ + part.row_here;
         rest.scale = weight_.scale + column;
+        rest.total = weight_.total + column;
         rest.rows = part.count;
         rest.columns = static_cast<int>(weight_.out - column < kPanel ? weight_.out - column : kPanel);
         tail_.begin(rest);
@@ -168,7 +169,7 @@ template <class Math, class Activation> class Runner {
     long slices_ = 1; // of rows, each some groups of steps
     float* sums_ = nullptr;   // as the tiles gave them
     float* kept_ = nullptr;   // of the groups of steps before
-    float* scales_ = nullptr; // int8: of every row
+    RowScale* scales_ = nullptr; // int8: of every row
     char* rows_ = nullptr;    // in tiles
 };
 

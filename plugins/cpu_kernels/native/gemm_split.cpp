@@ -34,7 +34,7 @@ template <int kParts> struct SplitMath {
 
     static bool in_place(const Call&) { return false; }
 
-    static void prepare(const Call& call, long first, long count, long begin, long steps, char* to, float*) {
+    static void prepare(const Call& call, long first, long count, long begin, long steps, char* to, RowScale*) {
         const long from = begin * 32, in = call.weight->in, end = std::min(in, from + steps * 32);
         for (long start = from; start < end; start += 256)
             for (long row = 0; row < count; ++row) {

@@ -16,8 +16,9 @@ struct Block {
     long base_stride;   // 0 for the bias
     float* keep;        // sums so far go here; null where the block is complete
     char* result;       // of the block's first row
-    const float* rows_scale; // int8: of every row
-    const float* scale;      // int8: of the block's columns
+    const RowScale* rows_scale; // int8: of every row
+    const float* scale;         // int8: of the block's columns
+    const int32_t* total;       // int8: sums of the weights of the block's columns
     int rows, columns;
 };
 
@@ -53,9 +54,9 @@ template <class Activation, bool kAdds, bool kInt8> class Tail {
         const float* from = block_.sums + row_ * kPanel;
         __m512 a, b;
         if (kInt8) {
-            const __m512 scale = _mm512_set1_ps(block_.rows_scale[row_]);
-            a = scaled(from, 0, scale);
-            b = scaled(from, 16, scale);
+            const RowScale& own = block_.rows_scale[row_];
+            a = scaled(from, 0, own);
+            b = scaled(from, 16, own);
         } else {
             a = _mm512_load_ps(from);
             b = _mm512_load_ps(from + 16);
@@ -73,9 +74,11 @@ template <class Activation, bool kAdds, bool kInt8> class Tail {
         put(activation_(a), activation_(b));
     }
 
-    __m512 scaled(const float* from, int column, __m512 scale) const {
-        const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(from + column));
-        return _mm512_mul_ps(_mm512_mul_ps(sum, scale), _mm512_load_ps(block_.scale + column));
+    // Bytes counted from zero: what their zero adds to the sums goes.
+    __m512 scaled(const float* from, int column, const RowScale& own) const {
+        const __m512i extra = _mm512_mullo_epi32(_mm512_set1_epi32(own.zero), _mm512_load_si512(block_.total + column));
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(from + column), extra));
+        return _mm512_mul_ps(_mm512_mul_ps(sum, _mm512_set1_ps(own.scale)), _mm512_load_ps(block_.scale + column));
     }
 
     void put(__m512 a, __m512 b) const {

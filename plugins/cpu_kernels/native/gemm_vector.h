@@ -31,23 +31,22 @@ struct Lines {
 };
 
 // `Math` says what a word is:
-//   Sum, word(from), step(sum, word, weights), add: 16 sums, a word 16 times, the products of one with 16 columns' words
-//   start(weight, column): what the sums of 16 columns begin with
+//   Sum, start(), word(from), step(sum, word, weights), add: 16 sums, their zeros, a word 16 times, the products of one
+//     with 16 columns' words
 //   kWeightBytes, kHalfBytes: from word to word of a panel, and from its left 16 columns to the right ones
 //   kNumbers: of a word
 //   panel(weight, index); in_place(call): whether rows are multiplied where they lie
 //   prepare(call, row, to, scale): a row of the call, filled up with zeros to whole words
 
-// Sums of rows [kRows, 32], which begin with `start`; added to those that are there with `more`, which is nearer to the
-// truth than to go on with these.
+// Sums of rows [kRows, 32]; added to those that are there with `more`, which is nearer to the truth than to go on with
+// these.
 template <class Math, int kRows>
-void multiply(const Lines& rows, long words, const char* panel, const typename Math::Sum* start, bool more, float* sums) {
+void multiply(const Lines& rows, long words, const char* panel, bool more, float* sums) {
     typename Math::Sum sum[kRows][2];
     const char* groups[(kRows + 2) / 3]; // a pointer and two multiples of the stride reach three rows
 #pragma GCC unroll 14
     for (int row = 0; row < kRows; ++row) {
-        sum[row][0] = start[0];
-        sum[row][1] = start[1];
+        sum[row][0] = sum[row][1] = Math::start();
         if (row % 3 == 0) groups[row / 3] = rows.data + row * rows.stride;
     }
     for (long done = 0; done < words; done += kUnits, panel += kWordsBytes) {
@@ -74,11 +73,10 @@ void multiply(const Lines& rows, long words, const char* panel, const typename M
 }
 
 template <class Math, int kRows>
-void multiply_of(int count, const Lines& rows, long words, const char* panel, const typename Math::Sum* start, bool more,
-                 float* sums) {
+void multiply_of(int count, const Lines& rows, long words, const char* panel, bool more, float* sums) {
     if constexpr (kRows > 0) {
-        if (count == kRows) multiply<Math, kRows>(rows, words, panel, start, more, sums);
-        else multiply_of<Math, kRows - 1>(count, rows, words, panel, start, more, sums);
+        if (count == kRows) multiply<Math, kRows>(rows, words, panel, more, sums);
+        else multiply_of<Math, kRows - 1>(count, rows, words, panel, more, sums);
     }
 }
 
@@ -98,10 +96,10 @@ template <class Math, class Activation> class Blocks {
         const long fitting = kRowBytes / (lines * 64), most = fitting < 1 ? 1 : fitting > kMostRows ? kMostRows : fitting;
         const long groups = (rows + most - 1) / most, together = (rows + groups - 1) / groups;
         const long sums = together * kPanel, scales = (together + 15) / 16 * 16;
-        char* memory = scratch((sums + scales) * sizeof(float) + (in_place ? 0 : together * lines * 64));
+        char* memory = scratch(sums * sizeof(float) + scales * sizeof(RowScale) + (in_place ? 0 : together * lines * 64));
         if (memory == nullptr) return false;
         sums_ = reinterpret_cast<float*>(memory);
-        scales_ = sums_ + sums;
+        scales_ = reinterpret_cast<RowScale*>(sums_ + sums);
         char* const copy = reinterpret_cast<char*>(scales_ + scales);
         for (long group = 0; group < groups; ++group) {
             const long first = share_.first + rows * group / groups, last = share_.first + rows * (group + 1) / groups;
@@ -120,10 +118,8 @@ template <class Math, class Activation> class Blocks {
 
   private:
     void run_panel(const Lines& from, long panel, long first, long rows) {
-        using Sum = typename Math::Sum;
         const long blocks = (rows + kMostTogether - 1) / kMostTogether, column = panel * kPanel;
         const long depths = (words_ + kMostWords - 1) / kMostWords, steps = (words_ + kUnits - 1) / kUnits;
-        const Sum first_sums[2] = {Math::start(weight_, column), Math::start(weight_, column + 16)}, zeros[2] = {};
         for (long depth = 0; depth < depths; ++depth) {
             const long begin = steps * depth / depths, end = steps * (depth + 1) / depths;
             const long words = (end * kUnits < words_ ? end * kUnits : words_) - begin * kUnits;
@@ -133,8 +129,7 @@ template <class Math, class Activation> class Blocks {
                 const int count = static_cast<int>(rows * (index + 1) / blocks - row);
                 const Lines lines{from.data + row * from.stride + begin * kUnits * 4, from.stride};
                 float* const sums = sums_ + row * kPanel;
-                multiply_of<Math, kMostTogether>(count, lines, words, weights, depth > 0 ? zeros : first_sums, depth > 0,
-                                                 sums);
+                multiply_of<Math, kMostTogether>(count, lines, words, weights, depth > 0, sums);
                 if (depth + 1 == depths) finish(sums, row, first + row, column, count);
             }
         }
@@ -147,6 +142,7 @@ template <class Math, class Activation> class Blocks {
         block.result = static_cast<char*>(call_.result) + (row * weight_.out + column) * (call_.dtype == kFloat32 ? 4 : 2);
         block.rows_scale = scales_ + row_here;
         block.scale = weight_.scale + column;
+        block.total = weight_.total + column;
         block.rows = count;
         block.columns = static_cast<int>(weight_.out - column < kPanel ? weight_.out - column : kPanel);
         tail_.begin(block);
@@ -159,7 +155,7 @@ template <class Math, class Activation> class Blocks {
     Tail<Activation, true, Math::kInt8> tail_;
     const long words_; // of a row
     float* sums_ = nullptr;
-    float* scales_ = nullptr; // int8: of every row
+    RowScale* scales_ = nullptr; // int8: of every row
 };
 
 template <class Math, class Activation> bool run_blocks(const Call& call) {

@@ -16,13 +16,12 @@ namespace cenote {
 namespace gemm {
 namespace {
 
-// The instruction takes one side without a sign: rows have 128 added, whose share the sums begin without.
 struct Fours {
     using Sum = __m512i;
     static constexpr bool kInt8 = true;
     static constexpr long kNumbers = 4, kWeightBytes = 64, kHalfBytes = kTileBytes;
 
-    static Sum start(const Packed& weight, long column) { return _mm512_load_si512(weight.raised + column); }
+    static Sum start() { return _mm512_setzero_si512(); }
     static Sum load(const char* from) { return _mm512_load_si512(from); }
     static Sum word(const char* from) {
         int32_t bytes;
@@ -35,9 +34,7 @@ struct Fours {
 
     static const char* panel(const Packed& weight, long index) { return weight.panel(index); }
     static bool in_place(const Call&) { return false; }
-    static void prepare(const Call& call, long row, char* to, float* scale) {
-        *scale = quantize(call, row, to, 64, -128);
-    }
+    static void prepare(const Call& call, long row, char* to, RowScale* scale) { *scale = quantize(call, row, to, 64); }
 };
 
 } // namespace

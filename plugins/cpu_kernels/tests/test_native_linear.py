@@ -158,6 +158,7 @@ def test_int8_is_that_of_the_reference(prepare: Prepare, activation: Any) -> Non
     for dtype in (torch.float32, torch.bfloat16):
         for rows, width, out in ((1, 256, 128), (37, 400, 100), (300, 130, 200)):
             given, weight, bias = factors(rows, width, out, dtype)
+            given[::3] += 3.0  # most steps above zero
             wanted = reference.prepare_linear(weight, bias, quantization="int8")(given, activation=activation)
             found = prepare(weight, bias, quantization="int8")(given, activation=activation)
             # A number halfway between two steps may go either way.
@@ -172,7 +173,7 @@ def test_int8_rows_of_zeros_and_of_what_is_no_number(prepare: Prepare) -> None:
     given = torch.zeros(3, 256)
     product = prepare(weight, bias, quantization="int8")
     assert torch.allclose(product(given), bias.expand(3, -1))
-    given[1, 7] = 1e-20
+    given[1, 7], given[2, 3] = 1e-20, 1e-39
     assert torch.isfinite(product(given)).all()
 
 
@@ -248,6 +249,7 @@ def test_int8_without_tiles_is_that_of_tiles_to_the_bit(below: str, dtype: torch
     for rows, (width, out) in zip((1, 15, 43, 100, 301, 29), (*SHAPES, (3000, 70)), strict=True):
         given, weight, bias = factors(rows, width, out, dtype)
         given[0, 0] = torch.nan
+        given[1::2] -= 2.0  # most steps below zero
         for activation in ACTIVATIONS:
             wanted, found = (
                 linear_at(each, weight, bias, quantization="int8")(given, activation=activation)
