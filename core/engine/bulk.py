@@ -25,8 +25,10 @@ T = TypeVar("T")
 
 #: Prompts tokenised by one call of a thread.
 _CHUNK = 64
-#: Prompts that are tokenised or queued at once; bounds memory and is the pool that batches are formed from.
-_WINDOW = 2048
+#: Prompts that are tokenised or queued at once, and tokens of a batch for which there is one of them: they bound memory,
+#: and are the pool that batches are formed from.
+_WINDOW = 1024
+_TOKENS_PER_PROMPT = 8
 #: Texts as which a prompt with media counts: prepared, it takes megabytes, and is worth a thread's time of its own.
 _HEAVY = 32
 #: Characters as which a medium counts in the progress: those of about a thousand tokens.
@@ -93,6 +95,7 @@ class BulkRun(Generic[T]):
         self._finished = 0
         self._weights = [_HEAVY if prompt.media else 1 for prompt in prompts]
         self._underway = 0
+        self._window = max(_WINDOW, engine.max_batch_tokens // _TOKENS_PER_PROMPT)
 
     def run(self) -> list[T]:
         """Return what was made of the answers, in prompt order.
@@ -122,7 +125,7 @@ class BulkRun(Generic[T]):
 
     def _fill(self) -> None:
         """Prepare further chunks while less than the window is outstanding. A chunk has equal options."""
-        while self._next < len(self._prompts) and self._underway < _WINDOW:
+        while self._next < len(self._prompts) and self._underway < self._window:
             start, options = self._next, self._options[self._next]
             end, weight = start + 1, self._weights[start]
             while weight < _CHUNK and end < len(self._prompts) and self._options[end] == options:

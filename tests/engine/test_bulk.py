@@ -94,7 +94,7 @@ def test_the_waiting_queue_stays_bounded_however_long_the_list(engine: Engine) -
             seen.append(engine.stats().waiting)
 
     BulkRun(engine, _prompts(6000), [OPTIONS] * 6000, Watching(False, 0), _result).run()
-    assert max(seen) <= 2048 + 64
+    assert max(seen) <= 1024 + 64
 
 
 def test_progress_counts_tokens_and_ends_at_its_total(engine: Engine) -> None:

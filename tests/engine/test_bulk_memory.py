@@ -22,7 +22,7 @@ from cenote.types import PreparedInput, Prompt
 
 COUNT = 6000
 #: Prompts that may be on their way at once, and a chunk.
-WINDOW = 2048 + 64
+WINDOW = 1024 + 64
 
 
 @pytest.fixture
