@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 #: Prompts tokenised by one call of a thread.
 _CHUNK = 64
-#: Prompts that are tokenised or queued at once, and tokens of a batch for which there is one of them: they bound memory,
-#: and are the pool that batches are formed from.
+#: Prompts that are tokenised or queued at once, and tokens of a batch for which there is one of them. They bound
+#: memory, and batches are formed from them.
 _WINDOW = 1024
 _TOKENS_PER_PROMPT = 8
 #: Texts as which a prompt with media counts: prepared, it takes megabytes, and is worth a thread's time of its own.
