@@ -4,8 +4,8 @@
 
 One client sends calls of 1000 texts, one after another, to `cenote serve` in a process of its own, while others ask
 for one short text at a time. Only the ratios mean something elsewhere; see README.md in this folder.
-A text is computed at once: where the job's longest takes more than a short step alone, it is what the slowest queries
-wait for.
+A text is computed at once, with pauses between layers: where one takes more than a short step, it is what the slowest
+queries wait for.
 """
 
 from __future__ import annotations

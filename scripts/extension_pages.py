@@ -28,6 +28,7 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
         "cenote.adapters.base:ModelAdapter",
         "cenote.adapters.base:PoolingModel",
         "cenote.adapters.base:LoadOptions",
+        "cenote.adapters.pauses:reentrant",
         "cenote.registry.spec:CheckpointFacts",
         "cenote.types:ModelLimits",
         "cenote.types:PreparedInput",

@@ -2,5 +2,6 @@
 
 from cenote.adapters.base import LoadOptions, ModelAdapter, PoolingModel
 from cenote.adapters.families import FAMILIES, Family, family_of
+from cenote.adapters.pauses import reentrant
 
-__all__ = ["FAMILIES", "Family", "LoadOptions", "ModelAdapter", "PoolingModel", "family_of"]
+__all__ = ["FAMILIES", "Family", "LoadOptions", "ModelAdapter", "PoolingModel", "family_of", "reentrant"]

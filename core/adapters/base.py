@@ -89,7 +89,11 @@ class PoolingModel(Protocol):
         ...
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """Run the backbone: [T, hidden_size] hidden states in batch order."""
+        """Run the backbone: [T, hidden_size] hidden states in batch order.
+
+        Marked with `cenote.adapters.reentrant`, it may be called for another batch while it runs, in the same
+        thread.
+        """
         ...
 
     def report(self) -> dict[str, str]:

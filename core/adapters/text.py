@@ -11,6 +11,7 @@ from torch import Tensor
 from cenote.adapters.cost import cost_of
 from cenote.adapters.matryoshka import matryoshka_sizes
 from cenote.adapters.pairs import PairReading
+from cenote.adapters.pauses import reentrant
 from cenote.adapters.prompts import choose_prompts
 from cenote.adapters.reading import TextReader
 from cenote.adapters.stack import TextStack
@@ -145,6 +146,7 @@ class TextPoolingModel(TextReader):
             return options
         return replace(options, chat=replace(chat, template=own))
 
+    @reentrant
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the backbone: [T, hidden_size]."""
         return self._stack.backbone(batch)

@@ -15,10 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import ceil
 from typing import cast
 
 from cenote.adapters.base import PoolingModel
 from cenote.adapters.cost import PromptCost
+from cenote.adapters.pauses import Pauses, is_reentrant
 from cenote.config import EngineConfig
 from cenote.engine.chunks import run_in_parts
 from cenote.engine.courier import held_back
@@ -44,6 +46,8 @@ __all__ = ["Engine"]
 #: Tokens of one forward where the user sets none: on a CPU the activations of more than about 2000 tokens of a
 #: small model leave the cache (measured on MiniLM: 4096 is 8 % slower, 16384 is 33 % slower).
 _DEFAULT_BUDGET = {"cpu": 2048, "cuda": 16384}
+#: Pieces of a batch that takes long while no light call came recently: the next one waits for one of them.
+_FEW_PIECES = 4
 #: Tokens of prompts up to which the budget of tokens is what bounds a batch. Batches of longer ones have fewer tokens,
 #: since each costs more.
 _USUAL_LENGTH = 512
@@ -88,12 +92,14 @@ class Engine:
         self._closed = False
         self._process = os.getpid()
         self._running = 0
-        self._runs_light = False
+        #: Batches under way that have light calls: one, and one more in a pause of it.
+        self._light_batches = 0
         self._tally = Tally()
         self._renderer = Renderer(model, config)
         self._finisher = Finisher(self._changed)
         self._computing = threading.RLock()
         self._wake: Callable[[], None] = _nobody
+        self._is_served = False
         self._lora_versions: Counter[str] = Counter()
 
     @property
@@ -209,14 +215,14 @@ class Engine:
         return requests
 
     def _is_light(self, units: Sequence[Sequence[EngineRequest]]) -> bool:
-        """Tell whether a call is so little work that it fits into a short step. Media cost more than their tokens."""
+        """Tell whether a call is little work. Media cost more than their tokens."""
         if any(request.prompt.media is not None for unit in units for request in unit):
             return False
-        return sum(request.cost for unit in units for request in unit) <= self._pace.short_step
+        return sum(request.cost for unit in units for request in unit) <= self._pace.light_call
 
     def _note_light(self) -> None:
         """Tell tokenising threads whether light calls wait or run; the lock is held."""
-        holds = (self._runs_light or self._line.has_light) and not self._paused and not self._closed
+        holds = (self._light_batches > 0 or self._line.has_light) and not self._paused and not self._closed
         self.way.note(self, holds=holds)
 
     def too_large(self, prompt: PreparedInput, options: RequestOptions) -> InvalidRequest | None:
@@ -273,6 +279,7 @@ class Engine:
     def when_changed(self, wake: Callable[[], None]) -> None:
         """Have a function called whenever there may be something to run, or the engine ended."""
         self._wake = wake
+        self._is_served = True
 
     @property
     def is_ready(self) -> bool:
@@ -299,13 +306,40 @@ class Engine:
                 elif self._paused:
                     return False
                 taken = self._line.take(self._bounds(hurried=hurried))
-                batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
-                self._running = len(batch)
-                self._runs_light = any(request.is_light for request in batch)
-                self._note_light()
+                batch = self._begun(taken)
             if batch:
-                self._run(batch)
+                self._run(batch, self._pauses(batch))
             return bool(taken)
+
+    def _begun(self, taken: Sequence[EngineRequest]) -> list[EngineRequest]:
+        """Return what is run of requests that were taken from the queue; the lock is held."""
+        batch = [request for request in taken if request.future.set_running_or_notify_cancel()]
+        self._running += len(batch)
+        self._light_batches += any(request.is_light for request in batch)
+        self._note_light()
+        return batch
+
+    def _run_light(self) -> None:
+        """Run a batch of light calls where some wait, in a pause of another batch."""
+        with self._changed:
+            if self._paused or self._closed:
+                return
+            batch = self._begun(self._line.take_light(self._bounds(hurried=True)))
+        if batch:
+            self._run(batch, Pauses(1, _nobody))
+
+    def _pauses(self, batch: Sequence[EngineRequest]) -> Pauses:
+        """Return the pauses of a batch, where light calls may come meanwhile.
+
+        It is run in as many pieces as it has short steps where they came recently, else in a few: each costs a little.
+        """
+        is_light = any(request.is_light for request in batch)
+        if is_light or not (self._is_served and is_reentrant(self.model)):
+            return Pauses(1, _nobody)
+        with self._changed:
+            short, is_hurried = self._pace.short_step, self._pace.is_hurried
+        number = ceil(sum(request.cost for request in batch) / short)
+        return Pauses(number if is_hurried else min(number, _FEW_PIECES), self._run_light)
 
     def _bounds(self, *, hurried: bool) -> StepBounds:
         """Return what the next batch may have; the lock is held."""
@@ -317,31 +351,31 @@ class Engine:
             hurried=hurried or self._pace.is_hurried,
         )
 
-    def _run(self, batch: list[EngineRequest]) -> None:
+    def _run(self, batch: list[EngineRequest], pauses: Pauses) -> None:
         outcomes: list[Outcome] = [EngineClosed("The batch of this request was interrupted.") for _ in batch]
         try:
             clocks = {id(request.clock): request.clock for request in batch if request.clock is not None}.values()
             begin = time.perf_counter()
             for clock in clocks:
                 clock.note_start(begin)
-            outcomes, forwards = answer(self.model, batch, self._device, self._blame)
+            with pauses.allowed():
+                outcomes, forwards = answer(self.model, batch, self._device, self._blame)
             end = time.perf_counter()
+            own = end - begin - pauses.seconds
             for clock in clocks:
                 clock.note_end(end)
             tokens = sum(request.tokens for request in batch)
-            done = BatchDone(
-                model=self._name, requests=len(batch), tokens=tokens, budget=self._budget, seconds=end - begin
-            )
+            done = BatchDone(model=self._name, requests=len(batch), tokens=tokens, budget=self._budget, seconds=own)
             self._tally.add(done, forwards)
             with self._changed:
-                self._pace.note_step(sum(request.cost for request in batch), end - begin)
+                self._pace.note_step(sum(request.cost for request in batch), own)
             self.hooks.tell("cenote_batch_done", done)
         finally:
             # Also after Ctrl-C in the computing thread, where nobody may wait for this batch for ever. Settled last:
             # whoever sees a result also sees it in the counters.
             with self._changed:
-                self._running = 0
-                self._runs_light = False
+                self._running -= len(batch)
+                self._light_batches -= any(request.is_light for request in batch)
                 self._note_light()
                 self._finisher.expect(batch, outcomes)
                 self._changed.notify_all()

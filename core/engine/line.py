@@ -211,6 +211,10 @@ class WaitingLine:
         self._left([request for request in batch if request.is_large_call])
         return batch
 
+    def take_light(self, bounds: StepBounds) -> list[EngineRequest]:
+        """Remove and return a batch of light calls, which are never those that wait outside; empty where none waits."""
+        return self._queue.take_light(bounds)
+
     def discard(self, requests: Sequence[EngineRequest]) -> None:
         """Remove requests that were cancelled, where they still wait."""
         removed = [request for request in requests if self._queue.discard(request)]

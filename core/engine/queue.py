@@ -153,6 +153,14 @@ class WaitingQueue:
         anchor = _next_in_turn(turns.light if turns.was_light else turns.heavy)
         return self._take_near(anchor, bounds, bounds.short_cost if is_short else bounds.cost)
 
+    def take_light(self, bounds: StepBounds) -> list[EngineRequest]:
+        """Remove and return a batch of light calls alone, which counts as their turn; empty where none waits."""
+        if not self.has_light:
+            return []
+        turns: _Turns = self._turns.peekitem(0)[1]
+        turns.was_light = True
+        return self._take_light(turns.light, bounds)
+
     def discard(self, request: EngineRequest) -> bool:
         """Remove a request, and tell whether it still waited."""
         turns = self._turns.get(request.options.priority)

@@ -53,14 +53,17 @@ def product_fault(width: int) -> Fault:
 
 
 def joined_fault(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Say what is wrong with what joined layers give: it has the shape of the residual stream."""
-    return _unlike(result, _argument(args, kwargs, 1, "stream").shape)
+    """Say what is wrong with what joined layers give: normed values and a stream of the shape of the stream given."""
+    return _pair(result, _argument(args, kwargs, 1, "stream").shape)
 
 
 def _residual(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return _pair(result, _argument(args, kwargs, 0, "rows").shape)
+
+
+def _pair(result: Any, shape: tuple[int, ...]) -> str:
     if not isinstance(result, tuple) or len(result) != 2:
         return f"{type(result).__name__}, not a tuple of two tensors"
-    shape = _argument(args, kwargs, 0, "rows").shape
     return _unlike(result[0], shape) or _unlike(result[1], shape)
 
 

@@ -128,15 +128,21 @@ class Joined(Protocol):
         lengths: Sequence[int],
         key_lengths: Sequence[int],
         angles: Mapping[str, Angles],
-    ) -> Tensor:
-        """Return the residual stream [T, h] float32 that leaves the last layer.
+        first: int = 0,
+        last: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what leaves layers: normed values [T, h] in the dtype of products, and the stream [T, h] float32.
+
+        Behind the last of all layers nothing takes the normed values, and they may be anything of that shape.
 
         Args:
-            normed: [T, h] what enters the first layer, in the dtype of products.
+            normed: [T, h] what enters the first of these layers, in the dtype of products.
             stream: [T, h] float32, the residual stream there.
             lengths: tokens per sequence, T in all.
             key_lengths: per sequence, leading tokens that are attended to.
             angles: of rotary positions, by the names in `Layer.rotary`.
+            first: the layer to begin with.
+            last: the layer to end before; None is all that follow.
         """
         ...
 

@@ -168,7 +168,8 @@ def test_what_a_kernel_does_wrong_names_it(
     [
         (lambda _: _exit(), PluginFailure, "failed (SystemExit)"),
         (lambda _: lambda *rows, **batch: _exit(), PluginFailure, "failed (SystemExit)"),
-        (lambda _: lambda *rows, **batch: ROWS[:2], WrongResult, "returned shape [2, 3], not [3, 3]"),
+        (lambda _: lambda *rows, **batch: (ROWS, ROWS[:2]), WrongResult, "returned shape [2, 3], not [3, 3]"),
+        (lambda _: lambda *rows, **batch: ROWS, WrongResult, "returned Tensor, not a tuple of two tensors"),
     ],
 )
 def test_what_joined_layers_do_wrong_names_the_kernel_that_joined_them(

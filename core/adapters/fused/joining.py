@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,8 @@ _FEW, _MANY = 13, 128
 def join_layers(layers: FusedLayers, check: Callable[[], Tensor], dtype: torch.dtype, device: str) -> bool:
     """Join fused layers whose products are prepared, if that gives what they give; tell whether it does.
 
-    All layers are compared on what `check` runs, and the first one alone on few tokens and on many.
+    All layers are compared on what `check` runs; on few tokens and on many the first one is compared alone, and all of
+    them one after the other with all at once.
 
     Args:
         layers: in place in their model.
@@ -48,7 +50,8 @@ def join_layers(layers: FusedLayers, check: Callable[[], Tensor], dtype: torch.d
             return False
         expected = check()
         layers.joined = joined
-        differences = [relative_difference(check(), expected), *_differences(join(known[:1]), layers, expected, dtype)]
+        first = join(known[:1])
+        differences = [relative_difference(check(), expected), *_differences(first, joined, layers, expected, dtype)]
     except Exception as exc:
         # Layers called by themselves may raise anything, as those of a foreign model do when they are fused.
         layers.joined = None
@@ -62,10 +65,12 @@ def join_layers(layers: FusedLayers, check: Callable[[], Tensor], dtype: torch.d
     return layers.joined is not None
 
 
-def _differences(joined: Joined | None, layers: FusedLayers, like: Tensor, dtype: torch.dtype) -> list[float]:
-    """Return how far the first layer alone is from its operators, for few tokens and for many."""
+def _differences(
+    first: Joined | None, joined: Joined, layers: FusedLayers, like: Tensor, dtype: torch.dtype
+) -> list[float]:
+    """Return how far the first layer is from its operators, and pieces are from the whole, for few tokens and many."""
     found: list[float] = []
-    if joined is None:
+    if first is None:
         return found
     for lengths in ((_FEW,), (_MANY,) * torch.get_num_threads()):
         rows = torch.randn(sum(lengths), like.shape[-1], generator=torch.Generator().manual_seed(31)).to(like.device)
@@ -73,6 +78,11 @@ def _differences(joined: Joined | None, layers: FusedLayers, like: Tensor, dtype
         with torch.inference_mode():
             angles = layers.angles(rows, positions[None])
             expected = layers.layers[0](rows.to(dtype), rows, Batch(lengths, lengths, angles))[1]
-            given = joined(rows.to(dtype), rows, lengths=lengths, key_lengths=lengths, angles=angles)
-        found.append(relative_difference(given, expected))
+            batch: Any = {"lengths": lengths, "key_lengths": lengths, "angles": angles}
+            given = first(rows.to(dtype), rows, **batch)[1]
+            whole = joined(rows.to(dtype), rows, **batch)
+            pieces = rows.to(dtype), rows
+            for place in range(len(layers.layers)):
+                pieces = joined(*pieces, **batch, first=place, last=place + 1)
+        found += [relative_difference(given, expected), relative_difference(pieces[1], whole[1])]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -35,7 +35,7 @@ class Batch:
 
     lengths: tuple[int, ...]
     key_lengths: tuple[int, ...]
-    angles: dict[str, Angles]
+    angles: Mapping[str, Angles]
 
 
 @dataclass(frozen=True, slots=True)

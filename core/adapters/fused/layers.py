@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cenote.adapters.attention import INERT
-from cenote.adapters.fused.layer import Batch, FusedLayer, Normalise
+from cenote.adapters.fused.layer import Angles, Batch, FusedLayer, Normalise
 from cenote.errors import ShapeError
 from cenote.kernels.layers import Joined
 
@@ -107,6 +107,7 @@ class FusedLayers(nn.Module):
         positions: Tensor | None,
         lengths: tuple[int, ...],
         key_lengths: tuple[int, ...],
+        ranges: Iterable[tuple[int, int]] | None = None,
     ) -> Tensor:
         """Return [T, h] float32.
 
@@ -116,16 +117,35 @@ class FusedLayers(nn.Module):
             positions: [1, T], for rotary angles.
             lengths: tokens per sequence.
             key_lengths: per sequence, leading tokens that are attended to.
+            ranges: of layers that are run together, as `cenote.adapters.pauses.pieces` gives them; all where left out.
+                Nothing of this batch is kept here, so that others may run between two of them.
         """
         angles = self.angles(stream, positions)
         if self._first is not None:
             normed, stream = self._first(stream, None)
-        if self.joined is not None:
-            return self.joined(normed, stream, lengths=lengths, key_lengths=key_lengths, angles=angles)
-        batch = Batch(lengths, key_lengths, angles)
-        for layer in self.layers:
-            normed, stream = layer(normed, stream, batch)
+        run = self._one_by_one if self.joined is None else self.joined
+        for first, last in ranges or ((0, len(self.layers)),):
+            normed, stream = run(
+                normed, stream, lengths=lengths, key_lengths=key_lengths, angles=angles, first=first, last=last
+            )
         return stream
+
+    def _one_by_one(
+        self,
+        normed: Tensor,
+        stream: Tensor,
+        *,
+        lengths: Sequence[int],
+        key_lengths: Sequence[int],
+        angles: Mapping[str, Angles],
+        first: int = 0,
+        last: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Run layers operator by operator, as `cenote.kernels.layers.Joined` has it."""
+        batch = Batch(tuple(lengths), tuple(key_lengths), angles)
+        for layer in self.layers[first:last]:
+            normed, stream = layer(normed, stream, batch)
+        return normed, stream
 
     def angles(self, stream: Tensor, positions: Tensor | None) -> dict[str, tuple[Tensor, Tensor]]:
         """Return cosines and sines [T, r] in float32, by type of layer.

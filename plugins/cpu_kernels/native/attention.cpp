@@ -4,11 +4,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "isa.h"
+#include "space.h"
 
 namespace {
 using namespace cenote;
@@ -67,20 +66,7 @@ const AttentionEngine* engine_of(int level, int dtype) {
     return level >= kAvx2 ? attention_avx2(dtype) : nullptr;
 }
 
-// Memory of one thread, kept between calls.
-char* space_of_thread(size_t bytes) {
-    struct Free {
-        void operator()(char* space) const { std::free(space); }
-    };
-    thread_local std::unique_ptr<char, Free> space;
-    thread_local size_t size = 0;
-    if (size < bytes) {
-        size = (bytes + 4095) / 4096 * 4096;
-        space.reset(static_cast<char*>(std::aligned_alloc(4096, size)));
-        if (!space) size = 0;
-    }
-    return space.get();
-}
+thread_local Space space_of_thread;
 
 } // namespace
 
@@ -98,7 +84,7 @@ CENOTE_API int cenote_attention(const cenote::AttentionCall* call, int level, in
     threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, count)));
 #pragma omp parallel num_threads(threads) reduction(| : failed)
     {
-        char* const space = space_of_thread(bytes);
+        char* const space = space_of_thread.of(bytes);
         failed = space == nullptr;
         if (space != nullptr && engine->enter) engine->enter();
 #pragma omp for schedule(dynamic, 1)

@@ -20,8 +20,6 @@ enum Kind : int {
     kFloats = 4, // float32 as it is
 };
 
-enum Activation : int { kNothing = 0, kGelu = 1, kGeluTanh = 2, kSilu = 3, kRelu = 4, kQuickGelu = 5 };
-
 // The weight [out, in] in the order in which it is read: panel, step of 64 bytes along `in`, part, two tiles of 16
 // columns; a tile has 16 rows, each with 4 bytes of every column. `out` and `in` are filled up with zeros.
 struct Packed {

@@ -1,20 +1,14 @@
 // What needs no special instructions: shares of threads, scratch memory, tables of activations.
 #if defined(__x86_64__)
 #include <cmath>
-#include <cstdlib>
 
 #include "gemm.h"
+#include "space.h"
 
 namespace cenote {
 namespace gemm {
 
 namespace {
-
-struct Memory {
-    char* data = nullptr;
-    size_t size = 0;
-    ~Memory() { std::free(data); }
-};
 
 // Fits f on intervals around k * width for k in 0..30, by interpolation at Chebyshev points (error below 1e-6 here).
 // The first interval goes through f(0) = 0, so that small numbers keep their relative precision.
@@ -47,14 +41,8 @@ template <class F> Evens fit(F f) {
 } // namespace
 
 char* scratch(size_t bytes) {
-    static thread_local Memory memory;
-    if (memory.size < bytes) {
-        std::free(memory.data);
-        memory.size = (bytes + 4095) / 4096 * 4096;
-        memory.data = static_cast<char*>(std::aligned_alloc(4096, memory.size));
-        if (memory.data == nullptr) memory.size = 0;
-    }
-    return memory.data;
+    static thread_local Space space;
+    return space.of(bytes);
 }
 
 // x Phi(x) = relu(x) - |x| Phi(-|x|)

@@ -18,6 +18,7 @@ enum Level : int {
 };
 
 enum DType : int { kFloat32 = 0, kBFloat16 = 1 };
+enum Activation : int { kNothing = 0, kGelu = 1, kGeluTanh = 2, kSilu = 3, kRelu = 4, kQuickGelu = 5 };
 
 } // namespace cenote
 

@@ -4,12 +4,11 @@
 
 #if defined(__x86_64__)
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
 
 #include "attention.h"
 #include "gemm.h"
 #include "isa.h"
+#include "space.h"
 
 using namespace cenote;
 
@@ -53,27 +52,6 @@ struct Widths {
     }
 };
 
-// Memory of one thread, kept between calls.
-struct Free {
-    void operator()(char* space) const { std::free(space); }
-};
-struct Space {
-    std::unique_ptr<char, Free> memory;
-    size_t size = 0;
-
-    char* of(size_t bytes) {
-        if (size < bytes) {
-            size = (bytes + 4095) / 4096 * 4096;
-            memory.reset();
-            memory.reset(static_cast<char*>(std::aligned_alloc(4096, size)));
-            if (!memory) size = 0;
-        }
-        return memory.get();
-    }
-    void shrink(size_t most) {
-        if (size > most) memory.reset(), size = 0;
-    }
-};
 thread_local Space whole_space, chunk_space; // of all rows, and of those that one thread takes through a layer
 
 // Rows that go through the products together, and by how many threads.
@@ -123,7 +101,7 @@ class Run {
 
     // Returns 0, or 1 where memory is missing.
     int product(const void* weight, const void* from, const Chunk& rows, void* result,
-                int activation = gemm::kNothing) const {
+                int activation = kNothing) const {
         return cenote_linear(weight, from, call_.dtype, rows.count, columns_of(weight), result, activation, rows.threads);
     }
 
@@ -170,7 +148,9 @@ class Run {
         if (product(layer.out, mixed_ + rows.first * columns_of(layer.out) * bytes_, rows, part)) return false;
         const void* next_rows = add(layer.norms[0], part, before, normed, rows);
         if (!widen(layer, next_rows, wide, part, rows)) return false;
-        next_rows = add(layer.norms[1], part, call_.result, normed, rows);
+        const bool leaves = next == nullptr && call_.following != nullptr;
+        char* const to = leaves ? static_cast<char*>(call_.following) + rows.first * call_.width * bytes_ : normed;
+        next_rows = add(layer.norms[1], part, call_.result, to, rows);
         return next == nullptr || !product(next->qkv, next_rows, rows, qkv_ + rows.first * rows_of(next->qkv) * bytes_);
     }
 

@@ -20,7 +20,7 @@ struct Layer {
     int64_t window;       // 0 is none
     float scale, softcap; // softcap 0 is none
     int32_t causal;
-    int32_t activation; // of gemm.h where the layer has no gate, else of rows.h
+    int32_t activation; // of Activation
     int32_t gated;
     int32_t rotary; // which angles; below 0 none
 };
@@ -37,6 +37,7 @@ struct LayersCall {
     const void* normed;   // [tokens, width] of dtype, what enters the first layer
     const float* stream;  // [tokens, width]
     float* result;        // [tokens, width], the stream that leaves the last layer
+    void* following;      // [tokens, width] of dtype, the normed values that leave it; or null
     const int64_t *starts, *keys; // as AttentionCall has them
     int64_t sequences;
     const Angles* angles;

@@ -27,8 +27,6 @@ struct NormCall {
     float* carried;
 };
 
-enum Activation : int { kGelu = 0, kGeluTanh = 1, kSilu = 2, kRelu = 3, kQuickGelu = 4 };
-
 struct ActivationCall {
     int threads;
     int64_t count, width; // width of the result

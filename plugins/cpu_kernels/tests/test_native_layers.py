@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ def one_by_one(
         else:
             wide = up(normed, activation=each.activation)
         normed, stream = each.norms[1](down(wide), stream)
-    return stream
+    return normed, stream
 
 
 def batch(dtype: torch.dtype, tokens: int = sum(LENGTHS)) -> tuple[Tensor, Tensor, dict[str, Angles]]:
@@ -122,11 +123,12 @@ def joined(layers: Sequence[Layer], dtype: torch.dtype = torch.float32, quantiza
     """Return layers as one function: the compiled one, and where there is none the operators."""
     found = join_layers(layers)
     assert (found is not None) == is_compiled(dtype, quantization)
-    return found or (
-        lambda normed, stream, *, lengths, key_lengths, angles: one_by_one(
-            layers, normed, stream, angles, lengths, key_lengths
-        )
-    )
+
+    def operators(normed: Tensor, stream: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        part = layers[options.get("first", 0) : options.get("last")]
+        return one_by_one(part, normed, stream, options["angles"], options["lengths"], options["key_lengths"])
+
+    return found or operators
 
 
 @contextmanager
@@ -146,12 +148,31 @@ def test_joined_layers_give_what_their_operators_give(kinds: Sequence[Mapping[st
     normed, stream, angles = batch(dtype)
     kept = normed.clone(), stream.clone()
 
-    found = joined(layers, dtype)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
+    found = joined(layers, dtype)(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)[1]
 
     assert found.dtype == torch.float32
-    assert torch.equal(found, one_by_one(layers, normed, stream, angles))
+    assert torch.equal(found, one_by_one(layers, normed, stream, angles)[1])
     assert torch.equal(normed, kept[0])
     assert torch.equal(stream, kept[1])
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, MANY], ids=["few", "many"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kinds", [(PLAIN,) * 3, (MODERN,) * 3, (PLAIN, MODERN, CAPPED)], ids=["post", "pre", "mixed"])
+def test_layers_in_pieces_give_what_they_give_at_once(
+    kinds: Sequence[Mapping[str, Any]], dtype: torch.dtype, lengths: tuple[int, ...]
+) -> None:
+    layers = [layer(dtype, 10 * place, **kind) for place, kind in enumerate(kinds)]
+    normed, stream, angles = batch(dtype, sum(lengths))
+    run = joined(layers, dtype)
+    options = {"lengths": lengths, "key_lengths": lengths, "angles": angles}
+    whole = run(normed, stream, **options)[1]
+    for borders in ((0, 1, 3), (0, 2, 3), (0, 1, 2, 3)):
+        state = normed, stream
+        for first, last in pairwise(borders):
+            state = run(*state, **options, first=first, last=last)
+            assert state[0].dtype == dtype
+        assert torch.equal(state[1], whole)
 
 
 @pytest.mark.parametrize("quantization", [None, "int8"])
@@ -162,11 +183,11 @@ def test_many_rows_go_through_joined_layers_in_chunks_and_give_the_same(
 ) -> None:
     layers = [layer(dtype, place, quantization, **kind) for place in (0, 10)]
     normed, stream, angles = batch(dtype, sum(MANY))
-    expected = one_by_one(layers, normed, stream, angles, MANY, MANY)
+    expected = one_by_one(layers, normed, stream, angles, MANY, MANY)[1]
     run = joined(layers, dtype, quantization)
     for threads in (1, 2, 3, 8):
         with computing_with(threads):
-            found = run(normed, stream, lengths=MANY, key_lengths=MANY, angles=angles)
+            found = run(normed, stream, lengths=MANY, key_lengths=MANY, angles=angles)[1]
         assert torch.equal(found, expected), threads
 
 
@@ -175,9 +196,9 @@ def test_joined_layers_of_int8_weights_do_too(dtype: torch.dtype) -> None:
     layers = [layer(dtype, place, "int8") for place in (0, 10)]
     normed, stream, angles = batch(dtype)
 
-    found = joined(layers, dtype, "int8")(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)
+    found = joined(layers, dtype, "int8")(normed, stream, lengths=LENGTHS, key_lengths=KEYS, angles=angles)[1]
 
-    assert torch.equal(found, one_by_one(layers, normed, stream, angles))
+    assert torch.equal(found, one_by_one(layers, normed, stream, angles)[1])
 
 
 def test_rows_apart_and_a_nan_in_one_sequence_are_read_as_they_are() -> None:
@@ -186,9 +207,9 @@ def test_rows_apart_and_a_nan_in_one_sequence_are_read_as_they_are() -> None:
     wide[7, 3] = torch.nan
     part = wide[:, :WIDTH]
 
-    found = joined(layers)(part, part, lengths=LENGTHS, key_lengths=KEYS, angles={})
+    found = joined(layers)(part, part, lengths=LENGTHS, key_lengths=KEYS, angles={})[1]
 
-    expected = one_by_one(layers, part, part, {})
+    expected = one_by_one(layers, part, part, {})[1]
     assert torch.equal(found.isnan(), expected.isnan())
     assert found[:6].isfinite().all()
     assert found[7].isnan().all()
@@ -233,9 +254,9 @@ def test_tensors_that_do_not_fit_are_refused_before_they_are_read() -> None:
             run(rows, residual, lengths=lengths, key_lengths=KEYS, angles=turned)
 
 
-def test_the_installed_kernel_joins_layers_of_installed_kernels(at_level: str) -> None:
-    if at_level != USABLE[-1]:
-        pytest.skip("What is offered is that of the machine's level.")
+# What is offered is that of the machine's level.
+@pytest.mark.parametrize("at_level", [USABLE[-1]], indirect=True)
+def test_the_installed_kernel_joins_layers_of_installed_kernels() -> None:
     kernels = {name: get_kernel(name) for name in ("varlen_attention", "rotary", "bias_act", "residual_norm", "linear")}
     own = layer(torch.float32, 0)
     weights = [

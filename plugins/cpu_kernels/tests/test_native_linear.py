@@ -87,12 +87,11 @@ def test_more_rows_than_a_group_has(prepare: Prepare, dtype: torch.dtype) -> Non
 
 def test_slices_of_very_long_rows_change_no_bit(prepare: Prepare) -> None:
     """64 rows of a width of 3,072 fit the cache whole, 530 rows are multiplied slice by slice."""
-    if not is_compiled(prepare):
-        pytest.skip("The core's products are torch's.")
     given, weight, bias = factors(530, 3072, 200, torch.float32)
     product = prepare(weight, bias)
     assert_near(product(given), exact(given, weight, bias))
-    assert torch.equal(product(given)[256:320], product(given[256:320]))
+    if is_compiled(prepare):
+        assert torch.equal(product(given)[256:320], product(given[256:320]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -280,14 +279,16 @@ def test_what_is_no_number_stays_in_its_row(prepare: Prepare, dtype: torch.dtype
 @pytest.mark.parametrize("quantization", [None, "int8"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_row_gives_the_same_alone_and_among_many(prepare: Prepare, dtype: torch.dtype, quantization: Any) -> None:
-    if not is_compiled(prepare, dtype, quantization):
-        pytest.skip("The core's products are torch's.")
     given, weight, bias = factors(613, 1700, 70, dtype)
     product = prepare(weight, bias, quantization=quantization)
     found = product(given)
     for first, last in ((0, 1), (200, 213), (13, 60), (300, 613)):
-        if last - first > 42 or dtype == torch.bfloat16 or quantization or instructions(prepare) < AMX:
-            assert torch.equal(product(given[first:last]), found[first:last])
+        part = product(given[first:last])
+        exact_bits = last - first > 42 or dtype == torch.bfloat16 or quantization or instructions(prepare) < AMX
+        if is_compiled(prepare, dtype, quantization) and exact_bits:
+            assert torch.equal(part, found[first:last])
+        else:
+            assert torch.allclose(part, found[first:last], rtol=0.02, atol=1e-5 if dtype == torch.float32 else 0.02)
 
 
 @pytest.fixture

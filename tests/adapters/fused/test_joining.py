@@ -42,11 +42,20 @@ def _joiner(
     def join(layers: Sequence[Layer]) -> Joined:
         own = _fused(run.model)
 
-        def joined(normed: Tensor, stream: Tensor, *, lengths: Any, key_lengths: Any, angles: Any) -> Tensor:
+        def joined(
+            normed: Tensor,
+            stream: Tensor,
+            *,
+            lengths: Any,
+            key_lengths: Any,
+            angles: Any,
+            first: int = 0,
+            last: int | None = None,
+        ) -> tuple[Tensor, Tensor]:
             seen.append(layers)
-            for layer in own.layers[: len(layers)]:
+            for layer in own.layers[: len(layers)][first:last]:
                 normed, stream = layer(normed, stream, Batch(lengths, key_lengths, angles))
-            return stream * factor if wrong(len(stream)) else stream
+            return normed, stream * factor if wrong(len(stream)) else stream
 
         return joined
 
@@ -65,11 +74,11 @@ def test_layers_run_in_one_call_where_that_gives_the_same(
     fuse_layers(run.model, run, backbone=run.backbone)
 
     assert _fused(run.model).joined is not None
-    # All of them on the usual sequences, and the first one on few tokens and on many.
-    assert [len(layers) for layers in seen] == [3, 1, 1]
+    # All of them on the usual sequences; on few tokens and on many the first one, all, and one after the other.
+    assert [len(layers) for layers in seen] == [3, *(1, 3, 3, 3, 3) * 2]
     assert {layer.rotary for layer in seen[0]} != {None} or family == "bert"
     assert float((run() - expected).abs().max() / expected.abs().max()) <= 5e-6
-    assert len(seen) == 4
+    assert len(seen) == 12
 
 
 @pytest.mark.parametrize("wrong", [lambda tokens: tokens < 42, lambda tokens: tokens >= 128], ids=["few", "many"])

@@ -15,7 +15,7 @@ from cenote_cpu_kernels.library import library
 __all__ = [
     "ACTIVATIONS",
     "DTYPES",
-    "PRODUCT_ACTIVATIONS",
+    "NO_ACTIVATION",
     "address",
     "fits",
     "flat_rows",
@@ -26,10 +26,9 @@ __all__ = [
 
 #: Numbers that the compiled functions read and write, by the numbers of `native/isa.h`.
 DTYPES = {torch.float32: 0, torch.bfloat16: 1}
-#: Activations by the numbers of `native/rows.h`.
-ACTIVATIONS: dict[str, int] = {"gelu": 0, "gelu_tanh": 1, "silu": 2, "relu": 3, "quick_gelu": 4}
-#: By the numbers of `native/gemm.h`.
-PRODUCT_ACTIVATIONS: dict[str | None, int] = {None: 0, **{name: 1 + number for name, number in ACTIVATIONS.items()}}
+#: Activations by the numbers of `native/isa.h`.
+ACTIVATIONS: dict[str, int] = {"gelu": 1, "gelu_tanh": 2, "silu": 3, "relu": 4, "quick_gelu": 5}
+NO_ACTIVATION = 0
 #: Of the letters that `function` takes.
 _TYPES = {"i": ctypes.c_int, "n": ctypes.c_int64, "p": ctypes.c_void_p, "f": ctypes.c_float}
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from cenote.kernels.layers import Layer, NormStep
-from cenote_cpu_kernels.calls import ACTIVATIONS, PRODUCT_ACTIVATIONS, address, float_vector
+from cenote_cpu_kernels.calls import ACTIVATIONS, address, float_vector
 
 __all__ = ["AngleStruct", "CallStruct", "LayerStruct", "layer_struct"]
 
@@ -48,7 +48,7 @@ class CallStruct(ctypes.Structure):
     _fields_ = (
         ("layers", _Pointer),
         *((name, _Size) for name in ("count", "tokens", "width")),
-        *((name, _Pointer) for name in ("normed", "stream", "result", "starts", "keys")),
+        *((name, _Pointer) for name in ("normed", "stream", "result", "following", "starts", "keys")),
         ("sequences", _Size),
         ("angles", _Pointer),
         *((name, _Int) for name in ("dtype", "level", "threads")),
@@ -74,7 +74,6 @@ def layer_struct(layer: Layer, products: Sequence[int], places: Mapping[str, int
         return NormStruct(vector(step.weight), vector(step.bias), step.eps, step.kind == "layer", step.stream == "norm")
 
     call = layer.call
-    activations: Mapping[Any, int] = ACTIVATIONS if layer.gated else PRODUCT_ACTIVATIONS
     return LayerStruct(
         *products,
         (NormStruct * 2)(*map(norm, layer.norms)),
@@ -86,7 +85,7 @@ def layer_struct(layer: Layer, products: Sequence[int], places: Mapping[str, int
         call.scale,
         call.softcap or 0.0,
         call.causal,
-        activations[layer.activation],
+        ACTIVATIONS[layer.activation],
         layer.gated,
         -1 if layer.rotary is None else places[layer.rotary],
     )

@@ -69,6 +69,8 @@ class _JoinedLayers:
         self._width, self._dtype = width, dtype
         self._turned = list(dict.fromkeys(layer.rotary for layer in layers if layer.rotary is not None))
         self._size = min(layer.call.size for layer in layers)
+        #: Of each layer, whether the stream that leaves it is its normed values too.
+        self._same = [dtype == torch.float32 and layer.norms[1].stream == "norm" for layer in layers]
         #: What the addresses in the structures lead to.
         self._kept: list[Any] = [packed]
         places = {name: place for place, name in enumerate(self._turned)}
@@ -88,7 +90,9 @@ class _JoinedLayers:
         lengths: Sequence[int],
         key_lengths: Sequence[int],
         angles: Mapping[str, Angles],
-    ) -> Tensor:
+        first: int = 0,
+        last: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Run the layers as `cenote.kernels.layers.Joined` says.
 
         Raises:
@@ -100,14 +104,18 @@ class _JoinedLayers:
         turned = [self._angles(angles, name, rows) for name in self._turned]
         normed, stream = normed.contiguous(), stream.contiguous()
         result = empty((rows, self._width))
+        taken = range(len(self._structs))[first:last]
+        is_end, same = taken.stop == len(self._structs), self._same[taken[-1]]
+        following = None if is_end or same else empty((rows, self._width), self._dtype)
         call = CallStruct(
-            ctypes.addressof(self._structs),
-            len(self._structs),
+            ctypes.addressof(self._structs[taken.start]),
+            len(taken),
             rows,
             self._width,
             normed.data_ptr(),
             stream.data_ptr(),
             result.data_ptr(),
+            address(following),
             ctypes.addressof(starts),
             keys,
             len(lengths),
@@ -123,7 +131,7 @@ class _JoinedLayers:
         failure = self._run(ctypes.byref(call)) if rows else 0
         if failure:
             raise MissingDependency(_FAILURES[failure].format(LEVELS[self._level]))
-        return result
+        return (result if same else normed if following is None else following), result
 
     def _check(self, normed: Tensor, stream: Tensor, rows: int) -> None:
         alike = fits(normed, rows, self._width) and fits(stream, rows, self._width)

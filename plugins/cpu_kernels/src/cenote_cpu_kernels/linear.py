@@ -17,7 +17,7 @@ from cenote.kernels.dispatch import forced_kernels
 from cenote.kernels.linear import cpu
 from cenote.kernels.linear.check import check_linear
 from cenote.kernels.linear.reference import Precision, Product, Quantization
-from cenote_cpu_kernels.calls import DTYPES, PRODUCT_ACTIVATIONS, address, flat_rows, float_vector
+from cenote_cpu_kernels.calls import ACTIVATIONS, DTYPES, NO_ACTIVATION, address, flat_rows, float_vector
 from cenote_cpu_kernels.layers import join_layers
 from cenote_cpu_kernels.library import LEVELS, library, offered, require
 
@@ -152,7 +152,7 @@ def _product(packed: _Packed) -> Product:
                 source.shape[0],
                 source.stride(0),
                 result.data_ptr(),
-                PRODUCT_ACTIVATIONS[activation],
+                NO_ACTIVATION if activation is None else ACTIVATIONS[activation],
                 torch.get_num_threads(),
             )
             if failed:

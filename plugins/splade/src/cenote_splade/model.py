@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cenote.adapters import reentrant
 from cenote.adapters.backbone import select
 from cenote.adapters.text import TextPoolingModel
 from cenote.errors import InvalidRequest
@@ -90,6 +91,7 @@ class SpladeModel(TextPoolingModel):
         prefix = self._prompts.prefix(Prompt(text=text), role, params)
         return stored.encoder.locate(text, add_special_tokens=False, prefix=prefix)
 
+    @reentrant
     def forward(self, batch: PackedBatch) -> Tensor:
         """Run the backbone over what it must read: [T, hidden_size], zeros for texts with stored weights."""
         roles = batch.roles or (None,) * len(batch.lengths)

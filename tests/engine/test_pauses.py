@@ -1,0 +1,197 @@
+"""Light calls run between the layers of a batch that takes long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from cenote.adapters.pauses import is_reentrant, pieces, reentrant
+from cenote.checkpoints import find_default_model
+from cenote.config import EngineConfig
+from cenote.engine import AsyncLLM, Engine
+from cenote.engine.pace import Pace
+from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.types import PackedBatch, PreparedInput, Prompt
+
+OPTIONS = RequestOptions(task="embed")
+LONG = PreparedInput(token_ids=(7,) * 90)
+
+
+@pytest.fixture
+def layered(plain: Any) -> Any:
+    """A model of four layers, which calls `before` with the number of each; it allows pauses."""
+
+    class Layered(plain.PlainModel):  # type: ignore[misc, name-defined]
+        before: Callable[[int], None] = staticmethod(lambda layer: None)
+
+        @reentrant
+        def forward(self, batch: PackedBatch) -> Tensor:
+            if len(batch.input_ids) > 50:
+                for first, _ in pieces(4):
+                    self.before(first)
+            return super().forward(batch)  # type: ignore[no-any-return]
+
+    return Layered()
+
+
+@pytest.fixture
+def engine(layered: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine whose short steps have 20 tokens."""
+    monkeypatch.setattr(Pace, "short_step", 20.0)
+    made = Engine(layered, EngineConfig(max_num_batched_tokens=100), "cpu")
+    made.when_changed(lambda: None)
+    yield made
+    made.shutdown()
+
+
+def _ask(engine: Engine, *ids: int) -> EngineRequest:
+    return engine.submit([PreparedInput(token_ids=ids)], OPTIONS)[0]
+
+
+def test_a_light_call_is_answered_before_the_batch_that_runs(engine: Engine, layered: Any) -> None:
+    queries: list[EngineRequest] = []
+    seen: list[tuple[int, bool, int]] = []
+
+    def before(layer: int) -> None:
+        if layer == 1:
+            queries.append(_ask(engine, 3, 5))
+        elif layer == 2:
+            seen.append((layer, queries[0].future.done(), engine.stats().running))
+
+    layered.before = before
+    (long,) = engine.submit([LONG], OPTIONS)
+    assert engine.step()
+    assert seen == [(2, True, 1)]
+    assert queries[0].future.result(0)["embed"].tolist() == [4.0, 1.0]
+    assert long.future.result(0)["embed"].tolist() == [7.0, 1.0]
+    assert layered.batches == [(2,), (90,)]
+    stats = engine.stats()
+    assert (stats.running, stats.waiting, stats.requests, stats.forwards) == (0, 0, 2, 2)
+    assert not engine.step()
+
+
+def test_heavy_calls_wait_for_their_turn(engine: Engine, layered: Any) -> None:
+    other: list[EngineRequest] = []
+    layered.before = lambda layer: other or other.extend(engine.submit([LONG], OPTIONS))
+    engine.submit([LONG], OPTIONS)
+    engine.step()
+    assert not other[0].future.done()
+    engine.step()
+    assert other[0].future.done()
+
+
+def test_a_light_batch_is_not_interrupted(engine: Engine, layered: Any) -> None:
+    depths: list[int] = []
+    layered.before = lambda layer: depths.append(layer)
+    light = [_ask(engine, *range(1, 16)) for _ in range(6)]  # together as long as a heavy one
+    engine.step()
+    assert depths == [0]
+    assert all(request.future.done() for request in light)
+
+
+@pytest.mark.parametrize("stop", [Engine.pause, Engine.abandon])
+def test_nothing_is_begun_in_an_engine_that_pauses_or_ended(
+    engine: Engine, layered: Any, stop: Callable[[Engine], None]
+) -> None:
+    queries: list[EngineRequest] = []
+
+    def before(layer: int) -> None:
+        if layer == 1:
+            queries.append(_ask(engine, 3))
+            stop(engine)
+
+    layered.before = before
+    (long,) = engine.submit([LONG], OPTIONS)
+    engine.step()
+    assert layered.batches == [(90,)]
+    assert long.future.result(0)["embed"].tolist() == [7.0, 1.0]
+    assert engine.stats().running == 0
+
+
+@pytest.mark.parametrize("poison", ["NAN", "CRASH"])
+def test_a_light_call_that_fails_costs_the_batch_nothing(engine: Engine, layered: Any, plain: Any, poison: str) -> None:
+    queries: list[EngineRequest] = []
+    layered.before = lambda layer: queries.append(_ask(engine, getattr(plain, poison)))
+    (long,) = engine.submit([LONG], OPTIONS)
+    engine.step()
+    while engine.step():
+        pass
+    assert long.future.result(0)["embed"].tolist() == [7.0, 1.0]
+    assert len(queries) == 4
+    assert all(query.future.exception(0) is not None for query in queries)
+
+
+def test_a_batch_that_fails_behind_a_pause_costs_the_light_call_nothing(
+    engine: Engine, layered: Any, plain: Any
+) -> None:
+    queries: list[EngineRequest] = []
+    layered.before = lambda layer: queries or queries.append(_ask(engine, 3, 5))
+    (long,) = engine.submit([PreparedInput(token_ids=(plain.CRASH,) * 90)], OPTIONS)
+    engine.step()
+    assert long.future.exception(0) is not None
+    assert queries[0].future.result(0)["embed"].tolist() == [4.0, 1.0]
+    assert engine.stats().running == 0
+
+
+def test_models_that_do_not_allow_it_and_offline_calls_have_no_pauses(
+    layered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "short_step", 20.0)
+    layers: list[int] = []
+    layered.before = lambda layer: layers.append(layer)
+
+    class Silent(type(layered)):  # type: ignore[misc]
+        def forward(self, batch: PackedBatch) -> Tensor:
+            return super().forward(batch)  # type: ignore[no-any-return]
+
+    silent = Silent()
+    silent.before = layered.before
+    for model, served in ((silent, True), (layered, False), (layered, True)):
+        engine = Engine(model, EngineConfig(max_num_batched_tokens=100), "cpu")
+        if served:
+            engine.when_changed(lambda: None)
+        engine.submit([LONG], OPTIONS)
+        engine.step()
+        engine.shutdown()
+    assert layers == [0, 0, 0, 1, 2, 3]
+
+
+def test_long_texts_and_queries_at_once_get_what_they_get_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "short_step", 40.0)
+    inside: list[bool] = []
+    run_light = Engine._run_light
+
+    def watched(engine: Engine) -> None:
+        before = engine.stats().forwards
+        run_light(engine)
+        inside.append(engine.stats().forwards > before)
+
+    monkeypatch.setattr(Engine, "_run_light", watched)
+    llm = AsyncLLM(find_default_model().source)
+    assert is_reentrant(llm.engine.model)
+    longs = [f"text number {place} " * 60 for place in range(24)]
+    shorts = [f"query {place}" for place in range(40)]
+
+    def ask(text: str) -> Any:
+        (answer,) = asyncio.run_coroutine_threadsafe(llm.run([Prompt(text=text)], task="embed"), loop).result(60)
+        return np.asarray(answer.outputs.data.tolist())
+
+    loop = asyncio.new_event_loop()
+    with ThreadPoolExecutor(8) as pool:
+        runner = pool.submit(loop.run_forever)
+        try:
+            alone = [ask(text) for text in (*longs, *shorts)]
+            together = list(pool.map(ask, (*longs, *shorts)))
+        finally:
+            asyncio.run_coroutine_threadsafe(llm.shutdown(), loop).result(60)
+            loop.call_soon_threadsafe(loop.stop)
+            runner.result(60)
+    assert any(inside)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
