@@ -8,6 +8,7 @@ short text (measured: 4.9 against 10.9 ms). So whoever loaded the model also run
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from math import ceil
 from typing import cast
 
@@ -43,9 +45,13 @@ from cenote.types import PreparedInput, Prompt
 
 __all__ = ["Engine"]
 
+_log = logging.getLogger(__name__)
+
 #: Tokens of one forward where the user sets none: on a CPU the activations of more than about 2000 tokens of a
 #: small model leave the cache (measured on MiniLM: 4096 is 8 % slower, 16384 is 33 % slower).
 _DEFAULT_BUDGET = {"cpu": 2048, "cuda": 16384}
+#: Tokens of a query, which is little work however slow the model is.
+_QUERY_TOKENS = 64
 #: Pieces of a batch that takes long while no light call came recently: the next one waits for one of them.
 _FEW_PIECES = 4
 #: Tokens of prompts up to which the budget of tokens is what bounds a batch. Batches of longer ones have fewer tokens,
@@ -218,7 +224,8 @@ class Engine:
         """Tell whether a call is little work. Media cost more than their tokens."""
         if any(request.prompt.media is not None for unit in units for request in unit):
             return False
-        return sum(request.cost for unit in units for request in unit) <= self._pace.light_call
+        most = max(self._pace.short_step, self._cost.of(_QUERY_TOKENS))
+        return sum(request.cost for unit in units for request in unit) <= most
 
     def _note_light(self) -> None:
         """Tell tokenising threads whether light calls wait or run; the lock is held."""
@@ -308,7 +315,7 @@ class Engine:
                 taken = self._line.take(self._bounds(hurried=hurried))
                 batch = self._begun(taken)
             if batch:
-                self._run(batch, self._pauses(batch))
+                self._run(batch, pauses=True)
             return bool(taken)
 
     def _begun(self, taken: Sequence[EngineRequest]) -> list[EngineRequest]:
@@ -320,13 +327,19 @@ class Engine:
         return batch
 
     def _run_light(self) -> None:
-        """Run a batch of light calls where some wait, in a pause of another batch."""
+        """Run a short step of light calls where some wait, in a pause of another batch."""
         with self._changed:
             if self._paused or self._closed:
                 return
-            batch = self._begun(self._line.take_light(self._bounds(hurried=True)))
-        if batch:
-            self._run(batch, Pauses(1, _nobody))
+            bounds = self._bounds(hurried=True)
+            batch = self._begun(self._line.take_light(replace(bounds, cost=bounds.short_cost)))
+        try:
+            if batch:
+                self._run(batch, pauses=False)
+        except Exception as exc:
+            # Not what the model raised, which its requests got: the engine is broken, and not the batch that pauses.
+            _log.critical("the engine broke and answers no more", exc_info=exc)
+            self.abandon()
 
     def _pauses(self, batch: Sequence[EngineRequest]) -> Pauses:
         """Return the pauses of a batch, where light calls may come meanwhile.
@@ -334,8 +347,9 @@ class Engine:
         It is run in as many pieces as it has short steps where they came recently, else in a few: each costs a little.
         """
         is_light = any(request.is_light for request in batch)
-        if is_light or not (self._is_served and is_reentrant(self.model)):
-            return Pauses(1, _nobody)
+        # On a GPU a layer has only been launched when the next one begins, and its time would count as the pause's.
+        if is_light or self._device != "cpu" or not (self._is_served and is_reentrant(self.model)):
+            return _no_pauses()
         with self._changed:
             short, is_hurried = self._pace.short_step, self._pace.is_hurried
         number = ceil(sum(request.cost for request in batch) / short)
@@ -351,17 +365,18 @@ class Engine:
             hurried=hurried or self._pace.is_hurried,
         )
 
-    def _run(self, batch: list[EngineRequest], pauses: Pauses) -> None:
+    def _run(self, batch: list[EngineRequest], *, pauses: bool) -> None:
         outcomes: list[Outcome] = [EngineClosed("The batch of this request was interrupted.") for _ in batch]
         try:
             clocks = {id(request.clock): request.clock for request in batch if request.clock is not None}.values()
             begin = time.perf_counter()
             for clock in clocks:
                 clock.note_start(begin)
-            with pauses.allowed():
+            between = self._pauses(batch) if pauses else _no_pauses()
+            with between.allowed():
                 outcomes, forwards = answer(self.model, batch, self._device, self._blame)
             end = time.perf_counter()
-            own = end - begin - pauses.seconds
+            own = end - begin - between.seconds
             for clock in clocks:
                 clock.note_end(end)
             tokens = sum(request.tokens for request in batch)
@@ -448,6 +463,10 @@ class Engine:
         self._renderer.shutdown()
         self._finisher.shutdown()
         self._wake()
+
+
+def _no_pauses() -> Pauses:
+    return Pauses(1, _nobody)
 
 
 def _nobody() -> None:

@@ -212,8 +212,10 @@ class WaitingLine:
         return batch
 
     def take_light(self, bounds: StepBounds) -> list[EngineRequest]:
-        """Remove and return a batch of light calls, which are never those that wait outside; empty where none waits."""
-        return self._queue.take_light(bounds)
+        """Remove and return a batch of light calls, none of which is a large one; empty where none waits."""
+        batch = self._queue.take_light(bounds)
+        self._left([])  # they may have left room to what waits outside
+        return batch
 
     def discard(self, requests: Sequence[EngineRequest]) -> None:
         """Remove requests that were cancelled, where they still wait."""

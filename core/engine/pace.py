@@ -11,8 +11,6 @@ __all__ = ["Pace"]
 _STEP_SECONDS = 0.025
 #: Seconds for which steps stay short after such a request: whoever asks once will ask again.
 _RECENT_SECONDS = 5.0
-#: Cost of a query of usual length, which counts as little work however slow the model is.
-_QUERY_COST = 64.0
 #: Weight of a new measurement.
 _WEIGHT = 0.25
 #: Cost of a short step where nothing was measured yet: 256 tokens take under 25 ms of a small model.
@@ -36,11 +34,6 @@ class Pace:
     def short_step(self) -> float:
         """Return the cost of a step of about 25 ms."""
         return self._rate * _STEP_SECONDS if self._rate else _FIRST_COST
-
-    @property
-    def light_call(self) -> float:
-        """Return the cost up to which a call is little work: a short step, or a query."""
-        return max(self.short_step, _QUERY_COST)
 
     @property
     def is_hurried(self) -> bool:

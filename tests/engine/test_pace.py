@@ -57,10 +57,3 @@ def test_steps_stay_short_for_a_while_after_a_short_request() -> None:
     assert pace.is_hurried
     clock.now += 60
     assert not pace.is_hurried
-
-
-def test_a_query_is_light_however_slow_the_model_is() -> None:
-    pace = Pace()
-    assert pace.light_call == pace.short_step
-    pace.note_step(1000, 100.0)
-    assert pace.short_step < 1 < 20 < pace.light_call < 200

@@ -17,6 +17,7 @@ from cenote.config import EngineConfig
 from cenote.engine import AsyncLLM, Engine
 from cenote.engine.pace import Pace
 from cenote.engine.request import EngineRequest, RequestOptions
+from cenote.engine.tally import Tally
 from cenote.types import PackedBatch, PreparedInput, Prompt
 
 OPTIONS = RequestOptions(task="embed")
@@ -74,6 +75,58 @@ def test_a_light_call_is_answered_before_the_batch_that_runs(engine: Engine, lay
     stats = engine.stats()
     assert (stats.running, stats.waiting, stats.requests, stats.forwards) == (0, 0, 2, 2)
     assert not engine.step()
+
+
+def test_what_waits_outside_of_the_queue_moves_up_behind_a_pause(layered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "short_step", 20.0)
+    engine = Engine(layered, EngineConfig(max_num_queued_tokens=100, max_num_batched_tokens=100), "cpu")
+    engine.when_changed(lambda: None)
+    queries: list[EngineRequest] = []
+    layered.before = lambda layer: queries or queries.extend(_ask(engine, *range(1, 6)) for _ in range(3))
+    large = engine.submit([PreparedInput(token_ids=(7,) * 60), PreparedInput(token_ids=(7,) * 90)], OPTIONS)
+    while engine.is_ready:
+        engine.step()
+    assert all(request.future.done() for request in (*queries, *large))
+    engine.shutdown()
+
+
+@pytest.mark.parametrize("tokens", [64, 65])
+def test_a_query_is_light_however_slow_the_model_is(engine: Engine, tokens: int) -> None:
+    _ask(engine, *range(1, tokens + 1))
+    assert engine.is_hurried == (tokens == 64)
+
+
+def test_a_pause_has_a_short_step_of_light_calls(engine: Engine, layered: Any) -> None:
+    layered.before = lambda layer: layer or [_ask(engine, *range(1, 16)) for _ in range(6)]
+    engine.submit([LONG], OPTIONS)
+    engine.step()
+    assert layered.batches == [(15,), (15,), (15,), (90,)]
+
+
+def test_an_engine_that_breaks_in_a_pause_ends_and_the_batch_goes_on(
+    engine: Engine, layered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries: list[EngineRequest] = []
+    layered.before = lambda layer: queries or queries.append(_ask(engine, 3))
+    monkeypatch.setattr(Tally, "add", _fail_once(Tally.add))
+    (long,) = engine.submit([LONG], OPTIONS)
+    engine.step()
+    assert long.future.result(0)["embed"].tolist() == [7.0, 1.0]
+    assert queries[0].future.done()
+    assert not engine.is_healthy
+    assert engine.stats().running == 0
+
+
+def _fail_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    calls: list[int] = []
+
+    def call(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise MemoryError("no memory")
+        return function(*arguments)
+
+    return call
 
 
 def test_heavy_calls_wait_for_their_turn(engine: Engine, layered: Any) -> None:
@@ -192,6 +245,7 @@ def test_long_texts_and_queries_at_once_get_what_they_get_alone(monkeypatch: pyt
             asyncio.run_coroutine_threadsafe(llm.shutdown(), loop).result(60)
             loop.call_soon_threadsafe(loop.stop)
             runner.result(60)
+            loop.close()
     assert any(inside)
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-6)
