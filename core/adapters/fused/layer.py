@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -35,7 +35,7 @@ class Batch:
 
     lengths: tuple[int, ...]
     key_lengths: tuple[int, ...]
-    angles: Mapping[str, Angles]
+    angles: dict[str, Angles]
 
 
 @dataclass(frozen=True, slots=True)

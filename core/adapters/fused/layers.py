@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cenote.adapters.attention import INERT
-from cenote.adapters.fused.layer import Angles, Batch, FusedLayer, Normalise
+from cenote.adapters.fused.layer import Batch, FusedLayer, Normalise
 from cenote.errors import ShapeError
 from cenote.kernels.layers import Joined
 
@@ -123,29 +123,16 @@ class FusedLayers(nn.Module):
         angles = self.angles(stream, positions)
         if self._first is not None:
             normed, stream = self._first(stream, None)
-        run = self._one_by_one if self.joined is None else self.joined
+        batch = Batch(lengths, key_lengths, angles)
         for first, last in ranges or ((0, len(self.layers)),):
-            normed, stream = run(
-                normed, stream, lengths=lengths, key_lengths=key_lengths, angles=angles, first=first, last=last
-            )
+            if self.joined is not None:
+                normed, stream = self.joined(
+                    normed, stream, lengths=lengths, key_lengths=key_lengths, angles=angles, first=first, last=last
+                )
+                continue
+            for layer in self.layers[first:last]:
+                normed, stream = layer(normed, stream, batch)
         return stream
-
-    def _one_by_one(
-        self,
-        normed: Tensor,
-        stream: Tensor,
-        *,
-        lengths: Sequence[int],
-        key_lengths: Sequence[int],
-        angles: Mapping[str, Angles],
-        first: int = 0,
-        last: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Run layers operator by operator, as `cenote.kernels.layers.Joined` has it."""
-        batch = Batch(tuple(lengths), tuple(key_lengths), angles)
-        for layer in self.layers[first:last]:
-            normed, stream = layer(normed, stream, batch)
-        return normed, stream
 
     def angles(self, stream: Tensor, positions: Tensor | None) -> dict[str, tuple[Tensor, Tensor]]:
         """Return cosines and sines [T, r] in float32, by type of layer.
