@@ -1,33 +1,32 @@
-"""Short queries beside a bulk job: how long they take quietly, under load, and how long steps are then.
+"""Short queries beside a bulk job: how long they take quietly and under load, and what the job loses by them.
 
     python benchmarks/interactive.py [--dtype float32] [--seconds 6] [--connections 1 8]
 
 One client sends calls of 1000 texts, one after another, to `cenote serve` in a process of its own, while others ask
 for one short text at a time. Only the ratios mean something elsewhere; see README.md in this folder.
-A text is computed at once, with pauses between layers: where one takes more than a short step, it is what the slowest
-queries wait for.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 from generator import Load, generate
-from harness.steps import Steps, job_step, less, mean_step, steps_of
 
 from cenote.testing.bench import machine, table
 from cenote.testing.corpus import docstrings
 from cenote.testing.live import serving
 
-#: Mean steps of the job that a query may wait for, beside what it takes quietly.
-STEPS = 2
+#: Seconds for which a server keeps steps short after a short query, and a little more.
+_RECENT = 6.0
 
 
 @dataclass(slots=True)
@@ -37,13 +36,11 @@ class Bulk:
     address: str
     body: bytes
     ended: bool = False
-    calls: int = 0
 
     def run(self) -> None:
         """Send and await calls."""
         while not self.ended:
             post(self.address, self.body)
-            self.calls += 1
 
 
 def main() -> None:
@@ -63,42 +60,49 @@ def main() -> None:
         arguments = [*name, "--dtype", options.dtype, "--max-items-per-request", "100000"]
         with serving(Path(folder) / "server.log", *arguments) as address:
             generate(address, queries, connections=8, seconds=1)  # warm
-            full, longest = alone(address, bulk), alone(address, body_of([max(texts, key=len)]), calls=10)
             rows = [row(address, queries, bulk, count, options.seconds) for count in options.connections]
     where = ", ".join(f"{key} {value}" for key, value in machine().items())
     header = ("queries at a time", "client", "quiet p50", "quiet p99", "p50 beside the job", "p99 beside the job")
-    steps = ("quiet p99 + 2 steps", "mean step of the job", "CPU of the client")
-    found = f"a step of the job alone takes {full}, one of its longest text {longest}"
-    text = f"{where}\n{options.dtype}; times in ms; {found}"
-    print(f"{text}\n\n{table((*header, *steps), rows)}")
+    job = ("tokens/s of the job", "with queries", "CPU of the client")
+    print(f"{where}\n{options.dtype}; times in ms\n\n{table((*header, *job), rows)}")
 
 
 def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: float) -> tuple[str, ...]:
     """Measure quietly and beside the job, and return what a table says of it."""
-    before = steps_of(address)
     quiet = generate(address, queries, connections=connections, seconds=seconds)
-    light = less(steps_of(address), before)
     job = Bulk(address, bulk)
     thread = threading.Thread(target=job.run)
     thread.start()
-    time.sleep(1)  # its first call is tokenised
-    before = steps_of(address)
-    loaded = generate(address, queries, connections=connections, seconds=seconds)
-    both = less(steps_of(address), before)
-    step = job_step(both, light, light_steps(both, loaded.rate * seconds, connections))
+    time.sleep(_RECENT)  # its first call is tokenised, and no short query came recently
+    alone = tokens_in(address, lambda: time.sleep(seconds)) / seconds
+    loads: list[Load] = []
+    together = tokens_in(
+        address, lambda: loads.append(generate(address, queries, connections=connections, seconds=seconds))
+    )
     job.ended = True
     thread.join()
+    (loaded,) = loads
     return (
         str(connections),
         loaded.client,
-        *(f"{value:,.1f}" for value in (quiet.p50, quiet.p99, loaded.p50, loaded.p99, quiet.p99 + STEPS * step, step)),
+        *(f"{value:,.1f}" for value in (quiet.p50, quiet.p99, loaded.p50, loaded.p99)),
+        f"{alone:,.0f}",
+        f"{together / seconds:,.0f}",
         share(quiet, loaded),
     )
 
 
-def light_steps(both: Steps, answered: float, connections: int) -> float:
-    """Return how many of the steps were those of queries: one for each, or of several at a time every second step."""
-    return answered if connections == 1 else min(answered, both[0] / 2)
+def tokens_in(address: str, run: Callable[[], object]) -> float:
+    """Return how many tokens a server computes while a function runs."""
+
+    def total() -> float:
+        with urllib.request.urlopen(f"{address}/metrics") as reply:
+            text = reply.read().decode()
+        return sum(float(value) for value in re.findall(r"^cenote:forward_tokens_total\S* (\S+)$", text, re.MULTILINE))
+
+    before = total()
+    run()
+    return total() - before
 
 
 def share(quiet: Load, loaded: Load) -> str:
@@ -109,15 +113,6 @@ def share(quiet: Load, loaded: Load) -> str:
 def body_of(texts: list[str]) -> bytes:
     """Return the body of a call of the job."""
     return orjson.dumps({"input": texts, "encoding_format": "base64", "truncate_prompt_tokens": 256})
-
-
-def alone(address: str, body: bytes, calls: int = 1) -> str:
-    """Return the mean milliseconds of a step while nothing but such calls run, one after another."""
-    time.sleep(6)  # steps stay short for some seconds after a short query
-    before = steps_of(address)
-    for _ in range(calls):
-        post(address, body)
-    return f"{mean_step(less(steps_of(address), before)):,.1f}"
 
 
 def post(address: str, body: bytes) -> bytes:

@@ -11,7 +11,6 @@ from typing import Any
 
 from harness.process import WorkerError
 from harness.servers import NAME, Server
-from harness.steps import job_step, less, steps_of
 from harness.workload import texts_of
 from harness.wrk import Wrk
 
@@ -33,8 +32,8 @@ def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str
         rounds: turns of each kind.
 
     Returns:
-        Quantiles in milliseconds and `step`, the mean of a step of the job: the medians of the rounds. `requests` that
-        were answered beside the job in all rounds, `seconds` and `rounds`.
+        Quantiles in milliseconds, the medians of the rounds. `requests` that were answered beside the job in all
+        rounds, `seconds` and `rounds`.
 
     Raises:
         WorkerError: no call of the other client was answered.
@@ -50,15 +49,11 @@ def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str
 
 
 def _round(server: Server, wrk: Wrk, seconds: int) -> dict[str, float]:
-    before = steps_of(server.address)
     quiet = wrk.ask(server, 1, min(seconds, _QUIET))
-    light = less(steps_of(server.address), before)
     with _job(server):
-        before = steps_of(server.address)
         loaded = wrk.ask(server, 1, seconds)
-        steps = less(steps_of(server.address), before)
     quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
-    return {**quantiles, "step": job_step(steps, light, loaded["requests"]), "requests": loaded["requests"]}
+    return {**quantiles, "requests": loaded["requests"]}
 
 
 @contextmanager

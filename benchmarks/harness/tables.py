@@ -134,7 +134,7 @@ def _serve(section: _Section) -> str:
 
 
 def _beside(rows: Sequence[_Section]) -> str:
-    names = ("quiet_p50", "quiet_p99", "p50", "p99", "step")
+    names = ("quiet_p50", "quiet_p99", "p50", "p99")
     body = [
         [
             row["setting"],
@@ -144,7 +144,7 @@ def _beside(rows: Sequence[_Section]) -> str:
         for row in rows
     ]
     header = ["setting", "quiet p50, ms", "quiet p99", "p50 beside the job", "p99 beside the job"]
-    laid_out = table([*header, "mean step of the job", "requests beside the job"], body, "lrrrrrr")
+    laid_out = table([*header, "requests beside the job"], body, "lrrrrr")
     turns = f", {rows[0]['rounds']} rounds of {rows[0]['seconds']} s" if "rounds" in rows[0] else ""
     said = f"One short text at a time beside a client that sends calls of many texts without a pause, cenote{turns}:"
     return f"{said}\n\n{laid_out}"

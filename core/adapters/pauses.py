@@ -12,9 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ctypes import c_int32
+from math import ceil
 from typing import Any, TypeVar
 
-__all__ = ["Pauses", "is_reentrant", "pieces", "reentrant"]
+from cenote.kernels.layers import Interrupt
+
+__all__ = ["Pauses", "is_reentrant", "reentrant", "with_pauses"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,22 +37,26 @@ def is_reentrant(model: Any) -> bool:
 
 
 class Pauses:
-    """Pauses of one forward.
+    """Pauses of one batch, where somebody waits.
 
     Attributes:
         seconds: what they took so far.
+        layers: between how many layers there could be any, in the deepest forward so far.
     """
 
-    def __init__(self, pieces: int, run: Callable[[], None]) -> None:
+    def __init__(self, flag: c_int32, run: Callable[[], None], clock: Callable[[], float] = time.perf_counter) -> None:
         """Take what to do.
 
         Args:
-            pieces: in how many pieces the layers are run.
-            run: called between two of them, in which there are no further pauses.
+            flag: not 0 while somebody waits.
+            run: called in a pause, in which there are no further ones.
+            clock: seconds that only grow.
         """
-        self._pieces = pieces
+        self._clock = clock
+        self._flag = flag
         self._run = run
         self.seconds = 0.0
+        self.layers = 0
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
@@ -59,25 +67,39 @@ class Pauses:
         finally:
             _current.reset(token)
 
-    def ranges(self, count: int) -> Iterator[tuple[int, int]]:
-        """Give the first layer and the one behind the last of each piece, and pause between two pieces."""
-        number = max(1, min(self._pieces, count))
-        for piece in range(number):
-            if piece:
-                self._pause()
-            yield count * piece // number, count * (piece + 1) // number
+    def between(self, layers: int, run: Callable[[int, Interrupt | None], int]) -> None:
+        """Run layers as `with_pauses` does. After a pause they run for about as long as it took before the next one."""
+        self.layers = max(self.layers, layers)
+        first, least = 0, 1
+        while first < layers:
+            begin = self._clock()
+            place = run(first, Interrupt(self._flag, least))
+            if place < layers:
+                layer_seconds = (self._clock() - begin) / (place - first)
+                least = ceil(self._pause() / max(layer_seconds, 1e-6))
+            first = place
 
-    def _pause(self) -> None:
-        begin = time.perf_counter()
+    def _pause(self) -> float:
+        begin = self._clock()
         token = _current.set(None)
         try:
             self._run()
         finally:
             _current.reset(token)
-            self.seconds += time.perf_counter() - begin
+            took = self._clock() - begin
+            self.seconds += took
+        return took
 
 
-def pieces(count: int) -> Iterator[tuple[int, int]]:
-    """Give the ranges of layers in which so many are run: one, or several with pauses between them."""
+def with_pauses(layers: int, run: Callable[[int, Interrupt | None], int]) -> None:
+    """Run the layers of a model, with pauses where the engine allows them.
+
+    Args:
+        layers: how many there are.
+        run: runs them from one on, until all have run or the interrupt is due, and returns which is next.
+    """
     pauses = _current.get()
-    return iter(((0, count),)) if pauses is None else pauses.ranges(count)
+    if pauses is None:
+        run(0, None)
+    else:
+        pauses.between(layers, run)

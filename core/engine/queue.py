@@ -7,7 +7,8 @@ of a later priority joins only where none of the earlier ones is left waiting.
 
 Calls that are little work, such as one query, need more: beside a bulk job a full batch takes long, and so do turns of
 many callers. Such light calls get every second batch, all of them together and with nothing else in it, as long as
-heavier ones wait too; and the batches of the heavier ones are short meanwhile, by estimated cost.
+heavier ones wait too; and the batches of the heavier ones, which have no light one in them, are short meanwhile, by
+estimated cost.
 """
 
 from __future__ import annotations
@@ -53,23 +54,51 @@ def _by_length() -> SortedKeyList[EngineRequest]:
 
 
 @dataclass(slots=True)
+class _Kind:
+    """What waits of one weight."""
+
+    calls: _Calls = field(default_factory=OrderedDict)
+    by_length: SortedKeyList[EngineRequest] = field(default_factory=_by_length)
+
+    def __bool__(self) -> bool:
+        return bool(self.calls)
+
+    def add(self, call: int, requests: Sequence[EngineRequest]) -> None:
+        self.calls.setdefault(call, OrderedDict()).update(OrderedDict.fromkeys(requests))
+        self.by_length.update(requests)
+
+    def remove(self, request: EngineRequest) -> None:
+        self.by_length.remove(request)
+        del self.calls[request.call][request]
+        if not self.calls[request.call]:
+            del self.calls[request.call]
+
+    def next_in_turn(self) -> EngineRequest:
+        """Return the oldest request of the call whose turn it is, and put that call last."""
+        call = next(iter(self.calls))
+        self.calls.move_to_end(call)
+        return next(iter(self.calls[call]))
+
+
+@dataclass(slots=True)
 class _Turns:
     """What waits with one priority.
 
     Attributes:
         light: calls that are little work.
         heavy: the others.
-        by_length: the requests of both.
         was_light: the last batch was one of light calls.
     """
 
-    light: _Calls = field(default_factory=OrderedDict)
-    heavy: _Calls = field(default_factory=OrderedDict)
-    by_length: SortedKeyList[EngineRequest] = field(default_factory=_by_length)
+    light: _Kind = field(default_factory=_Kind)
+    heavy: _Kind = field(default_factory=_Kind)
     was_light: bool = False
 
-    def of(self, request: EngineRequest) -> _Calls:
-        return self.light if request.is_light else self.heavy
+    def __bool__(self) -> bool:
+        return bool(self.light or self.heavy)
+
+    def of(self, *, light: bool) -> _Kind:
+        return self.light if light else self.heavy
 
 
 @dataclass(slots=True)
@@ -131,8 +160,7 @@ class WaitingQueue:
             self._arrivals += 1
             self.tokens += request.tokens
         turns = self._turns.setdefault(requests[0].options.priority, _Turns())
-        turns.of(requests[0]).setdefault(call, OrderedDict()).update(OrderedDict.fromkeys(requests))
-        turns.by_length.update(requests)
+        turns.of(light=light).add(call, requests)
         self._waiting += len(requests)
         self._light += light * len(requests)
         return call
@@ -150,8 +178,7 @@ class WaitingQueue:
         if turns.was_light and is_mixed:
             return self._take_light(turns.light, bounds)
         is_short = not turns.was_light and (bounds.hurried or self.has_light)
-        anchor = _next_in_turn(turns.light if turns.was_light else turns.heavy)
-        return self._take_near(anchor, bounds, bounds.short_cost if is_short else bounds.cost)
+        return self._take_near(turns.was_light, bounds, bounds.short_cost if is_short else bounds.cost)
 
     def take_light(self, bounds: StepBounds) -> list[EngineRequest]:
         """Remove and return a batch of light calls alone, which counts as their turn; empty where none waits."""
@@ -164,23 +191,24 @@ class WaitingQueue:
     def discard(self, request: EngineRequest) -> bool:
         """Remove a request, and tell whether it still waited."""
         turns = self._turns.get(request.options.priority)
-        if turns is None or request not in turns.by_length:
+        if turns is None or request not in turns.of(light=request.is_light).by_length:
             return False
         self._forget([request])
         return True
 
     def drain(self) -> list[EngineRequest]:
         """Remove and return everything."""
-        waiting = [request for turns in self._turns.values() for request in turns.by_length]
+        kinds = (kind for turns in self._turns.values() for kind in (turns.light, turns.heavy))
+        waiting = [request for kind in kinds for request in kind.by_length]
         self._turns.clear()
         self.tokens = self._light = self._waiting = 0
         return waiting
 
-    def _take_light(self, calls: _Calls, bounds: StepBounds) -> list[EngineRequest]:
+    def _take_light(self, light: _Kind, bounds: StepBounds) -> list[EngineRequest]:
         """Remove and return what fits of light calls, in the order of their turns."""
         batch: list[EngineRequest] = []
         tokens, cost = 0, 0.0
-        for request in (request for call in calls.values() for request in call):
+        for request in (request for call in light.calls.values() for request in call):
             tokens, cost = tokens + request.tokens, cost + request.cost
             if batch and (tokens > bounds.tokens or cost > bounds.cost or len(batch) == bounds.requests):
                 break
@@ -188,15 +216,17 @@ class WaitingQueue:
         self._forget(batch)
         return sorted(batch, key=lambda request: request.tokens)
 
-    def _take_near(self, anchor: EngineRequest, bounds: StepBounds, cost: float) -> list[EngineRequest]:
-        """Remove and return a request, and those nearest to it in length that fit beside it."""
+    def _take_near(self, light: bool, bounds: StepBounds, cost: float) -> list[EngineRequest]:
+        """Remove and return a request, and those of its weight nearest to it in length that fit beside it."""
+        anchor = self._turns.peekitem(0)[1].of(light=light).next_in_turn()
         room = _Room(bounds.tokens, bounds.requests, cost)
         room.give(anchor)
         batch: list[EngineRequest] = []
         for turns in self._turns.values():
-            chosen = _near(turns.by_length, anchor, room)
+            kind = turns.of(light=light)
+            chosen = _near(kind.by_length, anchor, room)
             batch += chosen
-            if len(chosen) < len(turns.by_length):
+            if len(chosen) < len(kind.by_length) or turns.of(light=not light):
                 break
         self._forget(batch)
         return sorted(batch, key=lambda request: request.tokens)
@@ -206,12 +236,8 @@ class WaitingQueue:
         self._waiting -= len(requests)
         for request in requests:
             turns = self._turns[request.options.priority]
-            turns.by_length.remove(request)
-            calls = turns.of(request)
-            del calls[request.call][request]
-            if not calls[request.call]:
-                del calls[request.call]
-            if not turns.by_length:
+            turns.of(light=request.is_light).remove(request)
+            if not turns:
                 del self._turns[request.options.priority]
             self.tokens -= request.tokens
             self._light -= request.is_light
@@ -231,13 +257,6 @@ def _near(ordered: SortedKeyList[EngineRequest], anchor: EngineRequest, room: _R
             return list(ordered[first:end])
         room.give(chosen)
         first, end = (first - 1, end) if chosen is below else (first, end + 1)
-
-
-def _next_in_turn(calls: _Calls) -> EngineRequest:
-    """Return the oldest request of the call whose turn it is, and put that call last."""
-    call = next(iter(calls))
-    calls.move_to_end(call)
-    return next(iter(calls[call]))
 
 
 def _nearest(anchor: EngineRequest, below: EngineRequest | None, above: EngineRequest | None) -> EngineRequest | None:

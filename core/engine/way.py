@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from ctypes import c_int32
+from typing import Protocol
 
-__all__ = ["RightOfWay"]
+__all__ = ["LightWork", "RightOfWay"]
 
 #: Seconds that a pause takes at most, and for which nobody pauses after it: so nothing starves.
 _PAUSE_SECONDS = 0.025
@@ -20,8 +22,19 @@ _TURN_SECONDS = 0.025
 _LOOK_SECONDS = 0.001
 
 
+class LightWork(Protocol):
+    """Who has short requests."""
+
+    def run_light(self) -> None:
+        """Run a short step of those that wait."""
+
+
 class RightOfWay:
-    """Whose short requests wait or run, and pauses while there are any. Thread safe."""
+    """Whose short requests wait or run, and pauses while there are any. Thread safe.
+
+    Attributes:
+        flag: 1 while there are any, else 0.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin with nobody.
@@ -29,8 +42,10 @@ class RightOfWay:
         Args:
             clock: seconds that only grow.
         """
+        self.flag = c_int32(0)
         self._clock = clock
-        self._holders: set[object] = set()
+        self._changing = threading.Lock()
+        self._holders: set[LightWork] = set()
         self._turn_ends = float("-inf")
 
     @property
@@ -38,12 +53,18 @@ class RightOfWay:
         """Tell whether a short request waits or runs."""
         return bool(self._holders)
 
-    def note(self, holder: object, *, holds: bool) -> None:
+    def note(self, holder: LightWork, *, holds: bool) -> None:
         """Take note of whether an engine has short requests that wait or run."""
-        if holds:
-            self._holders.add(holder)
-        else:
-            self._holders.discard(holder)
+        if holds == (holder in self._holders):
+            return
+        with self._changing:
+            (self._holders.add if holds else self._holders.discard)(holder)
+            self.flag.value = bool(self._holders)
+
+    def run_light(self) -> None:
+        """Run a short step of each engine whose short requests wait; only the thread that computes may."""
+        for holder in tuple(self._holders):
+            holder.run_light()
 
     def give(self, left: threading.Event) -> None:
         """Pause while a short request waits or runs, unless threads have paused just now.

@@ -52,9 +52,19 @@ def product_fault(width: int) -> Fault:
     return lambda result, args, kwargs: _unlike(result, (*_argument(args, kwargs, 0, "rows").shape[:-1], width))
 
 
-def joined_fault(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Say what is wrong with what joined layers give: normed values and a stream of the shape of the stream given."""
-    return _pair(result, _argument(args, kwargs, 1, "stream").shape)
+def joined_fault(layers: int) -> Fault:
+    """Return what judges joined layers: they give two tensors of the stream's shape, and the layer that is next."""
+
+    def fault(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        if not isinstance(result, tuple) or len(result) != 3:
+            return f"{type(result).__name__}, not a tuple of two tensors and a number"
+        first = kwargs.get("first", 0)
+        least = layers if kwargs.get("interrupt") is None else first + 1
+        if not isinstance(result[2], int) or not least <= result[2] <= layers:
+            return f"{result[2]!r} as the next layer after {first} of {layers}"
+        return _pair(result[:2], _argument(args, kwargs, 1, "stream").shape)
+
+    return fault
 
 
 def _residual(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -59,6 +59,6 @@ def _guarded_join(blame: Blame, join: Join) -> Join:
 
     def call(layers: Sequence[Layer]) -> Joined | None:
         joined = blame.call(join, layers)
-        return None if joined is None else _checked(blame, joined, joined_fault)
+        return None if joined is None else _checked(blame, joined, joined_fault(len(layers)))
 
     return call

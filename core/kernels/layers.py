@@ -8,6 +8,7 @@ It is asked after the products are prepared; what it refuses runs operator by op
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from ctypes import c_int32
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -19,7 +20,7 @@ from cenote.kernels.base import Kernel
 from cenote.kernels.linear.reference import Product
 from cenote.kernels.residual_norm.reference import Kind, Stream
 
-__all__ = ["Angles", "AttentionCall", "Join", "Joined", "Layer", "NormStep"]
+__all__ = ["Angles", "AttentionCall", "Interrupt", "Join", "Joined", "Layer", "NormStep"]
 
 #: Cosines and sines [T, r] of a batch's tokens.
 Angles: TypeAlias = tuple[Tensor, Tensor]
@@ -117,6 +118,23 @@ class Layer:
     rotary: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Asks those who run layers to return between two of them.
+
+    Attributes:
+        flag: not 0 once they shall; other threads change it meanwhile. Compiled code reads it at its address.
+        least: layers to run whatever it says, at least one.
+    """
+
+    flag: c_int32
+    least: int = 1
+
+    def is_due(self, layers: int) -> bool:
+        """Tell whether to return, after so many layers."""
+        return layers >= self.least and bool(self.flag.value)
+
+
 class Joined(Protocol):
     """Layers as one function."""
 
@@ -129,11 +147,12 @@ class Joined(Protocol):
         key_lengths: Sequence[int],
         angles: Mapping[str, Angles],
         first: int = 0,
-        last: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+        interrupt: Interrupt | None = None,
+    ) -> tuple[Tensor, Tensor, int]:
         """Return what leaves layers: normed values [T, h] in the dtype of products, and the stream [T, h] float32.
 
-        Behind the last of all layers nothing takes the normed values, and they may be anything of that shape.
+        Also return which layer is next; their number where all have run. Then nothing takes the normed values, and they
+        may be anything of that shape.
 
         Args:
             normed: [T, h] what enters the first of these layers, in the dtype of products.
@@ -142,7 +161,7 @@ class Joined(Protocol):
             key_lengths: per sequence, leading tokens that are attended to.
             angles: of rotary positions, by the names in `Layer.rotary`.
             first: the layer to begin with.
-            last: the layer to end before; None is all that follow.
+            interrupt: asks to return before the last layer; None never does.
         """
         ...
 

@@ -2,67 +2,97 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
+from ctypes import c_int32
 
 import pytest
 
-from cenote.adapters.pauses import Pauses, is_reentrant, pieces, reentrant
+from cenote.adapters.pauses import Pauses, is_reentrant, reentrant, with_pauses
 from cenote.adapters.text import TextPoolingModel
+from cenote.kernels.layers import Interrupt
 
 
-def test_layers_are_run_at_once_where_nobody_pauses() -> None:
-    assert list(pieces(6)) == [(0, 6)]
+class Layers:
+    """Counts layers, and looks at the interrupt behind each but the last."""
+
+    def __init__(self, count: int, before: Callable[[int], None] = lambda layer: None) -> None:
+        self.count, self.before = count, before
+        self.calls: list[tuple[int, int]] = []
+
+    def __call__(self, first: int, interrupt: Interrupt | None) -> int:
+        for layer in range(first, self.count):
+            self.before(layer)
+            if interrupt is not None and interrupt.is_due(layer + 1 - first):
+                break
+        self.calls.append((first, layer + 1))
+        return layer + 1
+
+    def run(self) -> list[tuple[int, int]]:
+        with_pauses(self.count, self)
+        return self.calls
 
 
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        (0, [(0, 5)]),
-        (1, [(0, 5)]),
-        (2, [(0, 2), (2, 5)]),
-        (5, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
-        (99, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
-    ],
-)
-def test_pauses_are_between_pieces_of_about_one_size(wanted: int, expected: list[tuple[int, int]]) -> None:
-    seen: list[int] = []
-    pauses = Pauses(wanted, lambda: seen.append(len(found)))
-    found: list[tuple[int, int]] = []
+def test_layers_are_run_at_once_where_nobody_may_pause() -> None:
+    assert Layers(6).run() == [(0, 6)]
+
+
+def test_layers_are_run_at_once_where_nobody_waits() -> None:
+    with Pauses(c_int32(0), pytest.fail).allowed():
+        assert Layers(6).run() == [(0, 6)]
+
+
+def test_who_begins_to_wait_waits_for_one_layer() -> None:
+    flag = c_int32(0)
+    served: list[int] = []
+
+    def serve() -> None:
+        served.append(1)
+        flag.value = 0
+
+    def before(layer: int) -> None:
+        flag.value |= layer in (1, 4)
+
+    pauses = Pauses(flag, serve)
     with pauses.allowed():
-        for piece in pieces(5):
-            found.append(piece)
-    assert found == expected
-    assert seen == list(range(1, len(expected)))
-    assert list(pieces(5)) == [(0, 5)]
+        assert Layers(6, before).run() == [(0, 2), (2, 5), (5, 6)]
+    assert len(served) == 2
+    assert pauses.layers == 6
+    assert Layers(6, before).run() == [(0, 6)]
 
 
-def test_what_runs_in_a_pause_is_not_interrupted_and_its_time_is_counted() -> None:
+def test_layers_run_for_as_long_as_the_pause_before_them() -> None:
+    now = [0.0]
+
+    def spend(seconds: float) -> None:
+        now[0] += seconds
+
+    pauses = Pauses(c_int32(1), lambda: spend(0.25), lambda: now[0])
+    with pauses.allowed():
+        assert Layers(12, lambda layer: spend(0.0625)).run() == [(0, 1), (1, 5), (5, 9), (9, 12)]
+    assert pauses.seconds == 0.75
+
+
+def test_what_runs_in_a_pause_is_not_interrupted() -> None:
     inner: list[list[tuple[int, int]]] = []
-    event = threading.Event()
-
-    def run() -> None:
-        inner.append(list(pieces(4)))
-        event.wait(0.02)
-
-    pauses = Pauses(3, run)
+    pauses = Pauses(c_int32(1), lambda: inner.append(Layers(4).run()))
     with pauses.allowed():
-        assert list(pieces(3)) == [(0, 1), (1, 2), (2, 3)]
-        assert list(pieces(1)) == [(0, 1)]
-    assert inner == [[(0, 4)]] * 2
-    assert pauses.seconds >= 0.04
+        assert Layers(2).run() == [(0, 1), (1, 2)]
+        assert Layers(1).run() == [(0, 1)]
+    assert inner == [[(0, 4)]]
+    assert pauses.layers == 2
 
 
 def test_an_error_in_a_pause_is_raised_and_leaves_nothing_behind() -> None:
     def fail() -> None:
         raise ValueError("in a pause")
 
-    pauses = Pauses(2, fail)
+    pauses = Pauses(c_int32(1), fail)
     with pauses.allowed():
         with pytest.raises(ValueError, match="in a pause"):
-            list(pieces(2))
+            Layers(2).run()
         with pytest.raises(ValueError, match="in a pause"):  # they are allowed again
-            list(pieces(2))
-    assert list(pieces(2)) == [(0, 2)]
+            Layers(2).run()
+    assert Layers(2).run() == [(0, 2)]
 
 
 def test_a_class_that_overrides_forward_must_allow_pauses_itself() -> None:

@@ -16,7 +16,6 @@ from harness.page import as_text, page, publish
 from harness.process import WorkerError
 from harness.rates import at_most
 from harness.sections import FULL, QUICK
-from harness.steps import job_step
 from harness.targets import targets
 from harness.wrk import Wrk, read_wrk
 
@@ -206,7 +205,7 @@ def test_targets_of_servers_starts_and_single_texts_are_computed_too(run):
         "seconds": 3,
         "rounds": 2,
         "rows": [asked("cenote", 300.0, 3.4, 2.0), asked("vllm", 250.0, 4.0, 9.0)],
-        "bulk": [{**bulk, "p50": 9.0, "p99": 40.0, "step": 20.0, "requests": 900.0, "seconds": 18, "rounds": 2}],
+        "bulk": [{**bulk, "p50": 9.0, "p99": 40.0, "requests": 900.0, "seconds": 18, "rounds": 2}],
     }
     started = [{**row(peer, 0), "first_answer": at, "peak_memory": 6e8} for peer, at in (("cenote", 2.9), ("torch", 4))]
     facts = {"inputs": 9, "weights": 1e8, "bare_memory": 2e8, "help_seconds": 0.6}
@@ -216,12 +215,12 @@ def test_targets_of_servers_starts_and_single_texts_are_computed_too(run):
     assert found["one short text in process, float32", "faster than every other library"]
     assert found["server, float32, 1 at a time", "at least 1.5 x vllm"] is False
     assert found["server, float32, 1 at a time", "p50 at most in process + 1.5 ms: 3.5 ms"]
-    assert found["server, float32, beside a bulk job", "p99 at most quiet + 2 steps of the job: 45 ms"]
+    assert found["server, float32, beside a bulk job", "p99 at most quiet + 2 steps of 25 ms: 55 ms"]
     assert found["server, first answer", "faster than every other server"]
     assert found["first answer", "faster than every library on torch"]
     assert found["`cenote --help`", "at most 0.5 s"] is False
     assert "cenote, 2 rounds of 18 s:" in text
-    assert re.search(r"\| +40\.0 \| +20\.0 \| +900 \|", text)
+    assert re.search(r"\| +40\.0 \| +900 \|", text)
     assert "The model's products alone, each shape as fast as the machine was seen to do it" in text
 
 
@@ -237,11 +236,6 @@ def test_what_wrk_prints_is_read_in_milliseconds_and_errors_are_not_figures():
         read_wrk(_WRK + "  Non-2xx or 3xx responses: 3\n")
     with pytest.raises(WorkerError, match="printed something else"):
         read_wrk("no")
-
-
-def test_a_step_of_the_bulk_job_is_told_from_those_of_single_texts():
-    # 10 single texts of 5 ms each took part in 30 steps; the other 20 took 600 ms.
-    assert job_step((30, 0.65), (100, 0.5), answered=10) == pytest.approx(30)
 
 
 def test_a_load_asks_for_one_text_after_another(tmp_path):

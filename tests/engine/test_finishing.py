@@ -87,7 +87,7 @@ def test_documents_are_merged_and_queries_are_not(engine: Engine) -> None:
     query = RequestOptions(task="token_embed", params=MERGED.params, role="query")
     assert _run(engine).future.result(30)["token_embed"].shape == (5, 2)
     assert _run(engine, query).future.result(30)["token_embed"].shape == (13, 2)
-    assert len(engine._finisher) == 0
+    assert len(engine._batches.finisher) == 0
 
 
 def test_neither_the_model_nor_tokenisation_waits_for_what_is_merged(engine: Engine, stall: Stall) -> None:
@@ -105,9 +105,9 @@ def test_neither_the_model_nor_tokenisation_waits_for_what_is_merged(engine: Eng
 
 def test_no_thread_begins_before_something_is_merged(engine: Engine) -> None:
     _run(engine, RequestOptions(task="token_embed")).future.result(30)
-    assert engine._finisher._threads._begun == 0
+    assert engine._batches.finisher._threads._begun == 0
     _run(engine).future.result(30)
-    assert engine._finisher._threads._begun == 1
+    assert engine._batches.finisher._threads._begun == 1
 
 
 def test_a_shutdown_that_drains_waits_for_what_is_merged(engine: Engine, stall: Stall) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from torch import Tensor
 
-from cenote.adapters.pauses import is_reentrant, pieces, reentrant
+from cenote.adapters.pauses import Pauses, is_reentrant, reentrant, with_pauses
 from cenote.checkpoints import find_default_model
 from cenote.config import EngineConfig
-from cenote.engine import AsyncLLM, Engine
+from cenote.engine import AsyncLLM, Engine, batches
+from cenote.engine.batches import Batches
 from cenote.engine.pace import Pace
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.tally import Tally
+from cenote.kernels.layers import Interrupt
 from cenote.types import PackedBatch, PreparedInput, Prompt
 
 OPTIONS = RequestOptions(task="embed")
@@ -31,24 +35,41 @@ def layered(plain: Any) -> Any:
     class Layered(plain.PlainModel):  # type: ignore[misc, name-defined]
         before: Callable[[int], None] = staticmethod(lambda layer: None)
 
+        def __init__(self) -> None:
+            super().__init__()
+            self.starts: list[int] = []
+
         @reentrant
         def forward(self, batch: PackedBatch) -> Tensor:
             if len(batch.input_ids) > 50:
-                for first, _ in pieces(4):
-                    self.before(first)
+                with_pauses(4, self.run)
             return super().forward(batch)  # type: ignore[no-any-return]
+
+        def run(self, first: int, interrupt: Interrupt | None) -> int:
+            self.starts.append(first)
+            for layer in range(first, 4):
+                self.before(layer)
+                if interrupt is not None and interrupt.is_due(layer + 1 - first):
+                    break
+            return layer + 1
 
     return Layered()
 
 
 @pytest.fixture
 def engine(layered: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """An engine whose short steps have 20 tokens."""
+    """An engine whose short steps have 20 tokens, and which pauses behind every layer while somebody waits."""
     monkeypatch.setattr(Pace, "short_step", 20.0)
-    made = Engine(layered, EngineConfig(max_num_batched_tokens=100), "cpu")
-    made.when_changed(lambda: None)
+    monkeypatch.setattr(batches, "Pauses", partial(Pauses, clock=lambda: 0.0))
+    made = _served(layered)
     yield made
     made.shutdown()
+
+
+def _served(model: Any) -> Engine:
+    engine = Engine(model, EngineConfig(max_num_batched_tokens=100), "cpu")
+    engine.when_changed(lambda: None)
+    return engine
 
 
 def _ask(engine: Engine, *ids: int) -> EngineRequest:
@@ -129,6 +150,58 @@ def _fail_once(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def test_a_light_call_to_another_model_of_the_same_thread_is_answered_too(
+    engine: Engine, layered: Any, plain: Any
+) -> None:
+    other = _served(plain.PlainModel())  # which need not allow pauses itself
+    other.way = engine.way
+    queries: list[EngineRequest] = []
+    layered.before = lambda layer: queries or queries.append(_ask(other, 3, 5))
+    engine.submit([LONG], OPTIONS)
+    engine.step()
+    assert queries[0].future.result(0)["embed"].tolist() == [4.0, 1.0]
+    other.shutdown()
+
+
+def test_a_model_that_another_thread_changes_is_left_alone_in_a_pause(engine: Engine, layered: Any, plain: Any) -> None:
+    other = _served(plain.PlainModel())
+    other.way = engine.way
+    queries: list[EngineRequest] = []
+    layered.before = lambda layer: queries or queries.append(_ask(other, 3, 5))
+    changing, changed = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with other.exclusive("style"):
+            changing.set()
+            changed.wait(30)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    assert changing.wait(30)
+    (long,) = engine.submit([LONG], OPTIONS)
+    engine.step()
+    changed.set()
+    thread.join(30)
+    assert long.future.done()
+    assert not queries[0].future.done()
+    other.step()
+    assert queries[0].future.done()
+    other.shutdown()
+
+
+def test_a_batch_is_as_long_as_its_layers_have_short_steps(engine: Engine, layered: Any) -> None:
+    engine._batches.pace.note_short()
+    engine.submit([PreparedInput(token_ids=(7,) * 10)] * 30, OPTIONS)
+    engine.step()  # how many layers there are, is not known yet
+    engine.submit([LONG], OPTIONS)
+    while engine.is_ready:
+        engine.step()
+    engine.submit([PreparedInput(token_ids=(7,) * 10)] * 30, OPTIONS)
+    engine.step()
+    assert layered.batches[0] == (10, 10)
+    assert layered.batches[-1] == (10,) * 8
+
+
 def test_heavy_calls_wait_for_their_turn(engine: Engine, layered: Any) -> None:
     other: list[EngineRequest] = []
     layered.before = lambda layer: other or other.extend(engine.submit([LONG], OPTIONS))
@@ -140,11 +213,9 @@ def test_heavy_calls_wait_for_their_turn(engine: Engine, layered: Any) -> None:
 
 
 def test_a_light_batch_is_not_interrupted(engine: Engine, layered: Any) -> None:
-    depths: list[int] = []
-    layered.before = lambda layer: depths.append(layer)
     light = [_ask(engine, *range(1, 16)) for _ in range(6)]  # together as long as a heavy one
     engine.step()
-    assert depths == [0]
+    assert layered.starts == [0]
     assert all(request.future.done() for request in light)
 
 
@@ -196,36 +267,32 @@ def test_models_that_do_not_allow_it_and_offline_calls_have_no_pauses(
     layered: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Pace, "short_step", 20.0)
-    layers: list[int] = []
-    layered.before = lambda layer: layers.append(layer)
 
     class Silent(type(layered)):  # type: ignore[misc]
         def forward(self, batch: PackedBatch) -> Tensor:
             return super().forward(batch)  # type: ignore[no-any-return]
 
-    silent = Silent()
-    silent.before = layered.before
-    for model, served in ((silent, True), (layered, False), (layered, True)):
-        engine = Engine(model, EngineConfig(max_num_batched_tokens=100), "cpu")
-        if served:
-            engine.when_changed(lambda: None)
-        engine.submit([LONG], OPTIONS)
+    for model, served, starts in ((Silent(), True, [0]), (layered, False, [0]), (layered, True, [0, 0, 1])):
+        engine = _served(model) if served else Engine(model, EngineConfig(max_num_batched_tokens=100), "cpu")
+        model.before = lambda layer, engine=engine: layer or _ask(engine, 3)
+        (long,) = engine.submit([LONG], OPTIONS)
         engine.step()
+        assert long.future.done()
+        assert model.starts == starts
         engine.shutdown()
-    assert layers == [0, 0, 0, 1, 2, 3]
 
 
 def test_long_texts_and_queries_at_once_get_what_they_get_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pace, "short_step", 40.0)
     inside: list[bool] = []
-    run_light = Engine._run_light
+    run_light = Batches.run_light
 
-    def watched(engine: Engine) -> None:
-        before = engine.stats().forwards
-        run_light(engine)
-        inside.append(engine.stats().forwards > before)
+    def watched(own: Batches) -> None:
+        before = own.stats().forwards
+        run_light(own)
+        inside.append(own.stats().forwards > before)
 
-    monkeypatch.setattr(Engine, "_run_light", watched)
+    monkeypatch.setattr(Batches, "run_light", watched)
     llm = AsyncLLM(find_default_model().source)
     assert is_reentrant(llm.engine.model)
     longs = [f"text number {place} " * 60 for place in range(24)]

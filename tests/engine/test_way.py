@@ -19,6 +19,19 @@ OPTIONS = RequestOptions(task="embed")
 MANY = [Prompt(token_ids=(number, 7)) for number in range(1, 41)]
 
 
+class Holder:
+    """Somebody with short requests; counts how often they are run."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run_light(self) -> None:
+        self.runs += 1
+
+
+ENGINE, ANOTHER = Holder(), Holder()
+
+
 class Left(threading.Event):
     """An event whose waits take no time: they move the clock on, and call what they are told to."""
 
@@ -37,7 +50,7 @@ class Left(threading.Event):
 
 def _held(left: Left) -> RightOfWay:
     way = RightOfWay(lambda: left.now)
-    way.note("engine", holds=True)
+    way.note(ENGINE, holds=True)
     return way
 
 
@@ -50,11 +63,27 @@ def test_nobody_pauses_where_no_short_request_is() -> None:
 def test_a_pause_ends_with_the_last_holder() -> None:
     left = Left()
     way = _held(left)
-    way.note("another", holds=True)
-    ends = iter(["engine", "another"])
+    way.note(ANOTHER, holds=True)
+    ends = iter([ENGINE, ANOTHER])
     left.then = lambda: way.note(next(ends), holds=False)
     way.give(left)
     assert (left.waits, way.is_held) == (2, False)
+
+
+def test_the_flag_is_set_while_anybody_holds_it_and_all_holders_are_run() -> None:
+    way, holders = RightOfWay(), [Holder(), Holder()]
+    assert way.flag.value == 0
+    way.run_light()
+    for holder in holders:
+        way.note(holder, holds=True)
+        assert way.flag.value == 1
+    way.run_light()
+    way.note(holders[0], holds=False)
+    assert way.flag.value == 1
+    way.run_light()
+    way.note(holders[1], holds=False)
+    assert way.flag.value == 0
+    assert [holder.runs for holder in holders] == [1, 2]
 
 
 def test_pauses_are_bounded_and_turns_lie_between_them() -> None:
@@ -183,24 +212,24 @@ def test_a_bulk_call_does_not_hold_it(engine: Engine, way: RightOfWay) -> None:
 
 def test_a_job_that_pauses_makes_the_same_of_its_prompts(engine: Engine, way: RightOfWay, clock: Still) -> None:
     free = engine.prepare(MANY, OPTIONS).result(30)
-    way.note("another", holds=True)
+    way.note(ANOTHER, holds=True)
     paused = engine.prepare(MANY, OPTIONS)
     few = engine.prepare(MANY[:2], OPTIONS)  # waits behind the job that pauses, in the only thread
     assert clock.asked.wait(30)
     assert not paused.done()
     assert not few.done()
-    way.note("another", holds=False)
+    way.note(ANOTHER, holds=False)
     assert paused.result(30) == free
     assert few.result(30) == free[:2]
 
 
 def test_few_prompts_give_way_to_nobody(engine: Engine, way: RightOfWay) -> None:
-    way.note("another", holds=True)
+    way.note(ANOTHER, holds=True)
     assert [item.token_ids for item in engine.prepare(MANY[:2], OPTIONS).result(30)] == [(1, 7), (2, 7)]
 
 
 def test_cancelling_a_job_that_pauses_frees_its_thread(engine: Engine, way: RightOfWay, clock: Still) -> None:
-    way.note("another", holds=True)
+    way.note(ANOTHER, holds=True)
     paused = engine.prepare(MANY, OPTIONS)
     assert clock.asked.wait(30)
     paused.cancel()

@@ -6,8 +6,10 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from ctypes import c_int32
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from cenote import LLM
 from cenote.errors import InvalidRequest, PluginError, PluginFailure, UnknownPlugin, WrongResult
 from cenote.kernels import OPERATORS, check_forced_kernels, get_kernel
 from cenote.kernels.base import check_kernel
+from cenote.kernels.layers import Interrupt
 from cenote.registry import default_registry
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.kernels import one_step
@@ -168,8 +171,18 @@ def test_what_a_kernel_does_wrong_names_it(
     [
         (lambda _: _exit(), PluginFailure, "failed (SystemExit)"),
         (lambda _: lambda *rows, **batch: _exit(), PluginFailure, "failed (SystemExit)"),
-        (lambda _: lambda *rows, **batch: (ROWS, ROWS[:2]), WrongResult, "returned shape [2, 3], not [3, 3]"),
-        (lambda _: lambda *rows, **batch: ROWS, WrongResult, "returned Tensor, not a tuple of two tensors"),
+        (lambda _: lambda *rows, **batch: (ROWS, ROWS[:2], 2), WrongResult, "returned shape [2, 3], not [3, 3]"),
+        (
+            lambda _: lambda *rows, **batch: ROWS,
+            WrongResult,
+            "returned Tensor, not a tuple of two tensors and a number",
+        ),
+        (lambda _: lambda *rows, **batch: (ROWS, ROWS, 1), WrongResult, "returned 1 as the next layer after 0 of 2"),
+        (
+            lambda _: lambda *rows, **batch: (ROWS, ROWS, None),
+            WrongResult,
+            "returned None as the next layer after 0 of 2",
+        ),
     ],
 )
 def test_what_joined_layers_do_wrong_names_the_kernel_that_joined_them(
@@ -179,8 +192,19 @@ def test_what_joined_layers_do_wrong_names_the_kernel_that_joined_them(
     monkeypatch.setenv("CENOTE_KERNELS", "linear:bad")
     found: Any = get_kernel("linear")
     with pytest.raises(kind) as caught:
-        found.join([])(ROWS, ROWS, lengths=(3,), key_lengths=(3,), angles={})
+        found.join([None, None])(ROWS, ROWS, lengths=(3,), key_lengths=(3,), angles={})
     assert str(caught.value) == f"The kernel 'linear:bad' of acme 1.2 {text}."
+
+
+@pytest.mark.parametrize(("place", "is_right"), [(0, False), (1, False), (2, True), (3, True), (4, False)])
+def test_interrupted_layers_go_on_behind_the_one_that_was_first(
+    place: int, is_right: bool, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("linear:bad", kernel(join=lambda _: lambda *rows, **batch: (ROWS, ROWS, place)))
+    monkeypatch.setenv("CENOTE_KERNELS", "linear:bad")
+    joined = cast("Any", get_kernel("linear")).join([None] * 3)
+    with nullcontext() if is_right else pytest.raises(WrongResult, match=f"{place} as the next layer after 1 of 3"):
+        joined(ROWS, ROWS, lengths=(3,), key_lengths=(3,), angles={}, first=1, interrupt=Interrupt(c_int32(1)))
 
 
 def test_a_kernel_that_refuses_layers_refuses_them_through_dispatch(

@@ -18,7 +18,6 @@ from cenote.adapters.backbone import PackedBackbone
 from cenote.adapters.fused.embeddings import Embed, embedder_of
 from cenote.adapters.fused.layers import FusedLayers
 from cenote.adapters.fused.proof import NEAREST, in_float32
-from cenote.adapters.pauses import pieces
 from cenote.adapters.probes import relative_difference, tolerance
 from cenote.kernels import raise_if_forced
 
@@ -44,8 +43,7 @@ class DirectWay:
     ) -> Tensor:
         """Return [T, h] float32 of token ids, positions and segment ids [T]; segments that are None are all 0."""
         normed, stream = self._embed(ids, positions, types)
-        ranges = pieces(len(self._layers.layers))
-        return self._layers.run(normed, stream, positions[None], lengths, key_lengths, ranges)
+        return self._layers.run(normed, stream, positions[None], lengths, key_lengths, pausing=True)
 
 
 def take_direct_way(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from cenote.adapters.attention import INERT
 from cenote.adapters.fused.layer import Batch, FusedLayer, Normalise
+from cenote.adapters.pauses import with_pauses
 from cenote.errors import ShapeError
-from cenote.kernels.layers import Joined
+from cenote.kernels.layers import Interrupt, Joined
 
 __all__ = ["FusedLayers", "PassedPositions"]
 
@@ -107,7 +108,8 @@ class FusedLayers(nn.Module):
         positions: Tensor | None,
         lengths: tuple[int, ...],
         key_lengths: tuple[int, ...],
-        ranges: Iterable[tuple[int, int]] | None = None,
+        *,
+        pausing: bool = False,
     ) -> Tensor:
         """Return [T, h] float32.
 
@@ -117,22 +119,38 @@ class FusedLayers(nn.Module):
             positions: [1, T], for rotary angles.
             lengths: tokens per sequence.
             key_lengths: per sequence, leading tokens that are attended to.
-            ranges: of layers that are run together, as `cenote.adapters.pauses.pieces` gives them; all where left out.
-                Nothing of this batch is kept here, so that others may run between two of them.
+            pausing: let other batches run between two layers, where somebody waits for them (`adapters.pauses`).
+                Nothing of this batch is kept here.
         """
         angles = self.angles(stream, positions)
         if self._first is not None:
             normed, stream = self._first(stream, None)
         batch = Batch(lengths, key_lengths, angles)
-        for first, last in ranges or ((0, len(self.layers)),):
-            if self.joined is not None:
-                normed, stream = self.joined(
-                    normed, stream, lengths=lengths, key_lengths=key_lengths, angles=angles, first=first, last=last
-                )
-                continue
-            for layer in self.layers[first:last]:
-                normed, stream = layer(normed, stream, batch)
+
+        def run(first: int, interrupt: Interrupt | None) -> int:
+            nonlocal normed, stream
+            normed, stream, place = self._run_from(first, normed, stream, batch, interrupt)
+            return place
+
+        if pausing:
+            with_pauses(len(self.layers), run)
+        else:
+            run(0, None)
         return stream
+
+    def _run_from(
+        self, first: int, normed: Tensor, stream: Tensor, batch: Batch, interrupt: Interrupt | None
+    ) -> tuple[Tensor, Tensor, int]:
+        """Run layers from one on, to the last or an interruption, as `Joined` does."""
+        if self.joined is not None:
+            given: dict[str, Any] = {"lengths": batch.lengths, "key_lengths": batch.key_lengths, "angles": batch.angles}
+            return self.joined(normed, stream, **given, first=first, interrupt=interrupt)
+        place = first
+        for place, layer in enumerate(self.layers[first:], first + 1):
+            normed, stream = layer(normed, stream, batch)
+            if interrupt is not None and interrupt.is_due(place - first):
+                break
+        return normed, stream, place
 
     def angles(self, stream: Tensor, positions: Tensor | None) -> dict[str, tuple[Tensor, Tensor]]:
         """Return cosines and sines [T, r] in float32, by type of layer.

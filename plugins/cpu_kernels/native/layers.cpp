@@ -62,7 +62,7 @@ struct Chunk {
 
 class Run {
   public:
-    Run(const LayersCall& call) : call_(call), widths_(call), bytes_(call.dtype == kFloat32 ? 4 : 2) {
+    Run(LayersCall& call) : call_(call), widths_(call), bytes_(call.dtype == kFloat32 ? 4 : 2) {
         const int64_t threads = call.threads;
         const int64_t wanted = ((call.tokens + kChunkRows - 1) / kChunkRows + threads - 1) / threads * threads;
         const int64_t most = call.tokens / kLeastRows / threads * threads; // as many for each thread
@@ -75,11 +75,14 @@ class Run {
         if (qkv_ == nullptr) return 2;
         turned_ = after(qkv_, call_.tokens, widths_.qkv);
         mixed_ = after(turned_, call_.tokens, widths_.turned);
-        const Layer *layer = call_.layers, *const end = layer + call_.count;
-        if (product(layer->qkv, call_.normed, {0, call_.tokens, call_.threads}, qkv_)) return 2;
-        for (; layer != end; ++layer) {
+        const Layer* const first = call_.layers;
+        if (product(first->qkv, call_.normed, {0, call_.tokens, call_.threads}, qkv_)) return 2;
+        for (const Layer* layer = first; layer != first + call_.count; ++layer) {
             if (const int failure = attend(*layer)) return failure;
-            if (!finish(*layer, layer + 1 == end ? nullptr : layer + 1)) return 2;
+            const int64_t done = layer + 1 - first;
+            const bool ends = done == call_.count || is_interrupted(done);
+            if (!finish(*layer, ends ? nullptr : layer + 1)) return 2;
+            if (ends) call_.count = done;
         }
         return 0;
     }
@@ -98,6 +101,10 @@ class Run {
     size_t chunk_bytes(int64_t rows) const { return rows * row_numbers() * bytes_ + 64 * 4; }
 
     char* after(char* begin, int64_t rows, int64_t width) const { return begin + (rows * width * bytes_ + 63) / 64 * 64; }
+
+    bool is_interrupted(int64_t done) const {
+        return call_.interrupt != nullptr && done >= call_.least && __atomic_load_n(call_.interrupt, __ATOMIC_RELAXED);
+    }
 
     // Returns 0, or 1 where memory is missing.
     int product(const void* weight, const void* from, const Chunk& rows, void* result,
@@ -176,7 +183,7 @@ class Run {
         return to;
     }
 
-    const LayersCall& call_;
+    LayersCall& call_;
     const Widths widths_;
     const int64_t bytes_;
     int64_t chunks_;
@@ -186,7 +193,7 @@ class Run {
 } // namespace
 
 // Returns 0, 1 where no instructions fit, 2 where memory is missing.
-CENOTE_API int cenote_layers(const LayersCall* call) {
+CENOTE_API int cenote_layers(LayersCall* call) {
     Run run(*call);
     const int failure = run();
     run.shrink();

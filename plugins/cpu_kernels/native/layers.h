@@ -33,11 +33,15 @@ struct Angles {
 
 struct LayersCall {
     const Layer* layers;
-    int64_t count, tokens, width;
+    int64_t count, tokens, width; // count is set to the layers that ran
     const void* normed;   // [tokens, width] of dtype, what enters the first layer
     const float* stream;  // [tokens, width]
     float* result;        // [tokens, width], the stream that leaves the last layer
-    void* following;      // [tokens, width] of dtype, the normed values that leave it; or null
+    void* following;      // [tokens, width] of dtype, the normed values that leave it where others follow; or null
+    // Null, or a number that another thread may change: once it is not 0, the layer under way is the last one, but no
+    // fewer than `least` run.
+    const int32_t* interrupt;
+    int64_t least;
     const int64_t *starts, *keys; // as AttentionCall has them
     int64_t sequences;
     const Angles* angles;

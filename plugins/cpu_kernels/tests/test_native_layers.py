@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ctypes import c_int32
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from cenote.errors import PluginFailure, ShapeError
 from cenote.kernels import get_kernel
 from cenote.kernels.bias_act import cpu as plain_activation
-from cenote.kernels.layers import Angles, AttentionCall, Joined, Layer, NormStep
+from cenote.kernels.layers import Angles, AttentionCall, Interrupt, Joined, Layer, NormStep
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import varlen_attention
 from cenote_cpu_kernels.layers import join_layers
@@ -124,9 +125,12 @@ def joined(layers: Sequence[Layer], dtype: torch.dtype = torch.float32, quantiza
     found = join_layers(layers)
     assert (found is not None) == is_compiled(dtype, quantization)
 
-    def operators(normed: Tensor, stream: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
-        part = layers[options.get("first", 0) : options.get("last")]
-        return one_by_one(part, normed, stream, options["angles"], options["lengths"], options["key_lengths"])
+    def operators(normed: Tensor, stream: Tensor, **options: Any) -> tuple[Tensor, Tensor, int]:
+        first, interrupt = options.get("first", 0), options.get("interrupt")
+        stops = interrupt is not None and interrupt.flag.value
+        end = min(first + max(interrupt.least, 1), len(layers)) if stops else len(layers)
+        given = options["angles"], options["lengths"], options["key_lengths"]
+        return *one_by_one(layers[first:end], normed, stream, *given), end
 
     return found or operators
 
@@ -166,13 +170,30 @@ def test_layers_in_pieces_give_what_they_give_at_once(
     normed, stream, angles = batch(dtype, sum(lengths))
     run = joined(layers, dtype)
     options = {"lengths": lengths, "key_lengths": lengths, "angles": angles}
-    whole = run(normed, stream, **options)[1]
+    _, whole, end = run(normed, stream, **options)
+    assert end == 3
     for borders in ((0, 1, 3), (0, 2, 3), (0, 1, 2, 3)):
         state = normed, stream
         for first, last in pairwise(borders):
-            state = run(*state, **options, first=first, last=last)
+            *state, end = run(*state, **options, first=first, interrupt=Interrupt(c_int32(1), last - first))
+            assert end == last
             assert state[0].dtype == dtype
         assert torch.equal(state[1], whole)
+
+
+@pytest.mark.parametrize(
+    ("flag", "least", "expected"), [(0, 0, 3), (1, 0, 1), (1, 1, 1), (7, 2, 2), (1, 3, 3), (1, 9, 3)]
+)
+def test_layers_are_interrupted_where_the_flag_is_set_but_for_the_least(flag: int, least: int, expected: int) -> None:
+    layers = [layer(torch.bfloat16, 10 * place, **MODERN) for place in range(3)]
+    normed, stream, angles = batch(torch.bfloat16)
+    run = joined(layers, torch.bfloat16)
+    options = {"lengths": LENGTHS, "key_lengths": LENGTHS, "angles": angles}
+
+    _, found, end = run(normed, stream, **options, interrupt=Interrupt(c_int32(flag), least))
+
+    assert end == expected
+    assert torch.equal(found, one_by_one(layers[:end], normed, stream, angles, LENGTHS, LENGTHS)[1])
 
 
 @pytest.mark.parametrize("quantization", [None, "int8"])

@@ -12,7 +12,7 @@ from torch import Tensor
 from cenote.adapters.fused import FusedLayers, fuse_layers, joining
 from cenote.adapters.fused.layer import Batch
 from cenote.errors import MissingDependency
-from cenote.kernels.layers import Joined, Layer
+from cenote.kernels.layers import Interrupt, Joined, Layer
 from cenote.kernels.linear import cpu
 
 #: From something to a model, or to a call that runs one.
@@ -50,12 +50,13 @@ def _joiner(
             key_lengths: Any,
             angles: Any,
             first: int = 0,
-            last: int | None = None,
-        ) -> tuple[Tensor, Tensor]:
+            interrupt: Interrupt | None = None,
+        ) -> tuple[Tensor, Tensor, int]:
             seen.append(layers)
-            for layer in own.layers[: len(layers)][first:last]:
+            end = len(layers) if interrupt is None else first + interrupt.least
+            for layer in own.layers[first:end]:
                 normed, stream = layer(normed, stream, Batch(lengths, key_lengths, angles))
-            return normed, stream * factor if wrong(len(stream)) else stream
+            return normed, stream * factor if wrong(len(stream)) else stream, end
 
         return joined
 

@@ -48,7 +48,9 @@ class CallStruct(ctypes.Structure):
     _fields_ = (
         ("layers", _Pointer),
         *((name, _Size) for name in ("count", "tokens", "width")),
-        *((name, _Pointer) for name in ("normed", "stream", "result", "following", "starts", "keys")),
+        *((name, _Pointer) for name in ("normed", "stream", "result", "following", "interrupt")),
+        ("least", _Size),
+        *((name, _Pointer) for name in ("starts", "keys")),
         ("sequences", _Size),
         ("angles", _Pointer),
         *((name, _Int) for name in ("dtype", "level", "threads")),

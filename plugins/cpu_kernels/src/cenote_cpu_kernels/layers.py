@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cenote.errors import MissingDependency, ShapeError
-from cenote.kernels.layers import Angles, Joined, Layer
+from cenote.kernels.layers import Angles, Interrupt, Joined, Layer
 from cenote.kernels.memory import empty
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import borders, varlen_attention
@@ -91,8 +91,8 @@ class _JoinedLayers:
         key_lengths: Sequence[int],
         angles: Mapping[str, Angles],
         first: int = 0,
-        last: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+        interrupt: Interrupt | None = None,
+    ) -> tuple[Tensor, Tensor, int]:
         """Run the layers as `cenote.kernels.layers.Joined` says.
 
         Raises:
@@ -104,18 +104,18 @@ class _JoinedLayers:
         turned = [self._angles(angles, name, rows) for name in self._turned]
         normed, stream = normed.contiguous(), stream.contiguous()
         result = empty((rows, self._width))
-        taken = range(len(self._structs))[first:last]
-        is_end, same = taken.stop == len(self._structs), self._same[taken[-1]]
-        following = None if is_end or same else empty((rows, self._width), self._dtype)
+        following = None if interrupt is None else empty((rows, self._width), self._dtype)
         call = CallStruct(
-            ctypes.addressof(self._structs[taken.start]),
-            len(taken),
+            ctypes.addressof(self._structs[first]),
+            len(self._structs) - first,
             rows,
             self._width,
             normed.data_ptr(),
             stream.data_ptr(),
             result.data_ptr(),
             address(following),
+            None if interrupt is None else ctypes.addressof(interrupt.flag),
+            0 if interrupt is None else interrupt.least,
             ctypes.addressof(starts),
             keys,
             len(lengths),
@@ -131,7 +131,8 @@ class _JoinedLayers:
         failure = self._run(ctypes.byref(call)) if rows else 0
         if failure:
             raise MissingDependency(_FAILURES[failure].format(LEVELS[self._level]))
-        return (result if same else normed if following is None else following), result
+        end = first + call.count
+        return (result if self._same[end - 1] else normed if following is None else following), result, end
 
     def _check(self, normed: Tensor, stream: Tensor, rows: int) -> None:
         alike = fits(normed, rows, self._width) and fits(stream, rows, self._width)
