@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import torch
 
-from cenote.adapters.backbone import Backbone, pack
+from cenote.adapters.backbone import Backbone
+from cenote.adapters.packing import pack
 from cenote.adapters.probes import relative_difference, vocabulary
 
 __all__ = ["measure_causality"]

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import select
 from cenote.adapters.dual_text import TextRule
+from cenote.adapters.packing import select
 from cenote.adapters.prompts import choose_prompts
 from cenote.adapters.reading import TextReader
 from cenote.adapters.stack import TextStack

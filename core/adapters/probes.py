@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import Backbone, pack
+from cenote.adapters.backbone import Backbone
+from cenote.adapters.packing import pack
 from cenote.errors import CheckpointError
 
 __all__ = ["Probe", "build_probe", "padding_id", "position_rows", "relative_difference", "tolerance", "vocabulary"]

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import Backbone, select
+from cenote.adapters.backbone import Backbone
+from cenote.adapters.packing import select
 from cenote.types import PackedBatch
 
 __all__ = ["RegimeBackbone", "regime_of"]

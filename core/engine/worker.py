@@ -10,8 +10,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import pack
 from cenote.adapters.base import PoolingModel
+from cenote.adapters.packing import pack
 from cenote.engine.request import EngineRequest
 from cenote.errors import InvalidRequest, NonFiniteResult, PluginFailure, WrongResult
 from cenote.registry.blame import Blame

@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification
 
-from cenote.adapters.backbone import pack
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.classify import SequenceClassifierAdapter, TokenClassifierAdapter
 from cenote.adapters.classify_load import load_headed
+from cenote.adapters.packing import pack
 from cenote.checkpoints import open_checkpoint
 from cenote.config import PoolerConfig
 from cenote.errors import CheckpointError

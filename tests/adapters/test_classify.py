@@ -13,9 +13,9 @@ from torch import Tensor
 from transformers import BartConfig, BartForSequenceClassification
 
 from cenote import LLM
-from cenote.adapters.backbone import pack
 from cenote.adapters.base import LoadOptions
 from cenote.adapters.classify import SequenceClassifierAdapter, TokenClassifierAdapter
+from cenote.adapters.packing import pack
 from cenote.adapters.text import TextPoolingModel
 from cenote.checkpoints import Checkpoint, build_config, open_checkpoint
 from cenote.checkpoints.repairs.gte import repair_gte

@@ -13,8 +13,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from cenote import LLM
-from cenote.adapters.backbone import pack
 from cenote.adapters.dual_text import TextRule
+from cenote.adapters.packing import pack
 from cenote.errors import CheckpointError, InvalidRequest, PromptTooLong
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_all_close, assert_close, largest_difference

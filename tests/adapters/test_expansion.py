@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import Backbone, pack, select
+from cenote.adapters.backbone import Backbone
 from cenote.adapters.families import Family, family_of
+from cenote.adapters.packing import pack, select
 from cenote.adapters.probes import build_probe
 from cenote.adapters.selfcheck import choose_execution
 from cenote.errors import CheckpointError

@@ -16,13 +16,14 @@ from transformers.models.qwen3_5.modeling_qwen3_5 import (
 )
 
 from cenote.adapters import delta_rule
-from cenote.adapters.backbone import Backbone, pack
+from cenote.adapters.backbone import Backbone
 from cenote.adapters.delta_rule import gated_delta_rule
 from cenote.adapters.families import Family, family_of
 from cenote.adapters.gated_delta import PackedGatedDelta
 from cenote.adapters.linears import PreparedLinear, prepare_linears
 from cenote.adapters.lora import LoraStore, LowRank
 from cenote.adapters.mixers import install_mixers
+from cenote.adapters.packing import pack
 from cenote.adapters.selfcheck import choose_execution
 from cenote.errors import CheckpointError, ShapeError
 

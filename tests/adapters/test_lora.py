@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from cenote import LLM, PoolingParams
-from cenote.adapters.backbone import pack
 from cenote.adapters.linears import PreparedLinear
 from cenote.adapters.lora import LoraStore, LowRank
+from cenote.adapters.packing import pack
 from cenote.adapters.probes import Probe
 from cenote.errors import CheckpointError, InvalidRequest, ModelNotFound, ShapeError
 from cenote.testing.checkpoints import build_checkpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cenote.adapters.backbone import pack, select
+from cenote.adapters.packing import pack, select
 from cenote.errors import PromptTooLong
 from cenote.inputs.chunks import cut_tokens
 from cenote.inputs.padding import pad_to

@@ -25,8 +25,9 @@ from transformers import (
 
 from cenote import LLM
 from cenote.adapters.attention import packed_attention
-from cenote.adapters.backbone import PackedBackbone, pack
+from cenote.adapters.backbone import PackedBackbone
 from cenote.adapters.families import FAMILIES, Family
+from cenote.adapters.packing import pack
 from cenote.adapters.selfcheck import choose_execution
 from cenote.checkpoints import build_config, load_backbone, open_checkpoint
 from cenote.errors import CheckpointError, ShapeError

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from transformers import Lfm2Config, Lfm2Model
 
 from cenote import LLM
-from cenote.adapters.backbone import pack
 from cenote.adapters.families import Family, family_of
 from cenote.adapters.linears import PreparedLinear, prepare_linears
 from cenote.adapters.lora import LoraStore, LowRank
 from cenote.adapters.mixers import install_mixers
+from cenote.adapters.packing import pack
 from cenote.adapters.selfcheck import choose_execution
 from cenote.adapters.short_conv import PackedShortConv, causal_convolution
 from cenote.errors import CheckpointError, ShapeError

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import Backbone, select
+from cenote.adapters.backbone import Backbone
 from cenote.adapters.lora.routes import Routes, row_groups
+from cenote.adapters.packing import select
 from cenote.adapters.regimes import RegimeBackbone
 from cenote.errors import ModelNotFound
 from cenote.types import PackedBatch

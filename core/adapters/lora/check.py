@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cenote.adapters.backbone import Backbone, pack
+from cenote.adapters.backbone import Backbone
 from cenote.adapters.lora.backbone import LoraBackbone
 from cenote.adapters.lora.layers import LoraLayer
+from cenote.adapters.packing import pack
 from cenote.adapters.probes import Probe, relative_difference, tolerance
 from cenote.errors import CenoteError, CheckpointError
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import pack
+from cenote.adapters.packing import pack
 from cenote.adapters.probes import vocabulary
 from cenote.adapters.qwen_vl.images import PreparedImage
 from cenote.adapters.qwen_vl.pixels import pixel_values

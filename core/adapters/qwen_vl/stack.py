@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cenote.adapters.backbone import select
+from cenote.adapters.packing import select
 from cenote.adapters.qwen_vl.embeds import PreparedEmbeds
 from cenote.adapters.qwen_vl.placeholders import VisualTokens, patch_grids
 from cenote.adapters.qwen_vl.positions import rope_positions

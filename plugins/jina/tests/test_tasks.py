@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cenote import LLM, PoolingParams
-from cenote.adapters.backbone import pack
+from cenote.adapters.packing import pack
 from cenote.errors import InvalidRequest, ModelNotFound
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.compare import assert_close

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cenote.adapters.backbone import pack
 from cenote.adapters.fused import FusedLayers, fuse_layers
 from cenote.adapters.fused.layouts import LAYOUTS
+from cenote.adapters.packing import pack
 from cenote.kernels import backend_of
 
 #: From something to a model, or to a call that runs one.

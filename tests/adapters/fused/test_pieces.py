@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from cenote.adapters.backbone import pack
 from cenote.adapters.fused import fuse_layers
+from cenote.adapters.packing import pack
 from cenote.adapters.pauses import Pauses
 
 Make = Callable[..., Any]

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from cenote import LLM
-from cenote.adapters.backbone import pack
 from cenote.adapters.fused import FusedLayers, fuse_layers
 from cenote.adapters.lora import LowRank
+from cenote.adapters.packing import pack
 from cenote.errors import InvalidRequest, ShapeError
 from cenote.testing.checkpoints import build_checkpoint
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from cenote.adapters.backbone import pack
+from cenote.adapters.packing import pack
 from cenote.adapters.qwen_vl import PreparedEmbeds, prepare_image
 from cenote.errors import InvalidRequest
 from cenote.media import Picture

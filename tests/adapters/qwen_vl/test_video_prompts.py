@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from cenote.adapters.backbone import pack
+from cenote.adapters.packing import pack
 from cenote.adapters.qwen_vl import PreparedImage, PreparedVideo, VisualTokens
 from cenote.adapters.qwen_vl.pixels import pixel_values
 from cenote.testing.compare import assert_close

@@ -16,7 +16,7 @@ from transformers import Qwen3_5Config, Qwen3_5Model, Qwen3VLConfig, Qwen3VLMode
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from cenote.adapters import LoadOptions
-from cenote.adapters.backbone import pack
+from cenote.adapters.packing import pack
 from cenote.adapters.qwen_vl import (
     ImageRules,
     PreparedImage,

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, SiglipVisionConfig, SiglipVisionModel
 
-from cenote.adapters.backbone import pack, select
 from cenote.adapters.linears import PreparedLinear
+from cenote.adapters.packing import pack, select
 from cenote.adapters.towers import FixedImages, FixedTower, PreparedPixels, visual_rows
 from cenote.errors import CheckpointError, InvalidRequest
 from cenote.testing.compare import assert_close

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cenote.adapters import LoadOptions
-from cenote.adapters.backbone import pack, select
+from cenote.adapters.packing import pack, select
 from cenote.adapters.probes import tolerance, vocabulary
 from cenote.adapters.qwen_vl import VisualTokens
 from cenote.adapters.stack import TextStack, load_stack

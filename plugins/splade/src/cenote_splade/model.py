@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cenote.adapters import reentrant
-from cenote.adapters.backbone import select
+from cenote.adapters.packing import select
 from cenote.adapters.text import TextPoolingModel
 from cenote.errors import InvalidRequest
 from cenote.inputs import Located
