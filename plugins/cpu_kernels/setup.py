@@ -1,9 +1,12 @@
 """Build the compiled kernels, where there is a C++ compiler; pyproject.toml has everything else."""
 
+import runpy
 from pathlib import Path
 
 from setuptools import Extension, setup
 
+#: What the object was compiled from, which it tells (`library.py`).
+_SOURCES = runpy.run_path("src/cenote_cpu_kernels/sources.py")["fingerprint"](Path("native"))
 #: Instruction sets are chosen in the sources, file by file, so that one object runs on every x86-64 machine.
 _OPTIONS = ["-std=c++17", "-O3", "-fopenmp", "-fno-math-errno", "-fvisibility=hidden", "-Wall"]
 
@@ -13,6 +16,7 @@ setup(
             "cenote_cpu_kernels._native",
             sources=sorted(str(path) for path in Path("native").glob("*.cpp")),
             depends=sorted(str(path) for path in Path("native").glob("*.h")),
+            define_macros=[("CENOTE_SOURCES", f"{_SOURCES}u")],
             extra_compile_args=_OPTIONS,
             extra_link_args=["-fopenmp"],
             language="c++",

@@ -8,13 +8,15 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch  # noqa: F401  # first: the object then shares torch's OpenMP threads, as both name the same library
 
 from cenote.errors import MissingDependency
+from cenote_cpu_kernels.sources import fingerprint
 
-__all__ = ["LEVELS", "level", "library", "offered", "require"]
+__all__ = ["LEVELS", "check_sources", "level", "library", "offered", "require"]
 
 _log = logging.getLogger(__name__)
 _Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
@@ -40,9 +42,29 @@ def library() -> ctypes.CDLL:
             "know the instructions. Install g++ 11 or newer, and install it again."
         )
     try:
-        return ctypes.CDLL(spec.origin)
+        found = ctypes.CDLL(spec.origin)
     except OSError as exc:
         raise MissingDependency(f"The compiled kernels of cenote-cpu-kernels do not load: {exc}.") from exc
+    check_sources(found, Path(spec.origin).parents[2] / "native")
+    return found
+
+
+def check_sources(compiled: ctypes.CDLL, folder: Path) -> None:
+    """Refuse an object that was compiled from other sources than those of an editable installation.
+
+    It would read the structures that it is given as others. A wheel has no sources, and was built with its object.
+
+    Raises:
+        MissingDependency: it was.
+    """
+    if not (folder / "isa.h").is_file():
+        return
+    told = getattr(compiled, "cenote_sources", None)
+    if told is None or told() & 0xFFFFFFFF != fingerprint(folder):
+        raise MissingDependency(
+            "The compiled object of cenote-cpu-kernels is not that of the sources beside it, which have changed since. "
+            "Install it again."
+        )
 
 
 @lru_cache(maxsize=1)
