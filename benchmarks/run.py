@@ -23,6 +23,7 @@ from harness.machine import capability, threads_of_run
 from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, publish
 from harness.peers import PEERS
+from harness.rates import hold_against_best
 from harness.sections import FULL, QUICK, SECTIONS
 
 from cenote.testing.bench import machine
@@ -50,6 +51,7 @@ def main() -> None:
         print(f"{time.perf_counter() - begin:6.0f} s  {name}", flush=True)
         facts = about(commit, sizes, datetime.datetime.now())
         run["sections"][name] = {**SECTIONS[name](arena, sizes), "about": facts}
+        hold_against_best(run["sections"])
         run["failures"] = [*before, *arena.failures]
         out.write_text(json.dumps(run, indent=1) + "\n")  # an error in a later section leaves what was measured
     print(as_text(run))

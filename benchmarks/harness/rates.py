@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.arena import Arena
 
-__all__ = ["at_most", "faster_of", "matmul_rates", "products_of"]
+__all__ = ["at_most", "faster_of", "hold_against_best", "matmul_rates", "products_of"]
 
-_SETTINGS = ("float32", "float32, high", "bfloat16", "int8")
+_SHORTENED = "float32, high"
+_SETTINGS = ("float32", _SHORTENED, "bfloat16", "int8")
 #: Those in which one short text is held against its products.
 _EXACT = ("float32", "bfloat16", "int8")
 
@@ -30,6 +32,29 @@ def products_of(arena: Arena, folder: Path, tokens: int) -> dict[str, float]:
 def faster_of(rates: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the highest rate per setting of several measurements."""
     return {name: max(each[name] for each in rates) for name in rates[0]}
+
+
+def hold_against_best(sections: Mapping[str, dict[str, Any]]) -> None:
+    """Hold the shares of all sections of a run against the highest rate that any of them saw, in place.
+
+    The machine is the same for all, and only what else it did made one lower. Shortened float32 products may be plain
+    ones where these are faster.
+
+    Args:
+        sections: those with `rates` have rows, some with the `share` of the section's own rate.
+    """
+    measured = [section["rates"] for section in sections.values() if section.get("rates")]
+    best = {
+        name: max(each.get(name, 0.0) for each in measured) for name in {name for each in measured for name in each}
+    }
+    if _SHORTENED in best:
+        best[_SHORTENED] = max(best[_SHORTENED], best.get("float32", 0.0))
+    for section in sections.values():
+        if own := section.get("rates"):
+            for row in section["rows"]:
+                if "share" in row:
+                    row["share"] *= own[row["setting"]] / best[row["setting"]]
+            section["rates"] = {name: best[name] for name in own}
 
 
 def at_most(products: Mapping[str, float], rows: Sequence[Mapping[str, object]]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from harness.drawings import drawings
 from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, page, publish
 from harness.process import WorkerError
-from harness.rates import at_most
+from harness.rates import at_most, hold_against_best
 from harness.sections import FULL, QUICK
 from harness.targets import targets
 from harness.wrk import Wrk, read_wrk
@@ -168,6 +168,34 @@ def test_the_least_cosine_is_that_of_the_most_texts(run):
     models = [{"model": "another", "rows": few}, {"model": "MiniLM", "rows": many}]
     judged_by = {"embed": run["sections"]["embed"], "quality": {"models": models}}
     assert not {(each.work, each.wanted): each.met for each in targets({"sections": judged_by})}[wanted]
+
+
+def test_all_shares_of_a_run_are_held_against_its_best_rates(run):
+    settings = {"float32": 0.2, "float32, high": 0.8}
+    for name, rates in (("embed", (4e11, 2e11)), ("rerank", (2e11, 3e11))):
+        rows = [row("cenote", 9.0, setting=setting, share=share) for setting, share in settings.items()]
+        run["sections"][name] = {
+            **run["sections"]["embed"],
+            "rates": dict(zip(settings, rates, strict=True)),
+            "rows": rows,
+        }
+    for _ in range(2):  # twice is once
+        hold_against_best(run["sections"])
+        found = {name: [each["share"] for each in run["sections"][name]["rows"]] for name in ("embed", "rerank")}
+        assert found == {"embed": [0.2, 0.4], "rerank": pytest.approx([0.1, 0.6])}
+        assert run["sections"]["rerank"]["rates"] == {"float32": 4e11, "float32, high": 4e11}
+
+
+def test_what_is_met_by_less_than_the_noise_is_marked_and_faster_ones_out_of_tolerance_are_named(run):
+    rows = run["sections"]["embed"]["rows"]
+    rows += [row("onnx", 90.0), row("fastembed", 95.0, within=False), row("vllm", 200.0, within=False)]
+    (target,) = (each for each in targets(run) if each.wanted == "faster than every other library")
+    assert target.measured == "1.11 x onnx, 0.50 x vllm (out of tolerance), 1.05 x fastembed (out of tolerance)"
+    assert target.met
+    assert target.close
+    assert "| yes, within noise |" in page(run)
+    rows[2]["per_second"] = 80.0
+    assert "| yes, within noise |" not in page(run)
 
 
 def test_publishing_writes_results_page_and_plots(run, tmp_path):
