@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 #: Of entry points.
 GROUP = "cenote.kernels"
 _VARIABLE = "CENOTE_KERNELS"
+#: Characters of a word of it that an error repeats.
+_SHOWN = 80
 #: Operators of the core.
 OPERATORS = (
     "varlen_attention",
@@ -61,6 +63,8 @@ def _select(operator: str, device_type: str, variable: str, generation: int) -> 
     registry = default_registry()
     forced = _forced(operator, variable)
     if forced:
+        if f"{operator}:{forced}" not in registry.entries(GROUP):
+            raise _not_installed(registry, f"{operator}:{forced}")
         _say(logging.INFO, f"{operator} on {device_type}: {forced}, which CENOTE_KERNELS asks for")
         return load_kernel(registry, f"{operator}:{forced}", is_forced=True), forced
     offers = registry.entries(GROUP)
@@ -133,19 +137,42 @@ def load_kernel(registry: Registry, name: str, *, is_forced: bool = False) -> Ke
     return kernel if is_trusted else guarded_kernel(entry, kernel)
 
 
-def _words(variable: str) -> list[str]:
-    return [word for part in variable.split(",") if (word := part.strip())]
+def _wanted(variable: str) -> dict[str | None, str]:
+    """Return the backend that the variable names for each operator, and under None the one for all others.
+
+    Raises:
+        PluginError: it names two for the same.
+    """
+    wanted: dict[str | None, str] = {}
+    for word in (stripped for part in variable.split(",") if (stripped := part.strip())):
+        operator, colon, backend = word.partition(":")
+        key, backend = (operator, backend) if colon else (None, word)
+        known = wanted.setdefault(key, backend)
+        if known != backend:
+            first = f"{key}:{known}" if colon else known
+            what = f"the operator {_shown(operator)}" if colon else "every operator"
+            text = f"{_VARIABLE} asks for {_shown(first)} and for {_shown(word)}, both for {what}. Keep one of them."
+            raise PluginError(text, plugin=word)
+    return wanted
+
+
+def _shown(word: str) -> str:
+    """Quote a word of the variable, cut where it is so long that it would hide the rest of an error."""
+    return repr(word if len(word) <= _SHOWN else f"{word[:_SHOWN]}...")
 
 
 def _forced(operator: str, variable: str) -> str:
     """Return the backend that the variable names for an operator, if any; `operator:backend` goes before `backend`."""
-    words = _words(variable)
-    own = [word.removeprefix(f"{operator}:") for word in words if word.startswith(f"{operator}:")]
-    return next(iter([*own, *(word for word in words if ":" not in word)]), "")
+    wanted = _wanted(variable)
+    return wanted.get(operator, wanted.get(None, ""))
 
 
 def forced_kernels() -> dict[str, str]:
-    """Return the backend of each operator of the core that `CENOTE_KERNELS` names one for."""
+    """Return the backend of each operator of the core that `CENOTE_KERNELS` names one for.
+
+    Raises:
+        PluginError: it names two for the same.
+    """
     variable = os.environ.get(_VARIABLE, "")
     return {operator: backend for operator in OPERATORS if (backend := _forced(operator, variable))}
 
@@ -170,10 +197,10 @@ def check_forced_kernels() -> None:
 
     Raises:
         UnknownPlugin: a word names what is not installed.
-        PluginError: what a word names is broken.
+        PluginError: what a word names is broken, or two words name different backends for the same.
     """
     variable, registry = os.environ.get(_VARIABLE, ""), default_registry()
-    wanted = [word for word in _words(variable) if ":" in word]
+    wanted = [f"{operator}:{backend}" for operator, backend in _wanted(variable).items() if operator is not None]
     wanted += [f"{operator}:{backend}" for operator, backend in forced_kernels().items()]
     for name in dict.fromkeys(wanted):
         if name not in registry.entries(GROUP):
@@ -189,7 +216,8 @@ def _not_installed(registry: Registry, name: str) -> UnknownPlugin:
     else:
         hint = f"Installed operators: {', '.join(sorted({each.partition(':')[0] for each in names}))}."
     reason = "".join(f" {rejection.error()}" for rejection in registry.rejections(GROUP, name)[:1])
-    return UnknownPlugin(f"CENOTE_KERNELS asks for {name!r}, which is not installed. {hint}{reason}", plugin=name)
+    text = f"{_VARIABLE} asks for {_shown(name)}, which is not installed. {hint}{reason}"
+    return UnknownPlugin(text, plugin=name)
 
 
 def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
@@ -200,7 +228,7 @@ def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
 
     Raises:
         UnknownPlugin: nothing installed offers the operator for the device, or the forced backend.
-        PluginError: the forced backend does not import.
+        PluginError: the forced backend does not import, or the variable names two for the same.
     """
     return _chosen(operator, device_type)[0]
 

@@ -19,6 +19,7 @@ from cenote import LLM
 from cenote.errors import InvalidRequest, PluginError, PluginFailure, UnknownPlugin, WrongResult
 from cenote.kernels import OPERATORS, check_forced_kernels, get_kernel
 from cenote.kernels.base import check_kernel
+from cenote.kernels.dispatch import forced_kernels
 from cenote.kernels.layers import Interrupt
 from cenote.registry import default_registry
 from cenote.testing.checkpoints import build_checkpoint
@@ -281,6 +282,50 @@ def test_a_forced_kernel_that_is_broken_is_found_as_early(register: Register, mo
         check_forced_kernels()
     monkeypatch.setenv("CENOTE_KERNELS", " reference ,")
     check_forced_kernels()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("reference,cpu", "'reference' and for 'cpu', both for every operator."),
+        (
+            "linear:native, rotary:cpu,linear:cpu",
+            "'linear:native' and for 'linear:cpu', both for the operator 'linear'.",
+        ),
+        ("acme_op:one,acme_op:two", "'acme_op:one' and for 'acme_op:two', both for the operator 'acme_op'."),
+    ],
+)
+def test_words_that_contradict_each_other_are_refused(
+    words: str, text: str, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", words)
+    for ask in (check_forced_kernels, lambda: get_kernel("linear")):
+        with pytest.raises(PluginError) as caught:
+            ask()
+        assert str(caught.value) == f"CENOTE_KERNELS asks for {text} Keep one of them."
+
+
+def test_a_word_may_be_said_twice(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", "cpu,linear:reference,cpu,linear:reference")
+    check_forced_kernels()
+    assert forced_kernels()["linear"] == "reference"
+
+
+@pytest.mark.parametrize("words", ["x" * 5000, "rotary:" + "x" * 5000, "cpu," + "x" * 5000])
+def test_a_long_word_is_cut_in_the_error(words: str, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", words)
+    with pytest.raises(PluginError, match=r"^CENOTE_KERNELS asks for .*xxx\.\.\.'") as caught:
+        check_forced_kernels()
+    assert len(str(caught.value)) < 300
+
+
+def test_one_that_is_asked_for_and_not_installed_is_told_wherever_a_kernel_is_chosen(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", "rotary:nope")
+    with pytest.raises(UnknownPlugin, match="CENOTE_KERNELS asks for 'rotary:nope', which"):
+        get_kernel("rotary")
+    get_kernel("linear")  # which nobody forced
 
 
 def test_the_error_of_a_request_names_the_kernel(
