@@ -14,7 +14,7 @@ from harness.servers import NAME, Server
 from harness.workload import texts_of
 from harness.wrk import Wrk
 
-__all__ = ["beside_bulk"]
+__all__ = ["beside_bulk", "bulk_job"]
 
 #: Texts of one call of the bulk job.
 _BULK = 500
@@ -50,14 +50,14 @@ def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str
 
 def _round(server: Server, wrk: Wrk, seconds: int) -> dict[str, float]:
     quiet = wrk.ask(server, 1, min(seconds, _QUIET))
-    with _job(server):
+    with bulk_job(server):
         loaded = wrk.ask(server, 1, seconds)
     quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
     return {**quantiles, "requests": loaded["requests"]}
 
 
 @contextmanager
-def _job(server: Server) -> Iterator[None]:
+def bulk_job(server: Server) -> Iterator[None]:
     """Send calls of many texts, one after another, as long as a block runs."""
     ended, answered = threading.Event(), list[int]()
     given = {"input": texts_of(_BULK, seed=9), "truncate_prompt_tokens": 256, "encoding_format": "base64"}

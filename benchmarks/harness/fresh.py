@@ -6,19 +6,26 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urljoin
+
+from generator import Load, generate
 
 from harness.arena import Arena
 from harness.baseline import MEMORY, OVER_TEXTS
+from harness.bulk import bulk_job
 from harness.peers import CENOTE
 from harness.scaling import by_count
-from harness.servers import start_server
+from harness.servers import Server, start_server
 
-__all__ = ["memory_over_texts", "server_seconds", "started"]
+__all__ = ["memory_over_texts", "served", "started"]
 
 #: Starts of each side.
 _STARTS = 2
 #: Requests of a turn of the server, and turns; the turn with the least median counts.
 _REQUESTS, _TURNS = 60, 3
+#: Of turns that a load generator has: their seconds, and its connections where there are several.
+_SECONDS, _TOGETHER = 3, 8
+_TEXT = "Which function returns the seconds since the epoch?"
 _COUNTS = (500, 4000)
 
 
@@ -47,17 +54,29 @@ def memory_over_texts(arena: Arena, folder: Path) -> dict[str, float]:
     return {OVER_TEXTS: few["peak_memory"] / (many["peak_memory"] - results)}
 
 
-def server_seconds(arena: Arena, folder: Path) -> float:
-    """Return the seconds of a request of one short text in float32, one at a time, at a server of its own."""
+def served(arena: Arena, folder: Path) -> dict[str, float]:
+    """Return the seconds of a request of one short text in float32 at a server of its own, by what it is asked.
+
+    One at a time the median counts; of several at a time the time for each; beside a job of many texts, the slowest of
+    a hundred.
+    """
     server = start_server(arena, CENOTE, folder, "float32")
     try:
         server.awake(True)
-        return min(statistics.median(_asked(server.ask) for _ in range(_REQUESTS)) for _ in range(_TURNS))
+        alone = min(statistics.median(_asked(server.ask) for _ in range(_REQUESTS)) for _ in range(_TURNS))
+        rate = max(_load(server, _TOGETHER).rate for _ in range(_TURNS))
+        with bulk_job(server):
+            slow = min(_load(server, 1).p99 for _ in range(_TURNS)) / 1e3
+        return {"one text": alone, f"{_TOGETHER} at a time": 1 / rate, "beside a job": slow}
     finally:
         server.close()
 
 
+def _load(server: Server, connections: int) -> Load:
+    return generate(urljoin(server.address, "/"), [_TEXT], connections=connections, seconds=_SECONDS)
+
+
 def _asked(ask: Callable[[Sequence[str]], object]) -> float:
     begin = time.perf_counter()
-    ask(["Which function returns the seconds since the epoch?"])
+    ask([_TEXT])
     return time.perf_counter() - begin

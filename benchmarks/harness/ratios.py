@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.agreement import agreement, within
 from harness.arena import Arena
-from harness.fresh import memory_over_texts, server_seconds, started
+from harness.fresh import memory_over_texts, served, started
 from harness.late import documents_folder
 from harness.models import REAL, model_folder
 from harness.process import Worker
@@ -21,8 +21,8 @@ _SETTINGS = ("float32", "float32, high", "bfloat16", "int8")
 #: What is compared: the work, cenote's settings. The other side computes the same in float32.
 CASES: Mapping[str, tuple[str, ...]] = {
     "embed": _SETTINGS,
-    "rerank": ("float32", "bfloat16"),
-    "encode": ("float32", "bfloat16"),
+    "rerank": ("float32", "bfloat16", "int8"),
+    "encode": ("float32", "bfloat16", "int8"),
     "one text": ("float32", "bfloat16", "int8"),
     "maxsim": ("float32", "bfloat16", "int8"),
 }
@@ -30,7 +30,6 @@ _TEXTS, _PAIRS, _DOCUMENTS = 64, 48, 2000
 _BATCH = 16
 #: Calls of a side in a round, where one is too short to be timed well.
 _CALLS = {"one text": 30, "maxsim": 3}
-_SERVED = "server, one text float32"
 
 
 @dataclass(slots=True)
@@ -71,9 +70,10 @@ def measure(arena: Arena, rounds: int) -> Measured:
                     taken = worker.run(handle, inputs[work], _BATCH, repeat=_CALLS.get(work, 1))["seconds"]
                     best[work, setting] = min([*taken, best.get((work, setting), float("inf"))])
     timed = {f"{work} {name}": best[work, ""] / best[work, name] for work, name in best if name}
-    served = best["one text", ""] / server_seconds(arena, folders["embed"])
+    requests = served(arena, folders["embed"]).items()
+    timed |= {f"server, {how} float32": best["one text", ""] / seconds for how, seconds in requests}
     first = started(arena, folders["embed"], inputs["one text"], inputs["embed"], _BATCH)
-    found.ratios = {**first, **memory_over_texts(arena, folders["embed"]), **timed, _SERVED: served}
+    found.ratios = {**first, **memory_over_texts(arena, folders["embed"]), **timed}
     return found
 
 
