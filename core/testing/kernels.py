@@ -30,6 +30,7 @@ from cenote.testing.compare import assert_all_close
 from cenote.testing.kernel_cases import CASES, KernelCase
 from cenote.testing.kernel_cases.attention import UNSEEN_KEYS
 from cenote.testing.kernel_cases.case import Inputs
+from cenote.testing.kernel_cases.spoilt import SPOILT
 
 __all__ = ["TOLERANCES", "KernelConformance", "compare_results", "one_step"]
 
@@ -110,6 +111,19 @@ class KernelConformance:
         before = [value.clone() for value in _flat(tensors)]
         kernel(**tensors, **options)
         assert all(torch.equal(value, kept) for value, kept in zip(_flat(tensors), before, strict=True))
+
+    def test_what_depends_on_nan_is_nan_and_nothing_else(
+        self, kernel: Callable[..., Any], expected: Callable[..., Any]
+    ) -> None:
+        """So that a prompt whose numbers overflow gets an error, not a vector, and others of its batch get theirs."""
+        for case in SPOILT.get(self.operator, ()):
+            for dtype in self.tolerances:
+                if (kind := getattr(torch, dtype)).is_floating_point:
+                    tensors, options = case.inputs(kind, self.device)
+                    found, wanted = _named(kernel(**tensors, **options)), _named(expected(**tensors, **options))
+                    spoilt = {name: each.isnan() for name, each in wanted.items()}
+                    for name, each in found.items():
+                        assert torch.equal(each.isnan(), spoilt[name]), f"{case.name} in {dtype}: {name}"
 
     def test_keys_that_are_not_seen_change_nothing(self, kernel: Callable[..., Any]) -> None:
         """Of attention: not by rounding either, so that a text's beginning is the same whatever follows it."""

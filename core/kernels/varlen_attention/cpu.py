@@ -2,6 +2,10 @@
 
 The scheduler sorts a batch by length, so that groups are long; one call costs about 20 µs on a CPU, which
 short sequences would otherwise pay one by one.
+
+Torch's attention on CPUs takes a row whose scores are NaN or infinite for one that may see nothing, and gives zeros or
+what the other keys say. So a look at the lengths of queries and keys comes first, and only where scores may be no
+numbers are the sequences computed by the reference, each by itself.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +23,9 @@ from cenote.kernels.varlen_attention import reference
 
 __all__ = ["varlen_attention"]
 
+
+#: Scores below this are far from infinite, and so are the sums of products that they are made of.
+_LARGEST_SCORE = 1e37
 
 #: First row, sequences, length, and how many keys each of the sequences has.
 _Group: TypeAlias = tuple[int, int, int, tuple[int, ...]]
@@ -62,6 +69,47 @@ def _sink_mask(allowed: Tensor, sinks: Tensor) -> Tensor:
     return torch.cat((scores, sinks[:, None, None].expand(-1, len(allowed), 1)), dim=-1)[None]
 
 
+def _longest(vectors: Tensor) -> float:
+    """Return at least the length of the longest of vectors [T, heads, d]: NaN or infinite where a number is."""
+    # Whole rows where the heads of a token lie side by side: torch is fast only where two dimensions are left.
+    flat = vectors.flatten(1) if vectors.stride(1) == vectors.shape[2] else vectors
+    return float(torch.linalg.vector_norm(flat, dim=-1).amax())
+
+
+def _are_scores_finite(query: Tensor, key: Tensor, scale: float, sinks: Tensor | None) -> bool:
+    """Tell whether every score is far from infinite, by the inequality of Cauchy and Schwarz; NaN is not."""
+    if not query.numel():
+        return True
+    finite = max(scale, 1.0) * _longest(query) * _longest(key) < _LARGEST_SCORE
+    return finite and (sinks is None or bool(torch.isfinite(sinks.to(query.dtype)).all()))
+
+
+def _one_by_one(
+    query: Tensor, key: Tensor, value: Tensor, *, lengths: Sequence[int], key_lengths: Sequence[int], **options: Any
+) -> Tensor:
+    """Return what the reference gives for sequences whose scores may be no numbers, and compute the others as ever."""
+    found = [query.new_empty(0, query.shape[1], value.shape[2])]
+    parts = (each.split_with_sizes(list(lengths)) for each in (query, key, value))
+    for q, k, v, length, keys in zip(*parts, lengths, key_lengths, strict=True):
+        finite = _are_scores_finite(q, k, options["scale"], options["sinks"])
+        attend = varlen_attention if finite else _by_reference
+        found.append(attend(q, k, v, lengths=(length,), key_lengths=(keys,), **options))
+    return torch.cat(found)
+
+
+def _by_reference(query: Tensor, key: Tensor, value: Tensor, *, sinks: Tensor | None, **options: Any) -> Tensor:
+    """Go from one head of keys to the next: the scores of all heads of a long sequence may not fit the memory."""
+    count = key.shape[1]
+    group = query.shape[1] // count
+    own = [None] * count if sinks is None else sinks.split_with_sizes([group] * count)
+    parts = zip(query.split_with_sizes([group] * count, 1), own, strict=True)
+    found = [
+        reference.varlen_attention(q, key[:, at : at + 1], value[:, at : at + 1], sinks=sink, **options)
+        for at, (q, sink) in enumerate(parts)
+    ]
+    return torch.cat(found, 1)
+
+
 def varlen_attention(
     query: Tensor,
     key: Tensor,
@@ -76,19 +124,11 @@ def varlen_attention(
     sinks: Tensor | None = None,
 ) -> Tensor:
     """Compute attention as `reference.varlen_attention` states it."""
-    if softcap is not None:  # the fused kernel has no soft cap
-        return reference.varlen_attention(
-            query,
-            key,
-            value,
-            lengths=lengths,
-            key_lengths=key_lengths,
-            scale=scale,
-            causal=causal,
-            window=window,
-            softcap=softcap,
-            sinks=sinks,
-        )
+    options: dict[str, Any] = {"scale": scale, "causal": causal, "window": window, "softcap": softcap, "sinks": sinks}
+    if softcap is not None or not scale > 0:  # the fused kernel has no soft cap, and multiplies what hides keys
+        return reference.varlen_attention(query, key, value, lengths=lengths, key_lengths=key_lengths, **options)
+    if not _are_scores_finite(query, key, scale, sinks):
+        return _one_by_one(query, key, value, lengths=lengths, key_lengths=key_lengths, **options)
     out = query.new_empty(*query.shape[:2], value.shape[2])
     grouped = query.shape[1] != key.shape[1]
     for start, count, length, keys in _groups(tuple(lengths), tuple(key_lengths), mixed=sinks is None):
