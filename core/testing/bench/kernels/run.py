@@ -10,6 +10,7 @@ import torch
 from cenote.errors import InvalidRequest, WrongResult
 from cenote.kernels import OPERATORS
 from cenote.kernels.offers import Offer, kernel_offers, taken_offer
+from cenote.testing.bench.device import check_device
 from cenote.testing.bench.kernels.ceilings import FAILURES, measure_ceilings
 from cenote.testing.bench.kernels.clock import take_turns
 from cenote.testing.bench.kernels.report import KernelReport, KernelRow, PassedOver
@@ -43,7 +44,7 @@ def compare_kernels(
         rounds: how often each backend runs; the median counts.
 
     Raises:
-        InvalidRequest: an operator, dtype or device is unknown.
+        InvalidRequest: an operator, dtype or device is unknown, or nothing can be computed on the device.
     """
     chosen, kinds = list(operators) or list(OPERATORS), list(dtypes) or _usual(device)
     _check(chosen, kinds, device)
@@ -97,10 +98,7 @@ def _check(operators: Sequence[str], dtypes: Sequence[str], device: str) -> None
     wrong = [dtype for dtype in dtypes if dtype not in _DTYPES]
     if wrong:
         raise InvalidRequest(f"Unknown dtypes: {', '.join(wrong)}. Known: {', '.join(_DTYPES)}.")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as exc:
-        raise InvalidRequest(f"There is no device {device!r} here ({str(exc).splitlines()[0]}).") from exc
+    check_device(device)
 
 
 def _usable(
