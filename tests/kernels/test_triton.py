@@ -22,7 +22,7 @@ def run(*arguments: str, **variables: str) -> str:
 
 
 def test_they_equal_the_reference_and_the_engine_calls_them_where_tensors_are_on_a_gpu() -> None:
-    files = [f"interpreted/{name}.py" for name in ("backends", "maxsim", "engine")]
+    files = [f"interpreted/{name}.py" for name in ("backends", "refusals", "maxsim", "engine")]
     assert " passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", *files, TRITON_INTERPRET="1")
 
 

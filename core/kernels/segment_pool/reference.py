@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cenote.kernels.l2_normalize.reference import l2_normalize
+from cenote.kernels.segment_pool.check import check_segments
 
 __all__ = ["segment_pool"]
 
@@ -27,8 +28,7 @@ def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str, normalize
     Raises:
         ValueError: `reduce` is none of the three.
     """
-    if reduce not in ("sum", "mean", "max"):
-        raise ValueError(f"reduce must be sum, mean or max, not {reduce!r}.")
+    check_segments(rows, lengths, reduce)
     out = torch.zeros(len(lengths), rows.shape[1], dtype=torch.float32, device=rows.device)
     start = 0
     for index, length in enumerate(lengths):

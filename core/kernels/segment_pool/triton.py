@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cenote.kernels.gpu import columns_of, device_of, row_starts
 from cenote.kernels.l2_normalize.triton import normalize_rows
+from cenote.kernels.segment_pool.check import check_segments
 
 __all__ = ["segment_pool"]
 
@@ -22,10 +23,10 @@ def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str, normalize
     """Reduce segments as `reference.segment_pool` states it.
 
     Raises:
+        ShapeError: the lengths do not fit the rows.
         ValueError: as the reference.
     """
-    if reduce not in ("sum", "mean", "max"):
-        raise ValueError(f"reduce must be sum, mean or max, not {reduce!r}.")
+    check_segments(rows, lengths, reduce)
     width = rows.shape[1]
     out = torch.empty(len(lengths), width, dtype=torch.float32, device=rows.device)
     if not out.numel():

@@ -137,6 +137,14 @@ def test_documents_of_unlike_types_or_places_are_refused(documents: Any) -> None
         maxsim(drawn(2, 8), documents, lengths=[4, 4])
 
 
+@pytest.mark.parametrize("lengths", [(9, 9), (1, 2), (6, -2), ()], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_lengths_that_do_not_fit_the_rows_are_refused(lengths: tuple[int, ...], dtype: torch.dtype) -> None:
+    for reduce in ("sum", "mean", "max"):
+        with pytest.raises(ShapeError, match="rows"):
+            segment_pool(drawn(4, 8).to(dtype), lengths=lengths, reduce=reduce)
+
+
 @pytest.fixture
 def no_level(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("CENOTE_CPU_KERNELS_LEVEL", "none")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cenote.kernels.l2_normalize import reference as l2_normalize_reference
 from cenote.kernels.segment_pool import cpu
+from cenote.kernels.segment_pool.check import check_segments
 from cenote_cpu_kernels.calls import DTYPES, flat_rows, function, is_taken
 from cenote_cpu_kernels.library import offered, require
 
@@ -25,17 +26,17 @@ _POOL_TYPES, _NORMALIZE_TYPES = "iinnpnipiip", "iinnpnip"
 def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str, normalize: bool = False) -> Tensor:
     """Reduce segments as `segment_pool:reference` states it.
 
-    Other types than float32 and bfloat16 are left to the backend `cpu`, and so are lengths that do not fit the rows.
+    Other types than float32 and bfloat16 are left to the backend `cpu`.
 
     Raises:
+        ShapeError: the lengths do not fit the rows.
         ValueError: as the reference.
         MissingDependency: the machine has not the instructions.
     """
-    ends = array("q", accumulate(lengths, initial=0))
-    fits = rows.ndim == 2 and ends[-1] == len(rows) and min(lengths, default=0) >= 0
-    if reduce not in _REDUCTIONS or not fits or not is_taken(rows):
+    check_segments(rows, lengths, reduce)
+    if not is_taken(rows):
         return cpu.segment_pool(rows, lengths=lengths, reduce=reduce, normalize=normalize)
-    source = flat_rows(rows)
+    source, ends = flat_rows(rows), array("q", accumulate(lengths, initial=0))
     result = torch.empty(len(lengths), rows.shape[1])
     function("cenote_segment_pool", _POOL_TYPES)(
         require("avx2"),
