@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from cenote.cli.bench import app
 from cenote.errors import InvalidRequest
+from cenote.kernels import OPERATORS
+from cenote.testing.bench.kernels import compare_kernels
+from cenote.testing.bench.kernels.room import check_tokens
 
 
 def refusal(*arguments: str) -> BaseException | None:
@@ -24,3 +29,18 @@ def test_devices_on_which_nothing_can_be_computed_are_refused(device: str, reaso
     assert str(found).startswith(f"There is no device {device!r} here that can compute (")
     assert reason in str(found)
     assert "\n" not in str(found)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_more_tokens_than_memory_holds_are_refused_with_the_number_that_it_holds(operator: str) -> None:
+    found = refusal("kernels", operator, "--tokens", "10000000000000")
+    assert isinstance(found, InvalidRequest)
+    pattern = rf"10000000000000 tokens were asked for; {operator} takes about \S+ GiB .* Ask for at most (\d+)\."
+    most = re.fullmatch(pattern, str(found))
+    assert most is not None
+    check_tokens(int(most[1]) // 2, [operator], "cpu")  # half, since what is free changes meanwhile
+
+
+def test_no_tokens_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="0 tokens were asked for"):
+        compare_kernels(["rotary"], tokens=0)

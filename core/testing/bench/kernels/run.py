@@ -14,6 +14,7 @@ from cenote.testing.bench.device import check_device
 from cenote.testing.bench.kernels.ceilings import FAILURES, measure_ceilings
 from cenote.testing.bench.kernels.clock import take_turns
 from cenote.testing.bench.kernels.report import KernelReport, KernelRow, PassedOver
+from cenote.testing.bench.kernels.room import check_tokens
 from cenote.testing.bench.kernels.work import PRODUCTS, Work, works
 from cenote.testing.bench.report import machine
 from cenote.testing.compare import assert_all_close, largest_difference
@@ -44,10 +45,12 @@ def compare_kernels(
         rounds: how often each backend runs; the median counts.
 
     Raises:
-        InvalidRequest: an operator, dtype or device is unknown, or nothing can be computed on the device.
+        InvalidRequest: an operator, dtype or device is unknown, nothing can be computed on the device, or its memory is
+            too small for the tokens.
     """
     chosen, kinds = list(operators) or list(OPERATORS), list(dtypes) or _usual(device)
     _check(chosen, kinds, device)
+    check_tokens(tokens, chosen, device)
     with torch.inference_mode():
         ceilings = measure_ceilings(device, _multiplied(chosen, kinds, device))
         rows: list[KernelRow] = []

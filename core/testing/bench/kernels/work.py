@@ -66,8 +66,10 @@ class _Builder:
         draw = random.Random(0)
         self.dtype, self.device = dtype, device
         self.lengths: list[int] = []
-        while (left := tokens - sum(self.lengths)) > 0:
+        left = tokens
+        while left > 0:
             self.lengths.append(min(left, draw.randint(8, 256)))
+            left -= self.lengths[-1]
         self.tokens = tokens
         self._generator = torch.Generator().manual_seed(0)
 
