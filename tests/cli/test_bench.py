@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cenote.cli.bench import app
-from cenote.errors import InvalidRequest
+from cenote.errors import InvalidRequest, PluginError
 from cenote.kernels import OPERATORS
 from cenote.testing.bench.kernels import compare_kernels
 from cenote.testing.bench.kernels.room import check_tokens
@@ -44,3 +44,19 @@ def test_more_tokens_than_memory_holds_are_refused_with_the_number_that_it_holds
 def test_no_tokens_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="0 tokens were asked for"):
         compare_kernels(["rotary"], tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("rotary:nope", "'rotary:nope', which is not installed. Installed for rotary: "),
+        ("reference,cpu", "'reference' and for 'cpu', both for every operator. Keep one of them."),
+    ],
+)
+def test_what_the_variable_names_wrongly_is_refused_with_its_name(
+    words: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENOTE_KERNELS", words)
+    found = refusal("kernels", "l2_normalize", "--tokens", "8")
+    assert isinstance(found, PluginError)
+    assert str(found).startswith(f"CENOTE_KERNELS asks for {text}")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cenote.errors import InvalidRequest, WrongResult
-from cenote.kernels import OPERATORS
+from cenote.kernels import OPERATORS, check_forced_kernels
 from cenote.kernels.offers import Offer, kernel_offers, taken_offer
 from cenote.testing.bench.device import check_device
 from cenote.testing.bench.kernels.ceilings import FAILURES, measure_ceilings
@@ -47,6 +47,7 @@ def compare_kernels(
     Raises:
         InvalidRequest: an operator, dtype or device is unknown, nothing can be computed on the device, or its memory is
             too small for the tokens.
+        PluginError: `CENOTE_KERNELS` names a backend that is not installed or broken, or two for the same.
     """
     chosen, kinds = list(operators) or list(OPERATORS), list(dtypes) or _usual(device)
     _check(chosen, kinds, device)
@@ -102,6 +103,7 @@ def _check(operators: Sequence[str], dtypes: Sequence[str], device: str) -> None
     if wrong:
         raise InvalidRequest(f"Unknown dtypes: {', '.join(wrong)}. Known: {', '.join(_DTYPES)}.")
     check_device(device)
+    check_forced_kernels()
 
 
 def _usable(
