@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from cenote import LLM
 from cenote.cli.bench import app
 from cenote.errors import InvalidRequest, PluginError
 from cenote.kernels import OPERATORS
+from cenote.testing.bench import compare_embedding
 from cenote.testing.bench.kernels import compare_kernels
 from cenote.testing.bench.kernels.room import check_tokens
+from cenote.testing.checkpoints import build_checkpoint
 
 
 def refusal(*arguments: str) -> BaseException | None:
@@ -60,3 +64,12 @@ def test_what_the_variable_names_wrongly_is_refused_with_its_name(
     found = refusal("kernels", "l2_normalize", "--tokens", "8")
     assert isinstance(found, PluginError)
     assert str(found).startswith(f"CENOTE_KERNELS asks for {text}")
+
+
+def test_more_tokens_a_text_than_the_model_takes_stand_for_its_limit(tmp_path: Path) -> None:
+    model = build_checkpoint("bert", tmp_path)
+    report = compare_embedding(
+        ["a text", "word " * 2000], model=str(model), against=["transformers"], rounds=1, max_tokens=10**25
+    )
+    with LLM(str(model)) as llm:
+        assert report.max_tokens == llm.limits.max_tokens

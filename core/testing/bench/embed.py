@@ -121,7 +121,7 @@ def compare_embedding(
         model: folder or hub id; None is the demonstration model.
         against: names of `PEERS`.
         rounds: how often each runs; the median counts.
-        max_tokens: longer texts are cut, alike for all.
+        max_tokens: longer texts are cut, alike for all; more than the model takes stands for its limit.
         tolerance: largest absolute difference of a component from cenote's.
         device: torch device string, of all.
         dtype: of the weights, of all.
@@ -142,6 +142,7 @@ def compare_embedding(
     name = model or default_model()
     checkpoint = open_checkpoint(name)
     with LLM(model, dtype=dtype, device=device) as llm:
+        max_tokens = min(max_tokens, llm.limits.max_tokens)
         own = cenote_contestant(llm, max_tokens)
         with quiet_transformers():
             peers = _peers(checkpoint.path, against, max_tokens, texts, device, dtype)
