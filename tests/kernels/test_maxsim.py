@@ -46,6 +46,29 @@ def exact(query: Tensor, documents: Tensor, lengths: Sequence[int]) -> Tensor:
     return torch.stack([(part @ query.double().T).amax(0).sum() for part in parts])
 
 
+WITHOUT_COMPONENTS = """
+import sys, numpy as np
+from cenote.errors import InvalidRequest
+from cenote.scoring import maxsim
+for dtype in (np.int8, np.float32, np.float16):
+    query, document = np.zeros((3, 0), dtype), np.zeros((2, 0), dtype)
+    for documents in ([document], [document, document]):
+        try:
+            maxsim(query, documents)
+        except InvalidRequest as exc:
+            assert "vectors have no components" in str(exc)
+        else:
+            sys.exit("It was taken.")
+"""
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_vectors_without_components_are_refused_where_they_would_end_the_process(backend: str) -> None:
+    variables = {**os.environ, "CENOTE_KERNELS": backend, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", WITHOUT_COMPONENTS], env=variables, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 @pytest.mark.parametrize("lengths", [[180] * 300, ragged(MANY, 300), ragged(MANY, 20), ragged(MANY, 4000)], ids=repr)
 def test_whole_numbers_are_summed_exactly(lengths: list[int]) -> None:
     query, documents = int8(vectors(32, 128)), int8(vectors(sum(lengths), 128, seed=1))

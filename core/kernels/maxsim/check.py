@@ -20,7 +20,7 @@ def check_maxsim(
     lengths: Sequence[int],
     queries: Sequence[int] | None = None,
 ) -> None:
-    """Refuse shapes, types and devices that do not fit, and documents without a vector: these have no maximum.
+    """Refuse shapes, types and devices that do not fit, vectors of nothing, and documents without a vector.
 
     Raises:
         InvalidRequest: naming what does not fit.
@@ -30,6 +30,9 @@ def check_maxsim(
         if query.ndim != 2 or part.ndim != 2 or query.shape[1] != part.shape[1]:
             text = f"query is {list(query.shape)} and documents {list(part.shape)}; [q, dim] and [T, dim] are needed."
             raise InvalidRequest(text, param="documents")
+    if query.shape[-1:] == (0,):  # products of whole numbers through oneDNN end the process
+        text = f"query is {list(query.shape)}: vectors have no components; they need at least one to have a score."
+        raise InvalidRequest(text, param="query")
     kinds = set(map(_type_and_device, parts))
     if len(kinds) > 1 or (parts and query.device != parts[0].device):
         text = f"Documents of one dtype on the device of the query, {query.device}, are needed; these are {kinds}."

@@ -137,6 +137,12 @@ def test_documents_of_unlike_types_or_places_are_refused(documents: Any) -> None
         maxsim(drawn(2, 8), documents, lengths=[4, 4])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int8], ids=str)
+def test_vectors_without_components_are_refused(dtype: torch.dtype) -> None:
+    with pytest.raises(InvalidRequest, match=r"query is \[3, 0\]: vectors have no components"):
+        maxsim(torch.zeros(3, 0, dtype=dtype), torch.zeros(4, 0, dtype=dtype), lengths=[4])
+
+
 @pytest.mark.parametrize("lengths", [(9, 9), (1, 2), (6, -2), ()], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_lengths_that_do_not_fit_the_rows_are_refused(lengths: tuple[int, ...], dtype: torch.dtype) -> None:

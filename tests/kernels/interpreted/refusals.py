@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cenote.errors import ShapeError
+from cenote.errors import InvalidRequest, ShapeError
+from cenote.kernels.maxsim.triton import maxsim
 from cenote.kernels.segment_pool.triton import segment_pool
 
 
@@ -14,3 +15,9 @@ def test_lengths_that_do_not_fit_the_rows(lengths: tuple[int, ...]) -> None:
     for reduce in ("sum", "mean", "max"):
         with pytest.raises(ShapeError, match="rows"):
             segment_pool(torch.ones(4, 8), lengths=lengths, reduce=reduce)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int8], ids=str)
+def test_vectors_without_components(dtype: torch.dtype) -> None:
+    with pytest.raises(InvalidRequest, match="vectors have no components"):
+        maxsim(torch.zeros(3, 0, dtype=dtype), torch.zeros(4, 0, dtype=dtype), lengths=[4])
