@@ -69,3 +69,30 @@ def test_a_number_that_is_none_spoils_its_row_alone(prepare: Callable[..., refer
     found = prepare(torch.ones(128, 160), None, quantization="int8")(rows)
     assert torch.equal(found.isnan().all(1), torch.tensor([False, True, False]))
     assert torch.isfinite(found[::2]).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 64])
+@pytest.mark.parametrize("count", [1, 2, 17, 40])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_int8_is_exact_whatever_the_sizes_and_strides(
+    prepare: Callable[..., reference.Product], size: int, count: int, dtype: torch.dtype
+) -> None:
+    """Whole numbers from -128 to 127, with both ends in each row, are steps of their own: nothing is rounded."""
+    generator = torch.Generator().manual_seed(size)
+    rows = torch.randint(-128, 128, (count, size), generator=generator)
+    weight = torch.randint(-127, 128, (24, size), generator=generator)
+    rows[:, 0], weight[:, 0] = -255, 127
+    if size > 1:
+        rows[:, 0], rows[:, -1] = -128, 127
+    exact = rows.double() @ weight.double().t()
+    layouts = (
+        lambda each: each,
+        lambda each: each.t().contiguous().t(),
+        lambda each: torch.cat((each, each), dim=1)[:, : each.shape[1]],
+        lambda each: torch.stack((each, each), dim=-1).flatten(1)[:, ::2],
+    )
+    for lay_weight in layouts:
+        product = prepare(lay_weight(weight.to(dtype)), None, quantization="int8")
+        for lay_rows in layouts:
+            found = product(lay_rows(rows.to(dtype)))
+            torch.testing.assert_close(found.double(), exact, rtol=8e-3 if dtype == torch.bfloat16 else 1e-5, atol=1e-2)

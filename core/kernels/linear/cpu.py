@@ -80,7 +80,7 @@ def _prepare_int8(weight: Tensor, bias: Tensor | None) -> Product:
 
     def apply(rows: Tensor, *, activation: Activation | None = None) -> Tensor:
         steps, own, zeros = reference.quantize_rows(rows.reshape(-1, rows.shape[-1]))
-        sums = torch._int_mm(steps, columns).addcmul_(zeros.int(), total, value=-1)
+        sums = _sums(steps, columns).addcmul_(zeros.int(), total, value=-1)
         result = sums.float().mul_(own).mul_(factors)
         if bias is not None:
             result.add_(bias)
@@ -89,3 +89,12 @@ def _prepare_int8(weight: Tensor, bias: Tensor | None) -> Product:
         return result.to(rows.dtype).view(*rows.shape[:-1], len(factors))
 
     return apply
+
+
+def _sums(steps: Tensor, columns: Tensor) -> Tensor:
+    """Return the int32 products [n, out] of int8 steps [n, in] and columns [in, out].
+
+    Torch 2.13 reads columns wrongly that have one number each: both strides are 1, so that it mistakes [1, out] for
+    [out, 1]. Of 1 to 256 rows, numbers and columns, and of parts of wider tensors, all others were right.
+    """
+    return steps.int() * columns if len(columns) == 1 else torch._int_mm(steps, columns)

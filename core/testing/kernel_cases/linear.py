@@ -17,6 +17,9 @@ _HIGH = 1e-4
 #: With few rows and many: implementations may multiply these in other ways.
 _ACTIVATIONS = ("gelu_tanh", "silu", "relu", "quick_gelu")
 
+#: Rows, numbers of each, and results of int8 products that have no or hardly any blocks.
+_NARROW = ((2, 1, 16), (1, 1, 2), (33, 1, 130), (5, 1, 1), (1, 2, 1), (3, 2, 17), (17, 3, 1), (70, 5, 3))
+
 
 def _linear(
     name: str,
@@ -57,5 +60,6 @@ LINEARS = (
     _linear("int8", 33, 384, 256, quantization="int8", tolerance=_INT8),
     _linear("int8-above_zero", 21, 384, 256, shift=4.0, quantization="int8", tolerance=_INT8),
     _linear("int8-one_row-with_gelu", 1, 256, 160, activation="gelu", quantization="int8", tolerance=_INT8),
+    *(_linear(f"int8-{n}x{k}_to_{out}", n, k, out, quantization="int8", tolerance=_INT8) for n, k, out in _NARROW),
     _linear("int8-without_bias", 17, 136, 72, bias=False, quantization="int8", tolerance=_INT8),
 )
