@@ -7,8 +7,9 @@
    products reach here: `cpu` is torch's own operators, run on the GPU, and `reference` plain float32 torch.
 3. Models, embedding the same real texts in float32 and bfloat16: cenote, sentence-transformers, padded transformers.
 
-It ends with 1 where a kernel differs, and with 2 where there is no GPU. With `--device cpu` it runs on the processor,
-with the backend that the engine takes there, which shows that the program works, and nothing about a GPU.
+It ends with 1 where a kernel differs, and with 2 where there is no GPU or an option is refused. With `--device cpu` it
+runs on the processor, with the backend that the engine takes there, which shows that the program works, and nothing
+about a GPU.
 """
 
 from __future__ import annotations
@@ -23,19 +24,22 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from harness.options import ROUNDS, docstring_count, whole
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from cenote.errors import CenoteError
-from cenote.kernels import OPERATORS, get_kernel
+from cenote.errors import CenoteError, InvalidRequest
+from cenote.kernels import OPERATORS, check_forced_kernels, get_kernel
 from cenote.registry import default_registry
 from cenote.testing.bench import compare_embedding, machine, table
+from cenote.testing.bench.device import check_device
 from cenote.testing.bench.kernels import compare_kernels
+from cenote.testing.bench.kernels.room import check_tokens
 from cenote.testing.corpus import docstrings
 from cenote.testing.kernel_cases import CASES, KernelCase
 from cenote.testing.kernels import TOLERANCES, compare_results, one_step
 
-NO_GPU = 2
+NO_GPU = REFUSED = 2
 #: Largest difference of a component of vectors of length one, from cenote's.
 MODELS = {"float32": 1e-4, "bfloat16": 3e-2}
 
@@ -58,9 +62,15 @@ class Check:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all parts and print them; return the exit status."""
     options = parse(arguments)
-    if options.device.startswith("cuda") and (torch.device(options.device).index or 0) >= torch.cuda.device_count():
+    if is_missing_gpu(options.device):
         print(f"No GPU: torch {torch.__version__} sees no device {options.device!r}. Nothing was measured.")
         return NO_GPU
+    try:
+        check_forced_kernels()
+        check_tokens(options.tokens, OPERATORS, options.device)
+    except CenoteError as exc:
+        print(f"Error: {exc}", file=sys.stderr)
+        return REFUSED
     print(", ".join(f"{name} {value}" for name, value in facts(options.device).items()), flush=True)
     checks = [check(operator, options.device, options.most_tokens) for operator in OPERATORS]
     print(f"\n{laid_out(checks)}\n", flush=True)
@@ -81,15 +91,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device", type=device, default="cuda")
     parser.add_argument("--model", action="append", help="may be repeated; the demonstration model if left out")
-    parser.add_argument("--tokens", type=int, default=16384, help="rows of the inputs of kernels")
-    parser.add_argument("--most-tokens", type=int, default=1 << 20, help="leave out larger cases of the check")
-    parser.add_argument("--texts", type=int, default=1000)
-    parser.add_argument("--max-tokens", type=int, default=256, help="longer texts are cut")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=whole(), default=16384, help="rows of the inputs of kernels")
+    parser.add_argument("--most-tokens", type=whole(), default=1 << 20, help="leave out larger cases of the check")
+    parser.add_argument("--texts", type=docstring_count(), default=1000)
+    parser.add_argument("--max-tokens", type=whole(3), default=256, help="longer texts are cut")
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=5)
     parser.add_argument("--json", type=Path, help="write all figures there")
     return parser.parse_args(arguments)
+
+
+def device(text: str) -> str:
+    """Accept a device that computes here, or a GPU that is missing: `main` tells of that."""
+    try:
+        if not is_missing_gpu(text):
+            check_device(text)
+    except InvalidRequest as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
+    return text
+
+
+def is_missing_gpu(device: str) -> bool:
+    """Tell whether a device is one of CUDA that torch does not see."""
+    try:
+        found = torch.device(device)
+    except RuntimeError:  # no name of a device
+        return False
+    return found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count()
 
 
 def facts(device: str) -> dict[str, str | int]:
