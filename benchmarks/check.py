@@ -21,6 +21,7 @@ from pathlib import Path
 from harness.arena import Arena
 from harness.baseline import Baseline, failed, judged, other_ways, read, refreshed, slower, written
 from harness.machine import capability, lesser, threads_of_run
+from harness.options import ROUNDS, whole
 from harness.ratios import loaded_ways, measure
 
 from cenote.testing.bench import machine, table
@@ -100,7 +101,7 @@ def _options() -> argparse.Namespace:
     lenience.add_argument("--strict", action="store_true", help="exit with 2 where there are no figures for this kind")
     lenience.add_argument("--tell", action="store_true", help="say what is slower, and fail for memory and ways alone")
     parser.add_argument("--home", type=Path, default=ROOT / ".bench", help="models (default: .bench)")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=5)
     return parser.parse_args()
 
 

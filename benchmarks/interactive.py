@@ -20,6 +20,7 @@ from pathlib import Path
 
 import orjson
 from generator import Load, generate
+from harness.options import docstring_count, duration, whole
 
 from cenote.testing.bench import machine, table
 from cenote.testing.corpus import docstrings
@@ -48,9 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or hub id; the demonstration model where left out")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--connections", type=int, nargs="*", default=[1, 8])
-    parser.add_argument("--texts", type=int, default=1000, help="texts of a call of the bulk job")
+    parser.add_argument("--seconds", type=duration(1, 3600), default=6)
+    parser.add_argument("--connections", type=whole(1, 1000), nargs="+", default=[1, 8])
+    parser.add_argument("--texts", type=docstring_count(), default=1000, help="texts of a call of the bulk job")
     options = parser.parse_args()
     queries = [text.splitlines()[0][:120] for text in docstrings(200, seed=1)]
     texts = docstrings(options.texts)

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from harness.options import ROUNDS, whole
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -31,15 +32,18 @@ TEXT = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6, "
 VISION = {"hidden_size": 512, "intermediate_size": 2048, "depth": 6, "num_heads": 8, "out_hidden_size": 512}
 ROPE = {"rope_type": "default", "rope_theta": 5e6, "mrope_section": [12, 10, 10], "mrope_interleaved": True}
 SIZES = ((1275, 1650), (1700, 2200), (1650, 1275), (640, 480), (900, 1200), (448, 448))
+#: Pixels of the side of four patches, which become one token.
+PATCH = 32
 HEAD = "custom_text_proj"
 
 
 def main() -> None:
     """Embed pages in each way, in turns, and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--shrink", type=int, default=1, help="divide the sides of the pages by this")
+    parser.add_argument("--pages", type=whole(1, 1000), default=6)
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=3)
+    shrink = whole(1, min(map(min, SIZES)) // PATCH, f"no side under {PATCH} pixels")
+    parser.add_argument("--shrink", type=shrink, default=1, help="divide the sides of the pages by this")
     options = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     pages = [page(number, options.shrink) for number in range(options.pages)]

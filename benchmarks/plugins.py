@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from harness.options import ROUNDS, whole
 from importlib_metadata import distribution
 
 from cenote.testing.bench import table
@@ -70,9 +71,9 @@ STEPS = ("import importlib_metadata", *LISTING)
 def main() -> int:
     """Run the measurements, print them, and return 1 where the limit is exceeded or torch was imported."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--distributions", type=int, default=152)
-    parser.add_argument("--adapters", type=int, default=20, help="plugins whose adapter imports torch")
-    parser.add_argument("--rounds", type=int, default=9, help="fresh processes per case")
+    parser.add_argument("--distributions", type=whole(1, 10_000), default=152)
+    parser.add_argument("--adapters", type=whole(1, 10_000), default=20, help="plugins whose adapter imports torch")
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=9, help="fresh processes per case")
     parser.add_argument("--no-limit", action="store_true", help="do not judge times")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -93,8 +94,8 @@ def main() -> int:
     first = next(iter(found.values()))
     taken = median(one[NAMES] * 1000 for one in first)
     print(f"\nthe names took {taken:.1f} ms once everything was imported; the limit is {LIMIT:g} ms")
-    whole = median(map(listing, first))
-    print(f"a listing took {whole:.1f} ms in all on top of importing importlib_metadata; it has no limit")
+    in_all = median(map(listing, first))
+    print(f"a listing took {in_all:.1f} ms in all on top of importing importlib_metadata; it has no limit")
     return int(taken > LIMIT and not options.no_limit)
 
 
@@ -164,9 +165,9 @@ def listing(found: Mapping[str, float]) -> float:
 def row(case: str, rounds: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     """Return one line of the table."""
     times = (f"{median(one[step] for one in rounds) * 1000:.1f}" for step in STEPS)
-    whole = f"{median(map(listing, rounds)):.1f}"
+    in_all = f"{median(map(listing, rounds)):.1f}"
     imported = "yes" if any(one["torch"] for one in rounds) else "no"
-    return (case, *times, whole, str(rounds[0]["rows"]), imported)
+    return (case, *times, in_all, str(rounds[0]["rows"]), imported)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from harness.arena import Arena
 from harness.machine import threads_of_run
+from harness.options import docstring_count
 from harness.peers import PEERS
-from harness.quality import quality
+from harness.quality import TOP, quality
 from harness.tables import TABLES
 
 HOME = Path(__file__).resolve().parents[1] / ".bench"
@@ -24,8 +25,10 @@ HOME = Path(__file__).resolve().parents[1] / ".bench"
 def main() -> None:
     """Compare, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--documents", type=int, default=1000)
-    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument(
+        "--documents", type=docstring_count(TOP, f"rankings are compared by their first {TOP}"), default=1000
+    )
+    parser.add_argument("--queries", type=docstring_count(), default=100)
     parser.add_argument("--peers", nargs="*", default=[], choices=[peer.name for peer in PEERS])
     parser.add_argument("--home", type=Path, default=HOME)
     options = parser.parse_args()

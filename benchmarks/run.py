@@ -20,6 +20,7 @@ from typing import Any
 
 from harness.arena import Arena
 from harness.machine import capability, threads_of_run
+from harness.options import whole
 from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, publish
 from harness.peers import PEERS
@@ -99,7 +100,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--peers", nargs="*", choices=[peer.name for peer in PEERS], help="these peers; all that are installed else"
     )
-    parser.add_argument("--threads", type=int, help="at most so many; all processors of the process where left out")
+    threads = whole(1, threads_of_run(), "the processors of this process")
+    parser.add_argument("--threads", type=threads, help="so many; all processors of the process where left out")
     parser.add_argument("--quick", action="store_true", help="few inputs: shows that all works, judges nothing")
     parser.add_argument("--publish", action="store_true", help="write results.json, docs/benchmarks.md and plots")
     parser.add_argument("--page", action="store_true", help="write the page from results.json, and measure nothing")

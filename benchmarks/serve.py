@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
+from harness.options import ROUNDS, docstring_count, whole
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -85,9 +86,11 @@ def main() -> None:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or hub id; the demonstration model where left out")
-    parser.add_argument("--requests", type=int, default=400, help="requests of one short text in a round")
-    parser.add_argument("--batches", type=int, nargs="*", default=[64, 1000], help="texts of the larger requests")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=docstring_count(), default=400, help="requests of one short text in a round")
+    parser.add_argument(
+        "--batches", type=docstring_count(), nargs="*", default=[64, 1000], help="texts of the larger requests"
+    )
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=3)
     options = parser.parse_args()
     short = [text.splitlines()[0] for text in docstrings(options.requests, seed=1)]
     works = [

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["quality", "ranking_agreement", "vector_scores"]
+__all__ = ["TOP", "quality", "ranking_agreement", "vector_scores"]
 
 _REDUCED = ("float32, high", "bfloat16", "int8")
 #: Results of a query that count.
-_TOP = 10
+TOP = 10
 #: Of the models that are compared by cenote alone: queries of a reranker, and how small a part of the corpus it is
 #: given for each; texts of a model whose cosines are all that is compared.
 _ASKED, _PART, _TEXTS = 10, 20, 16
@@ -35,10 +35,10 @@ def quality(arena: Arena, documents: int, queries: int) -> dict[str, Any]:
     at least in part, in cenote.
     """
     asked, corpus = [text.splitlines()[0] for text in texts_of(queries, seed=11)], texts_of(documents, seed=12)
-    part = corpus[: max(_TOP + 2, documents // _PART)]
+    part = corpus[: max(TOP + 2, documents // _PART)]
     pairs = [(query, text) for query in asked[:_ASKED] for text in part]
     return {
-        "top": _TOP,
+        "top": TOP,
         "models": [
             _embedder(arena, asked, corpus),
             _texts_alone(arena, "embed", "bert-base", corpus[: max(4, documents // _TEXTS)]),
@@ -92,7 +92,7 @@ def vector_scores(rows: NDArray[np.float32], queries: int) -> NDArray[np.float32
     return scores
 
 
-def ranking_agreement(found: NDArray[np.float32], wanted: NDArray[np.float32], top: int = _TOP) -> dict[str, float]:
+def ranking_agreement(found: NDArray[np.float32], wanted: NDArray[np.float32], top: int = TOP) -> dict[str, float]:
     """Compare the rankings of two tables of scores [queries, documents].
 
     Returns:
