@@ -1,6 +1,6 @@
 """Compare cenote with the committed baseline: `make bench-check`.
 
-    python benchmarks/check.py [--refresh | --ways] [--strict | --tell] [--home .bench]
+    python benchmarks/check.py [--refresh | --new | --ways] [--strict | --tell] [--home .bench]
 
 How cenote computes (the operators that are chosen, layers fused and joined, packed or padded) must be what the baseline
 of this kind of processor says: that is no measurement, holds under any load, and fails at once.
@@ -8,6 +8,7 @@ of this kind of processor says: that is no measurement, holds under any load, an
 Each figure is a ratio to plain transformers in the same run, in processes of two threads. One below the baseline by
 more than its margin, or below what holds on every machine, is measured once more, and fails if it stays there. Without
 figures for the kind, only the latter is judged, and the end says so; `--refresh` writes them, `--strict` fails without.
+`--new` writes those of works that have none yet, and keeps the others, which a busy machine would make easier to meet.
 `--ways` writes how cenote computes on this kind and all lesser ones, and times nothing. `--tell` says what is slower
 and fails for memory and ways alone, for machines whose other work nobody knows.
 """
@@ -19,7 +20,7 @@ import datetime
 from pathlib import Path
 
 from harness.arena import Arena
-from harness.baseline import Baseline, failed, judged, other_ways, read, refreshed, slower, written
+from harness.baseline import Baseline, failed, judged, other_ways, read, refreshed, slower, with_new, written
 from harness.machine import capability, lesser, threads_of_run
 from harness.options import ROUNDS, whole
 from harness.ratios import loaded_ways, measure
@@ -47,8 +48,8 @@ def main() -> int:
     kind = capability() if threads == THREADS else f"{capability()}, {threads} threads"
     if options.ways:
         return _write_ways(arena)
-    if options.refresh:
-        return _refresh(arena, kind, options.rounds)
+    if options.refresh or options.new:
+        return _refresh(arena, kind, options.rounds, keep=options.new)
     baseline, found = read(BASELINE, kind), measure(arena, options.rounds)
     ratios = found.ratios
     if late := slower(ratios, baseline):
@@ -68,11 +69,12 @@ def main() -> int:
     return 2 if options.strict and not baseline.ratios else 0
 
 
-def _refresh(arena: Arena, kind: str, rounds: int) -> int:
-    """Write the figures and ways of this kind."""
+def _refresh(arena: Arena, kind: str, rounds: int, *, keep: bool) -> int:
+    """Write the figures and ways of this kind, or the figures that it has not."""
     passes = [measure(arena, rounds) for _ in range(PASSES)]
     measured = f"{datetime.date.today().isoformat()}, {machine()['processor']}"
-    _write(kind, refreshed([each.ratios for each in passes], passes[0].ways, measured))
+    found = refreshed([each.ratios for each in passes], passes[0].ways, measured)
+    _write(kind, with_new(read(BASELINE, kind), found) if keep else found)
     return 0
 
 
@@ -96,6 +98,7 @@ def _options() -> argparse.Namespace:
     writing.add_argument(
         "--refresh", action="store_true", help="write this kind's figures into benchmarks/baseline.json"
     )
+    writing.add_argument("--new", action="store_true", help="write figures of works that have none, and no others")
     writing.add_argument("--ways", action="store_true", help="write how cenote computes, on this kind and lesser ones")
     lenience = parser.add_mutually_exclusive_group()
     lenience.add_argument("--strict", action="store_true", help="exit with 2 where there are no figures for this kind")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "read",
     "refreshed",
     "slower",
+    "with_new",
     "written",
 ]
 
@@ -79,6 +80,16 @@ def refreshed(passes: Sequence[Mapping[str, float]], ways: Mapping[str, str], me
         {name: round(margins[name], 2) for name in ratios},
         dict(ways),
         measured,
+    )
+
+
+def with_new(baseline: Baseline, found: Baseline) -> Baseline:
+    """Return a baseline with figures of another one for works that it has none for."""
+    new = [name for name in found.ratios if name not in baseline.ratios]
+    return replace(
+        baseline,
+        ratios={**baseline.ratios, **{name: found.ratios[name] for name in new}},
+        margins={**baseline.margins, **{name: found.margins[name] for name in new}},
     )
 
 

@@ -6,7 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
-from harness.baseline import MARGINS, MEMORY, Baseline, failed, judged, other_ways, read, refreshed, slower, written
+from harness.baseline import (
+    MARGINS,
+    MEMORY,
+    Baseline,
+    failed,
+    judged,
+    other_ways,
+    read,
+    refreshed,
+    slower,
+    with_new,
+    written,
+)
 from harness.job import Job
 from harness.machine import lesser
 from harness.ratios import CASES
@@ -52,6 +64,14 @@ def test_a_margin_is_twice_what_measurements_differ_by_within_bounds():
     assert baseline.ratios == {"steady": 2.0, "unsteady": 2.0, "wild": 2.0, MEMORY: 1.3}
     assert baseline.margins == {"steady": MARGINS[0], "unsteady": 0.3, "wild": MARGINS[1], MEMORY: 0.1}
     assert baseline.ways == {"linear": "native"}
+
+
+def test_figures_of_new_works_leave_those_of_others_alone():
+    old = Baseline({"embed": 2.0}, {}, {"linear": "native"}, "a quiet day")
+    found = refreshed([{"embed": 1.0, "server": 0.8}], {"linear": "cpu"}, "today")
+    assert with_new(old, found) == Baseline(
+        {"embed": 2.0, "server": 0.8}, {"server": MARGINS[0]}, {"linear": "native"}, "a quiet day"
+    )
 
 
 def test_what_is_computed_in_another_way_is_named_with_both():
