@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cenote.errors import WrongResult
+from cenote.errors import ShapeError, WrongResult, WrongType
 from cenote.kernels import get_kernel
 from cenote.kernels.term_max import cpu, reference
 from cenote.registry import default_registry
@@ -31,6 +31,38 @@ def test_what_is_no_number_is_not_lost(backend: Any) -> None:
     _, largest, _ = backend.term_max(weights, _IDS, lengths=_LENGTHS)
     assert largest.isnan().tolist() == [False, True, False, False, False]
     assert largest[2] == torch.inf
+
+
+@pytest.mark.parametrize("backend", [reference, cpu])
+def test_ids_of_fewer_bits_are_given_as_int64(backend: Any) -> None:
+    for lengths in ((3, 0, 4), (7,), (3, 4)):
+        terms, _, counts = backend.term_max(torch.ones(7), _IDS.int(), lengths=lengths)
+        assert (terms.dtype, counts.dtype) == (torch.int64, torch.int64)
+
+
+@pytest.mark.parametrize("backend", [reference, cpu])
+def test_an_empty_list_of_ids_has_no_kind(backend: Any) -> None:
+    terms, largest, counts = backend.term_max(torch.tensor([]), torch.tensor([]), lengths=(0, 0))
+    assert (terms.dtype, largest.dtype, counts.tolist()) == (torch.int64, torch.float32, [0, 0])
+
+
+@pytest.mark.parametrize("backend", [reference, cpu])
+@pytest.mark.parametrize(
+    ("weights", "ids", "lengths", "error", "message"),
+    [
+        (7, _IDS, (3, 3), ShapeError, "lengths sum to 6, but there are 7 ids"),
+        (7, _IDS, (), ShapeError, "lengths sum to 0, but there are 7 ids"),
+        (7, _IDS, (9, -2), ShapeError, "Sequence 1 has -2 tokens"),
+        (6, _IDS, (3, 4), ShapeError, r"weights are \[6\] and ids \[7\]"),
+        (1, _IDS, (3, 4), ShapeError, r"weights are \[1\] and ids \[7\]"),
+        (7, _IDS.float(), (3, 4), WrongType, "ids must be whole numbers, .* not torch.float32"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    backend: Any, weights: int, ids: Any, lengths: tuple[int, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        backend.term_max(torch.ones(weights), ids, lengths=lengths)
 
 
 class _Largest(TorchDispatchMode):

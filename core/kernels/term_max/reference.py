@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cenote.kernels.term_max.check import check_terms
+
 __all__ = ["term_max"]
 
 
@@ -24,7 +26,8 @@ def term_max(weights: Tensor, ids: Tensor, *, lengths: Sequence[int]) -> tuple[T
         Of K terms in all: their ids [K] int64, ascending within each sequence, their weights [K] float32, and how many
         terms each sequence has [n] int64.
     """
-    sizes = list(lengths)
+    check_terms(weights, ids, lengths)
+    sizes, ids = list(lengths), ids.long()
     terms, largest, counts = [ids.new_zeros(0)], [weights.new_zeros(0, dtype=torch.float32)], []
     for part, own in zip(*(each.split_with_sizes(sizes) for each in (weights.float(), ids)), strict=True):
         found, places = torch.unique(own, return_inverse=True)  # sorted

@@ -11,6 +11,7 @@ import triton.language as tl  # type: ignore[import-untyped]
 from torch import Tensor
 
 from cenote.kernels.gpu import device_of, on_device, row_starts
+from cenote.kernels.term_max.check import check_terms
 
 __all__ = ["term_max"]
 
@@ -22,8 +23,13 @@ def term_max(weights: Tensor, ids: Tensor, *, lengths: Sequence[int]) -> tuple[T
     """Merge as `reference.term_max` states it.
 
     How many terms there are is known once ids were compared, so that the host waits for the device here, once.
+
+    Raises:
+        ShapeError: weights, ids and lengths do not fit together.
+        WrongType: ids are no whole numbers.
     """
-    sizes, device = tuple(lengths), ids.device
+    check_terms(weights, ids, lengths)
+    sizes, device, ids = tuple(lengths), ids.device, ids.long()
     if not len(ids):
         return ids.new_zeros(0), weights.new_zeros(0, dtype=torch.float32), ids.new_zeros(len(sizes))
     # Two stable sorts order by sequence and then by id, whatever the ids: they need not fit into one number with it.

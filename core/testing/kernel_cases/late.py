@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
 from cenote.testing.kernel_cases.case import LENGTHS, Inputs, KernelCase
 
 __all__ = ["MAXSIMS", "TERMS"]
+
+#: The largest number of 64 bits.
+_INT64 = (1 << 63) - 1
 
 
 def _maxsim(
@@ -48,21 +50,36 @@ MAXSIMS = (
 )
 
 
-def _terms(name: str, lengths: tuple[int, ...], size: int, **options: Any) -> KernelCase:
-    """Return a case whose ids are below `size`, so that many are met twice."""
+def _terms(
+    name: str,
+    lengths: tuple[int, ...],
+    size: int,
+    *,
+    ends: tuple[int, ...] = (),
+    kind: torch.dtype = torch.int64,
+) -> KernelCase:
+    """Return a case whose ids are below `size`, so that many are met twice; the last ones may be given."""
 
     def build(dtype: torch.dtype, generator: torch.Generator) -> Inputs:
         total = sum(lengths)
         weights = torch.randn(total, generator=generator).to(dtype)
-        return {"weights": weights, "ids": torch.randint(size, (total,), generator=generator)}
+        ids = torch.randint(size, (total,), generator=generator)
+        ids[total - len(ends) :] = torch.tensor(ends, dtype=torch.int64)
+        return {"weights": weights, "ids": ids.to(kind)}
 
-    return KernelCase(name, build, {"lengths": lengths, **options})
+    return KernelCase(name, build, {"lengths": lengths})
 
 
 TERMS = (
     *(_terms(name, lengths, 9) for name, lengths in LENGTHS.items()),
     _terms("large_ids", (40, 40), 250_002),
     _terms("ids_beyond_32_bits", (20, 20), 1 << 50),
+    _terms("ids_up_to_the_largest", (9, 9, 7), 9, ends=(_INT64, 3, _INT64, _INT64 - 1)),
+    _terms("ids_below_zero", (9, 9), 9, ends=(-1, -7, -1)),
+    _terms("ids_of_all_sizes", (9, 9), 9, ends=(-_INT64 - 1, _INT64, -_INT64 - 1)),
+    _terms("ids_of_32_bits", (9, 9), 9, kind=torch.int32, ends=((1 << 31) - 1,)),
+    _terms("ids_of_32_bits-one_sequence", (9,), 9, kind=torch.int32),
+    _terms("no_ids_of_32_bits", (0, 0), 9, kind=torch.int32),
     _terms("one_id", (4, 5), 1),
     _terms("all_empty", (0, 0), 1),
     _terms("empty_ends", (0, 6, 0), 3),
