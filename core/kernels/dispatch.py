@@ -141,7 +141,7 @@ def _wanted(variable: str) -> dict[str | None, str]:
     """Return the backend that the variable names for each operator, and under None the one for all others.
 
     Raises:
-        PluginError: it names two for the same.
+        UnknownPlugin: it names two for the same, so that neither is the one.
     """
     wanted: dict[str | None, str] = {}
     for word in (stripped for part in variable.split(",") if (stripped := part.strip())):
@@ -152,7 +152,7 @@ def _wanted(variable: str) -> dict[str | None, str]:
             first = f"{key}:{known}" if colon else known
             what = f"the operator {_shown(operator)}" if colon else "every operator"
             text = f"{_VARIABLE} asks for {_shown(first)} and for {_shown(word)}, both for {what}. Keep one of them."
-            raise PluginError(text, plugin=word)
+            raise UnknownPlugin(text, plugin=word)
     return wanted
 
 
@@ -171,7 +171,7 @@ def forced_kernels() -> dict[str, str]:
     """Return the backend of each operator of the core that `CENOTE_KERNELS` names one for.
 
     Raises:
-        PluginError: it names two for the same.
+        UnknownPlugin: it names two for the same, so that neither is the one.
     """
     variable = os.environ.get(_VARIABLE, "")
     return {operator: backend for operator in OPERATORS if (backend := _forced(operator, variable))}
@@ -196,8 +196,8 @@ def check_forced_kernels() -> None:
     A backend without an operator must exist for every operator of the core that no other word names.
 
     Raises:
-        UnknownPlugin: a word names what is not installed.
-        PluginError: what a word names is broken, or two words name different backends for the same.
+        UnknownPlugin: a word names what is not installed, or two words name different backends for the same.
+        PluginError: what a word names is broken.
     """
     variable, registry = os.environ.get(_VARIABLE, ""), default_registry()
     wanted = [f"{operator}:{backend}" for operator, backend in _wanted(variable).items() if operator is not None]
@@ -227,8 +227,9 @@ def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
     such as `segment_pool:acme,varlen_attention:reference`. Else the order is that which `Kernel` describes.
 
     Raises:
-        UnknownPlugin: nothing installed offers the operator for the device, or the forced backend.
-        PluginError: the forced backend does not import, or the variable names two for the same.
+        UnknownPlugin: nothing installed offers the operator for the device, or the forced backend, or the variable names
+            two for the same.
+        PluginError: the forced backend does not import.
     """
     return _chosen(operator, device_type)[0]
 

@@ -300,7 +300,7 @@ def test_words_that_contradict_each_other_are_refused(
 ) -> None:
     monkeypatch.setenv("CENOTE_KERNELS", words)
     for ask in (check_forced_kernels, lambda: get_kernel("linear")):
-        with pytest.raises(PluginError) as caught:
+        with pytest.raises(UnknownPlugin) as caught:  # bad input, as what is not installed
             ask()
         assert str(caught.value) == f"CENOTE_KERNELS asks for {text} Keep one of them."
 

@@ -47,7 +47,8 @@ def compare_kernels(
     Raises:
         InvalidRequest: an operator, dtype or device is unknown, nothing can be computed on the device, or its memory is
             too small for the tokens.
-        PluginError: `CENOTE_KERNELS` names a backend that is not installed or broken, or two for the same.
+        UnknownPlugin: `CENOTE_KERNELS` names a backend that is not installed, or two for the same.
+        PluginError: `CENOTE_KERNELS` names a backend that is broken.
     """
     chosen, kinds = list(operators) or list(OPERATORS), list(dtypes) or _usual(device)
     _check(chosen, kinds, device)
