@@ -227,8 +227,7 @@ def get_kernel(operator: str, device_type: str = "cpu") -> Kernel:
     such as `segment_pool:acme,varlen_attention:reference`. Else the order is that which `Kernel` describes.
 
     Raises:
-        UnknownPlugin: nothing installed offers the operator for the device, or the forced backend, or the variable names
-            two for the same.
+        UnknownPlugin: nothing installed offers the operator for the device, or the forced backend; or two are forced.
         PluginError: the forced backend does not import.
     """
     return _chosen(operator, device_type)[0]
