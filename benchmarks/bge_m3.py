@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from harness.options import whole
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from cenote import LLM
@@ -29,8 +30,9 @@ FORMS = ("dense", "sparse", "multi")
 def main() -> None:
     """Run a text for one form and for all, and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--vocabulary", type=int, default=VOCABULARY)
+    parser.add_argument("--layers", type=whole(1, 100), default=2)
+    vocabulary = whole(1000, 10_000_000, "the tokenizer has several hundred")
+    parser.add_argument("--vocabulary", type=vocabulary, default=VOCABULARY)
     options = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     with tempfile.TemporaryDirectory() as folder, LLM(str(build(Path(folder), options))) as llm:

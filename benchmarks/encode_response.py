@@ -17,6 +17,7 @@ from statistics import median
 
 import orjson
 import torch
+from harness.options import ROUNDS, whole
 from torch import Tensor
 
 from cenote.server.encoding import VectorFormat, join_objects
@@ -26,9 +27,9 @@ from cenote.testing.bench import table
 def main() -> None:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=256)
-    parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--items", type=whole(1, 10_000), default=256)
+    parser.add_argument("--size", type=whole(1, 10_000), default=1024)
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=20)
     options = parser.parse_args()
     torch.manual_seed(0)
     vectors = list(torch.nn.functional.normalize(torch.randn(options.items, options.size)).unbind())

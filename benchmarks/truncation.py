@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from harness.options import ROUNDS, whole
+
 from cenote.checkpoints import load_tokenizer, open_checkpoint
 from cenote.inputs import TextEncoder
 from cenote.testing.bench import table
@@ -40,9 +42,10 @@ QUERY = "Which function returns the number of seconds since the epoch?"
 def main() -> None:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--characters", type=int, default=2_000_000, help="length of the text")
-    parser.add_argument("--tokens", type=int, default=512, help="tokens that are kept")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--characters", type=whole(1, 100_000_000), default=2_000_000, help="length of the text")
+    tokens = whole(16, why="special tokens have room")
+    parser.add_argument("--tokens", type=tokens, default=512, help="tokens that are kept")
+    parser.add_argument("--rounds", type=whole(1, ROUNDS), default=3)
     options = parser.parse_args()
     text = long_text(options.characters)
     rows = [row for family in KINDS for row in compare(family, text, options.tokens, options.rounds)]

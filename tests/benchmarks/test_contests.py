@@ -10,7 +10,6 @@ import pytest
 from harness.agreement import agreement, within
 from harness.arena import Arena
 from harness.contest import compete, spread_of
-from harness.machine import capability
 from harness.peers import CENOTE, PEERS, Peer, interpreter
 from harness.process import WorkerError
 from harness.quality import ranking_agreement, vector_scores
@@ -129,11 +128,3 @@ def test_the_spread_is_the_distance_of_the_quartiles_beside_the_median():
     assert spread_of([1.0, 2.0]) == 0
     assert spread_of([1.0, 2.0, 3.0]) == pytest.approx(0.5)
     assert spread_of([2.0] * 9 + [50.0]) == 0
-
-
-def test_the_kind_of_a_processor_is_the_most_that_it_can_do():
-    assert capability("flags\t\t: fpu avx2") == "avx2"
-    assert capability("flags : avx2 avx512f") == "avx512"
-    assert capability("flags : avx2 avx512f avx512_bf16") == "avx512_bf16"
-    assert capability("flags : avx512f avx512_bf16 amx_tile amx_bf16 amx_int8") == "amx"
-    assert capability("Features : asimd") == "other"

@@ -34,6 +34,14 @@ REFUSED = [
     ("plugins", "--distributions", ("0",), "a whole number, 1 to 10000"),
     ("plugins", "--adapters", ("0", "-2"), "a whole number, 1 to 10000"),
     ("plugins", "--rounds", ("0",), "a whole number, 1 to 1000"),
+    ("bge_m3", "--layers", ("0", "-1"), "a whole number, 1 to 100"),
+    ("bge_m3", "--vocabulary", ("0", "999"), "a whole number, 1000 to 10000000"),
+    ("encode_response", "--items", ("0", "-1"), "a whole number, 1 to 10000"),
+    ("encode_response", "--size", ("0",), "a whole number, 1 to 10000"),
+    ("encode_response", "--rounds", ("0",), "a whole number, 1 to 1000"),
+    ("truncation", "--characters", ("0", "-1"), "a whole number, 1 to 100000000"),
+    ("truncation", "--tokens", ("0", "-1"), "a whole number, 16 or more"),
+    ("truncation", "--rounds", ("0",), "a whole number, 1 to 1000"),
 ]
 
 

@@ -9,11 +9,11 @@ from cenote.testing.kernel_cases.case import KernelCase
 from cenote.testing.kernel_cases.late import MAXSIMS, TERMS
 from cenote.testing.kernel_cases.linear import LINEARS
 from cenote.testing.kernel_cases.rows import ACTIVATED, NORMS, RESIDUALS, ROTATED, SEGMENTS
+from cenote.testing.kernel_cases.spoilt import SPOILT
 
 __all__ = ["CASES", "KernelCase"]
 
-#: Cases by operator.
-CASES: Mapping[str, tuple[KernelCase, ...]] = {
+_FINITE: Mapping[str, tuple[KernelCase, ...]] = {
     "varlen_attention": ATTENTION,
     "linear": LINEARS,
     "residual_norm": RESIDUALS,
@@ -23,4 +23,9 @@ CASES: Mapping[str, tuple[KernelCase, ...]] = {
     "l2_normalize": NORMS,
     "maxsim": MAXSIMS,
     "term_max": TERMS,
+}
+
+#: Cases by operator.
+CASES: Mapping[str, tuple[KernelCase, ...]] = {
+    operator: (*cases, *SPOILT.get(operator, ())) for operator, cases in _FINITE.items()
 }

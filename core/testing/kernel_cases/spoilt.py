@@ -17,13 +17,14 @@ __all__ = ["SPOILT"]
 
 
 def _spoilt(case: KernelCase, name: str, *place: int) -> KernelCase:
-    """Return a case in which the number at a place of one of its tensors is NaN."""
+    """Return a case in which the number at a place of one of its tensors is NaN; int8 has none."""
 
     def build(dtype: torch.dtype, generator: torch.Generator) -> Inputs:
         tensors = case.build(dtype, generator)
         part = tensors[name]
         assert isinstance(part, torch.Tensor)
-        part[place] = float("nan")
+        if part.is_floating_point():
+            part[place] = float("nan")
         return tensors
 
     return replace(case, name=f"{case.name}-nan_in_{name}", build=build)

@@ -35,7 +35,14 @@ class TestVarlenAttention(_Interpreted):
 
 class TestVarlenAttentionOfHalves(_Interpreted):
     operator = "varlen_attention"
-    cases = _named("heads_of_5", "heads_of_128", "sinks-causal-window_5", "keys_end_early-softcap-causal")
+    cases = _named(
+        "heads_of_5",
+        "heads_of_128",
+        "sinks-causal-window_5",
+        "keys_end_early-softcap-causal",
+        "5_3-nan_in_query",
+        "16_3-causal-nan_in_key",
+    )
     tolerances: ClassVar[Mapping[str, float]] = {name: TOLERANCES[name] for name in ("float16", "bfloat16")}
 
 
