@@ -16,7 +16,7 @@ from ctypes import c_int32
 from math import ceil
 from typing import Any, TypeVar
 
-from cenote.kernels.layers import Interrupt
+from cenote.kernels.interrupt import Interrupt
 
 __all__ = ["Pauses", "is_reentrant", "reentrant", "with_pauses"]
 

@@ -25,7 +25,7 @@ class Kernel(Protocol):
 
     To set `devices` is to offer the kernel to everybody who installs the plugin and does not switch it off. One without
     `devices` is taken where `CENOTE_KERNELS` names it; if it is called `triton`, `cpu` or `reference`, also where the
-    core has none for the operator. What it raises or returns in a wrong shape is an error that names it.
+    core has none for the operator. What it raises, or returns in a wrong shape or dtype, is an error that names it.
 
     A kernel of `linear` may have an attribute `join` (`cenote.kernels.layers.Join`): from the layers of a model whose
     operators are all its own it makes one function, which is taken where it gives what these give.

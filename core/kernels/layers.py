@@ -8,7 +8,6 @@ It is asked after the products are prepared; what it refuses runs operator by op
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from ctypes import c_int32
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -17,10 +16,11 @@ from torch import Tensor
 
 from cenote.kernels.activations import Activation
 from cenote.kernels.base import Kernel
+from cenote.kernels.interrupt import Interrupt
 from cenote.kernels.linear.reference import Product
 from cenote.kernels.residual_norm.reference import Kind, Stream
 
-__all__ = ["Angles", "AttentionCall", "Interrupt", "Join", "Joined", "Layer", "NormStep"]
+__all__ = ["Angles", "AttentionCall", "Join", "Joined", "Layer", "NormStep"]
 
 #: Cosines and sines [T, r] of a batch's tokens.
 Angles: TypeAlias = tuple[Tensor, Tensor]
@@ -116,23 +116,6 @@ class Layer:
     activation: Activation
     gated: bool
     rotary: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupt:
-    """Asks those who run layers to return between two of them.
-
-    Attributes:
-        flag: not 0 once they shall; other threads change it meanwhile. Compiled code reads it at its address.
-        least: layers to run whatever it says, at least one.
-    """
-
-    flag: c_int32
-    least: int = 1
-
-    def is_due(self, layers: int) -> bool:
-        """Tell whether to return, after so many layers."""
-        return layers >= self.least and bool(self.flag.value)
 
 
 class Joined(Protocol):

@@ -9,7 +9,7 @@ import pytest
 
 from cenote.adapters.pauses import Pauses, is_reentrant, reentrant, with_pauses
 from cenote.adapters.text import TextPoolingModel
-from cenote.kernels.layers import Interrupt
+from cenote.kernels.interrupt import Interrupt
 
 
 class Layers:

@@ -21,7 +21,7 @@ from cenote.engine.batches import Batches
 from cenote.engine.pace import Pace
 from cenote.engine.request import EngineRequest, RequestOptions
 from cenote.engine.tally import Tally
-from cenote.kernels.layers import Interrupt
+from cenote.kernels.interrupt import Interrupt
 from cenote.types import PackedBatch, PreparedInput, Prompt
 
 OPTIONS = RequestOptions(task="embed")

@@ -20,7 +20,7 @@ from cenote.errors import InvalidRequest, PluginError, PluginFailure, UnknownPlu
 from cenote.kernels import OPERATORS, check_forced_kernels, get_kernel
 from cenote.kernels.base import check_kernel
 from cenote.kernels.dispatch import forced_kernels
-from cenote.kernels.layers import Interrupt
+from cenote.kernels.interrupt import Interrupt
 from cenote.registry import default_registry
 from cenote.testing.checkpoints import build_checkpoint
 from cenote.testing.kernels import one_step

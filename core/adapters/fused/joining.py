@@ -14,7 +14,8 @@ from cenote.adapters.fused.layer import Batch
 from cenote.adapters.fused.layers import FusedLayers
 from cenote.adapters.probes import relative_difference
 from cenote.kernels import get_kernel, raise_if_forced
-from cenote.kernels.layers import Interrupt, Join, Joined
+from cenote.kernels.interrupt import Interrupt
+from cenote.kernels.layers import Join, Joined
 
 __all__ = ["join_layers"]
 

@@ -12,7 +12,8 @@ from cenote.adapters.attention import INERT
 from cenote.adapters.fused.layer import Batch, FusedLayer, Normalise
 from cenote.adapters.pauses import with_pauses
 from cenote.errors import ShapeError
-from cenote.kernels.layers import Interrupt, Joined
+from cenote.kernels.interrupt import Interrupt
+from cenote.kernels.layers import Joined
 
 __all__ = ["FusedLayers", "PassedPositions"]
 

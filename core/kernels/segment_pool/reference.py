@@ -27,6 +27,7 @@ def segment_pool(rows: Tensor, *, lengths: Sequence[int], reduce: str, normalize
 
     Raises:
         ValueError: `reduce` is none of the three.
+        ShapeError: the lengths do not fit the rows.
     """
     check_segments(rows, lengths, reduce)
     out = torch.zeros(len(lengths), rows.shape[1], dtype=torch.float32, device=rows.device)

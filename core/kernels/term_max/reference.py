@@ -19,12 +19,16 @@ def term_max(weights: Tensor, ids: Tensor, *, lengths: Sequence[int]) -> tuple[T
 
     Args:
         weights: [T] float, sequences end to end.
-        ids: [T] int64, not negative.
+        ids: [T] whole numbers.
         lengths: tokens per sequence; sums to T.
 
     Returns:
         Of K terms in all: their ids [K] int64, ascending within each sequence, their weights [K] float32, and how many
         terms each sequence has [n] int64.
+
+    Raises:
+        ShapeError: sizes do not fit together.
+        WrongType: ids are no whole numbers.
     """
     check_terms(weights, ids, lengths)
     sizes, ids = list(lengths), ids.long()

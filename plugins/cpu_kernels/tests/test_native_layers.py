@@ -17,7 +17,8 @@ from torch import Tensor
 from cenote.errors import PluginFailure, ShapeError
 from cenote.kernels import get_kernel
 from cenote.kernels.bias_act import cpu as plain_activation
-from cenote.kernels.layers import Angles, AttentionCall, Interrupt, Joined, Layer, NormStep
+from cenote.kernels.interrupt import Interrupt
+from cenote.kernels.layers import Angles, AttentionCall, Joined, Layer, NormStep
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import varlen_attention
 from cenote_cpu_kernels.layers import join_layers

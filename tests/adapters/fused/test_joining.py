@@ -12,7 +12,8 @@ from torch import Tensor
 from cenote.adapters.fused import FusedLayers, fuse_layers, joining
 from cenote.adapters.fused.layer import Batch
 from cenote.errors import MissingDependency
-from cenote.kernels.layers import Interrupt, Joined, Layer
+from cenote.kernels.interrupt import Interrupt
+from cenote.kernels.layers import Joined, Layer
 from cenote.kernels.linear import cpu
 
 #: From something to a model, or to a call that runs one.

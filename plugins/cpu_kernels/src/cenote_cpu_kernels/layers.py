@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from cenote.errors import MissingDependency, ShapeError
-from cenote.kernels.layers import Angles, Interrupt, Joined, Layer
+from cenote.kernels.interrupt import Interrupt
+from cenote.kernels.layers import Angles, Joined, Layer
 from cenote.kernels.memory import empty
 from cenote_cpu_kernels.activation import bias_act
 from cenote_cpu_kernels.attention import borders, varlen_attention
