@@ -43,7 +43,7 @@ def lay_out(documents: Any, lengths: Any, *, like: Tensor) -> Iterable[Part]:
     if whole.ndim == 3:
         if not whole.is_contiguous() or min(counts) < whole.shape[1]:
             return padded_blocks(whole, counts)
-        whole = whole.view(-1, whole.shape[2])
+        whole = whole.flatten(0, 1)
     return [(whole, counts)]
 
 

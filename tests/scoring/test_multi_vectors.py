@@ -146,6 +146,7 @@ DOCUMENTS = [vectors(3, 16), vectors(2, 16)]
         ((QUERY, DOCUMENTS, [3, 2]), "lengths are for documents in one array"),
         ((QUERY[0], DOCUMENTS), r"query has the shape \[16\]"),
         ((QUERY[:0], DOCUMENTS), r"query has the shape \[0, 16\]"),
+        ((QUERY[:, :0], vectors(2, 4, 0)), "vectors have no components"),
         (([], DOCUMENTS), "query is empty"),
         ((5, DOCUMENTS), "query must be an array or a list of arrays, not int"),
         ((None, DOCUMENTS), "query must be an array or a list of arrays, not NoneType"),
