@@ -19,6 +19,8 @@ __all__ = ["by_count", "scaling"]
 _LENGTHS = (32, 64, 128, 256, 512)
 _TOGETHER = (1, 4, 16, 64, 256)
 _COUNTS = (500, 4000, 32_000)
+#: Characters of texts that are cut, and how many texts.
+_CHARACTERS, _CUT = (4_000, 40_000, 400_000), 8
 #: Tokens of a measured call where lengths vary.
 _TOKENS = 8_000
 #: Seconds after which a point gets no further call; and calls that it gets at most.
@@ -28,14 +30,15 @@ _BESIDE = ("sentence-transformers", "openvino")
 
 
 def scaling(arena: Arena, tokens: int = _TOKENS, counts: Sequence[int] = _COUNTS) -> dict[str, Any]:
-    """Measure tokens a second over the length, over texts given at a time, and cenote's memory over their number."""
+    """Measure speed over the length of texts, that of what is cut off, and their number at a time; memory over all."""
     folder = model_folder(REAL, arena.home)
     with arena.open():
         entries = arena.enter("embed", folder, ("float32", "bfloat16"), max(_LENGTHS), _BESIDE)
         by_length = [_at_length(arena, entries, folder, length, tokens) for length in _LENGTHS]
         by_group = [_together(arena, entries, size, folder) for size in _TOGETHER]
+        by_rest = [_cut(arena, entries, characters) for characters in _CHARACTERS]
     count = by_count(arena, folder, counts)
-    return {"model": MODELS[REAL][0], "length": by_length, "together": by_group, "count": count}
+    return {"model": MODELS[REAL][0], "length": by_length, "together": by_group, "cut": by_rest, "count": count}
 
 
 def _at_length(arena: Arena, entries: Sequence[Entry], folder: Path, length: int, tokens: int) -> dict[str, Any]:
@@ -68,6 +71,16 @@ def _together(arena: Arena, entries: Sequence[Entry], size: int, folder: Path) -
         _name(entry): sum(lengths) / statistics.median(_point(entry, path, warm, min(size, 32))) for entry in entries
     }
     return {"at": size, "tokens_per_second": points}
+
+
+def _cut(arena: Arena, entries: Sequence[Entry], characters: int) -> dict[str, Any]:
+    """Measure texts of so many characters, of which the same tokens are kept however many follow."""
+    whole = "\n".join(texts_of(600, seed=5))
+    whole *= characters // len(whole) + 2
+    texts = [whole[start : start + characters] for start in range(0, _CUT * 4000, 4000)]
+    path, warm = arena.inputs("cut", texts), arena.inputs("warm", texts[:1])
+    points = {_name(entry): statistics.median(_point(entry, path, warm, _CUT)) / _CUT for entry in entries}
+    return {"at": characters, "seconds_per_text": points}
 
 
 def _point(entry: Entry, path: Path, warm: Path, size: int, saved: Path | None = None) -> list[float]:

@@ -159,6 +159,11 @@ def _scaling(section: _Section) -> str:
         ]
         calls = "each point the median of the calls of one turn, without further rounds"
         parts.append(f"Tokens a second, {calls}:\n\n{table([title, *names], body, 'r' * (len(names) + 1))}")
+    if cut := section.get("cut"):
+        names = list(cut[0]["seconds_per_text"])
+        body = [[f"{row['at']:,}", *(f"{row['seconds_per_text'][name] * 1e3:,.1f}" for name in names)] for row in cut]
+        laid_out = table(["characters a text", *names], body, "r" * (len(names) + 1))
+        parts.append(f"Milliseconds a text, of which 512 tokens are kept:\n\n{laid_out}")
     least = min(row["cosine_min"] for row in section["length"])
     parts.insert(1, f"The least cosine of any vector of that table to cenote's in float32 is {least:.5f}.")
     body = [

@@ -50,7 +50,7 @@ _SERVERS = ((_VLLM, 1.5), ("infinity", 3.0))
 _NOISE, _SERVER_NOISE = 0.15, 0.25
 #: Steps of a bulk job that a short query may wait for, and the milliseconds that a step may last meanwhile.
 _STEPS, _STEP = 2, 25
-#: Part of the operations a second that may be lost between lengths; and memory that may grow beside the results.
+#: Part of the speed that may be lost between lengths, and to what is cut off; and memory that may grow beside results.
 _EVEN, _GROWTH = 0.15, 0.1
 
 
@@ -220,6 +220,11 @@ def _scaling(section: _Section, _: Mapping[str, Any]) -> Iterator[Target]:
         lost = 1 - min(rates) / max(rates)
         wanted = f"operations/s within {_EVEN:.0%} from {first} to {last} tokens a text"
         yield Target(name.replace("cenote, ", "embedding, "), wanted, f"within {lost:.0%}", lost <= _EVEN)
+    if cut := section.get("cut"):
+        for name in (name for name in cut[0]["seconds_per_text"] if name.startswith("cenote")):
+            grown = cut[-1]["seconds_per_text"][name] / cut[0]["seconds_per_text"][name] - 1
+            wanted = f"{cut[-1]['at']:,} characters take at most {_EVEN:.0%} longer than {cut[0]['at']:,}, cut alike"
+            yield Target(name.replace("cenote, ", "embedding, "), wanted, f"{grown:+.0%}", grown <= _EVEN)
     few, many = section["count"][0], section["count"][-1]
     grown = (many["peak_memory"] - few["peak_memory"]) - (many["result_memory"] - few["result_memory"])
     wanted = f"beside the results, memory grows by at most {_GROWTH:.0%} from {few['at']:,} to {many['at']:,} texts"

@@ -50,6 +50,7 @@ def run() -> dict:
     machine = {"processor": "A<B", "kind": "avx2", "cores": 2, "threads": 2, "system": "Linux"}
     speeds = {"tokens_per_second": {"cenote, float32": 1000.0}, "cosine_min": 1.0}
     points = [{"at": at, **speeds, "operations_per_token": 1e6 * at} for at in (32, 64)]
+    cut = [{"at": at, "seconds_per_text": {"cenote, float32": 0.01 * at**0.1}} for at in (10, 100)]
     counts = [{"at": at, "texts_per_second": 100.0, "peak_memory": 5e8, "result_memory": 1e6} for at in (10, 100)]
     made = about("abc123", FULL, datetime.datetime(2026, 11, 21, 9))
     contest = {"model": "MiniLM", "rounds": 3, "inputs": 4, "tokens": 80, "rates": {"float32": 4e11}}
@@ -59,7 +60,7 @@ def run() -> dict:
         "machine": {**machine, "python": "3.11", "torch": "2.13", "cenote": "0.1"},
         "sections": {
             "embed": {**contest, "about": made, "rows": [row("cenote", 100.0, share=0.25, spread=0.03), bad]},
-            "scaling": {"length": points, "together": points, "count": counts, "about": made},
+            "scaling": {"length": points, "together": points, "cut": cut, "count": counts, "about": made},
             "serve": {"skipped": "wrk is not installed", "rows": [], "about": made},
         },
         "missing": ["onnx"],
@@ -217,6 +218,8 @@ def test_targets_are_computed_from_what_was_measured_and_nothing_else(run):
     assert found["embedding, float32", "75% of the matmul rate"] == ("25%", False)
     assert ("embedding, float32", "faster than every other library") not in found, "the other one is out of tolerance"
     assert found["embedding, float32", "operations/s within 15% from 32 to 64 tokens a text"] == ("within 50%", False)
+    assert found["embedding, float32", "100 characters take at most 15% longer than 10, cut alike"] == ("+26%", False)
+    assert "|               100 |            15.8 |" in as_text(run)
     assert not [each for each in targets(run) if "vLLM" in each.wanted]
 
 
