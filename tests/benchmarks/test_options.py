@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import runpy
 import sys
+from pathlib import Path
 
 import pytest
 from harness.options import duration, whole
@@ -50,9 +51,15 @@ REFUSED = [
     [(script, option, value, text) for script, option, values, text in REFUSED for value in values],
 )
 def test_a_bad_value_is_refused_in_one_line(
-    script: str, option: str, value: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    script: str,
+    option: str,
+    value: str,
+    text: str,
+    benchmarks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    main = importlib.import_module(script).main
+    main = runpy.run_path(str(benchmarks / f"{script}.py"))["main"]  # by its path: other folders have such names
     monkeypatch.setattr(sys, "argv", [f"{script}.py", option, value])
     with pytest.raises(SystemExit) as caught:
         main()
@@ -73,11 +80,16 @@ def test_a_bound_is_a_value_that_is_accepted() -> None:
     [("", "10000000000000", "Ask for at most "), ("cpu,reference", "8", "both for every operator")],
 )
 def test_a_gpu_is_not_checked_for_what_it_cannot_hold_or_nobody_can_mean(
-    words: str, tokens: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: str,
+    tokens: str,
+    text: str,
+    benchmarks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    gpu = importlib.import_module("gpu")
+    gpu = runpy.run_path(str(benchmarks / "gpu.py"))
     monkeypatch.setenv("CENOTE_KERNELS", words)
-    assert gpu.main(["--device", "cpu", "--tokens", tokens]) == gpu.REFUSED
+    assert gpu["main"](["--device", "cpu", "--tokens", tokens]) == gpu["REFUSED"]
     printed = capsys.readouterr()
     assert printed.out == ""
     assert text in printed.err
