@@ -52,7 +52,7 @@ def test_an_empty_list_of_ids_has_no_kind(backend: Any) -> None:
     [
         (7, _IDS, (3, 3), ShapeError, "lengths sum to 6, but there are 7 ids"),
         (7, _IDS, (), ShapeError, "lengths sum to 0, but there are 7 ids"),
-        (7, _IDS, (9, -2), ShapeError, "Sequence 1 has -2 tokens"),
+        (7, _IDS, (9, -2), ShapeError, "Sequence 1 has -2 ids"),
         (6, _IDS, (3, 4), ShapeError, r"weights are \[6\] and ids \[7\]"),
         (1, _IDS, (3, 4), ShapeError, r"weights are \[1\] and ids \[7\]"),
         (7, _IDS.float(), (3, 4), WrongType, "ids must be whole numbers, .* not torch.float32"),

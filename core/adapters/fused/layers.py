@@ -144,8 +144,15 @@ class FusedLayers(nn.Module):
     ) -> tuple[Tensor, Tensor, int]:
         """Run layers from one on, to the last or an interruption, as `Joined` does."""
         if self.joined is not None:
-            given: dict[str, Any] = {"lengths": batch.lengths, "key_lengths": batch.key_lengths, "angles": batch.angles}
-            return self.joined(normed, stream, **given, first=first, interrupt=interrupt)
+            return self.joined(
+                normed,
+                stream,
+                lengths=batch.lengths,
+                key_lengths=batch.key_lengths,
+                angles=batch.angles,
+                first=first,
+                interrupt=interrupt,
+            )
         place = first
         for place, layer in enumerate(self.layers[first:], first + 1):
             normed, stream = layer(normed, stream, batch)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from cenote.errors import ShapeError
+from cenote.kernels.lengths import check_lengths
 
 __all__ = ["check_segments"]
 
@@ -29,8 +30,4 @@ def check_segments(rows: Tensor, lengths: Sequence[int], reduce: str) -> None:
         raise ValueError(f"reduce must be sum, mean or max, not {reduce!r:.40}.")
     if rows.ndim != 2:
         raise ShapeError(f"Rows to pool are [T, h]; these are {list(rows.shape)}.")
-    if len(lengths) and min(lengths) < 0:
-        place = next(at for at, length in enumerate(lengths) if length < 0)
-        raise ShapeError(f"Segment {place} has {lengths[place]} rows; none may have less than 0.")
-    if sum(lengths) != len(rows):
-        raise ShapeError(f"lengths sum to {sum(lengths)}, but there are {len(rows)} rows; each must be in one segment.")
+    check_lengths(lengths, len(rows), part="segment", unit="rows")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cenote.errors import ShapeError, WrongType
+from cenote.kernels.lengths import check_lengths
 
 __all__ = ["check_terms"]
 
@@ -33,8 +34,4 @@ def check_terms(weights: Tensor, ids: Tensor, lengths: Sequence[int]) -> None:
     if ids.ndim != 1 or weights.shape != ids.shape:
         text = f"weights are {list(weights.shape)} and ids {list(ids.shape)}"
         raise ShapeError(f"{text}; one weight and one id for each token, [T] and [T], are needed.")
-    if len(lengths) and min(lengths) < 0:
-        place = next(at for at, length in enumerate(lengths) if length < 0)
-        raise ShapeError(f"Sequence {place} has {lengths[place]} tokens; none may have less than 0.")
-    if sum(lengths) != len(ids):
-        raise ShapeError(f"lengths sum to {sum(lengths)}, but there are {len(ids)} ids; each must be in one sequence.")
+    check_lengths(lengths, len(ids), part="sequence", unit="ids")
