@@ -9,6 +9,7 @@ for one short text at a time. Only the ratios mean something elsewhere; see READ
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import tempfile
 import threading
@@ -19,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from generator import Load, generate
-from harness.options import docstring_count, duration, whole
+from harness.generators import Load, from_sockets, from_wrk, has_wrk
+from harness.options import docstring_count, whole
+from harness.process import WorkerError
 
 from cenote.testing.bench import machine, table
 from cenote.testing.corpus import docstrings
@@ -49,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or hub id; the demonstration model where left out")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--seconds", type=duration(1, 3600), default=6)
+    parser.add_argument("--seconds", type=whole(1, 3600), default=6)
     parser.add_argument("--connections", type=whole(1, 1000), nargs="+", default=[1, 8])
     parser.add_argument("--texts", type=docstring_count(), default=1000, help="texts of a call of the bulk job")
     options = parser.parse_args()
@@ -60,15 +62,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         arguments = [*name, "--dtype", options.dtype, "--max-items-per-request", "100000"]
         with serving(Path(folder) / "server.log", *arguments) as address:
-            generate(address, queries, connections=8, seconds=1)  # warm
-            rows = [row(address, queries, bulk, count, options.seconds) for count in options.connections]
+            try:
+                generate(address, queries, connections=8, seconds=1)  # warm
+                rows = [row(address, queries, bulk, count, options.seconds) for count in options.connections]
+            except WorkerError as error:
+                raise SystemExit(f"{error}") from None
     where = ", ".join(f"{key} {value}" for key, value in machine().items())
     header = ("queries at a time", "client", "quiet p50", "quiet p99", "p50 beside the job", "p99 beside the job")
     job = ("tokens/s of the job", "with queries", "CPU of the client")
     print(f"{where}\n{options.dtype}; times in ms\n\n{table((*header, *job), rows)}")
 
 
-def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: float) -> tuple[str, ...]:
+def generate(address: str, queries: list[str], *, connections: int, seconds: int) -> Load:
+    """Ask for embeddings of one text a request, over so many connections at a time."""
+    bodies = [json.dumps({"input": text, "encoding_format": "base64"}) for text in queries]
+    generator = from_wrk if has_wrk() else from_sockets
+    return generator(f"{address}/v1/embeddings", bodies, connections=connections, seconds=seconds)
+
+
+def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: int) -> tuple[str, ...]:
     """Measure quietly and beside the job, and return what a table says of it."""
     quiet = generate(address, queries, connections=connections, seconds=seconds)
     job = Bulk(address, bulk)

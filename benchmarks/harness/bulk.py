@@ -5,14 +5,14 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from harness.generators import from_wrk
 from harness.process import WorkerError
 from harness.servers import NAME, Server
 from harness.workload import texts_of
-from harness.wrk import Wrk
 
 __all__ = ["beside_bulk", "bulk_job"]
 
@@ -22,12 +22,12 @@ _BULK = 500
 _QUIET = 5
 
 
-def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str, Any]:
+def beside_bulk(server: Server, bodies: Sequence[str], seconds: int, rounds: int) -> dict[str, Any]:
     """Ask for one short text at a time quietly, then while another client sends calls of many texts, in turns.
 
     Args:
         server: of cenote.
-        wrk: the short texts.
+        bodies: of posts of one short text.
         seconds: of each turn beside the job.
         rounds: turns of each kind.
 
@@ -39,8 +39,8 @@ def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str
         WorkerError: no call of the other client was answered.
     """
     server.awake(True)
-    wrk.warm(server, 1)
-    found = [_round(server, wrk, seconds) for _ in range(rounds)]
+    from_wrk(server.address, bodies, connections=1, seconds=1)
+    found = [_round(server, bodies, seconds) for _ in range(rounds)]
     server.awake(False)
     middle = {name: statistics.median(each[name] for each in found) for name in found[0]}
     requests = sum(each["requests"] for each in found)
@@ -48,12 +48,12 @@ def beside_bulk(server: Server, wrk: Wrk, seconds: int, rounds: int) -> dict[str
     return {**facts, **middle, "requests": requests}
 
 
-def _round(server: Server, wrk: Wrk, seconds: int) -> dict[str, float]:
-    quiet = wrk.ask(server, 1, min(seconds, _QUIET))
+def _round(server: Server, bodies: Sequence[str], seconds: int) -> dict[str, float]:
+    quiet = from_wrk(server.address, bodies, connections=1, seconds=min(seconds, _QUIET))
     with bulk_job(server):
-        loaded = wrk.ask(server, 1, seconds)
-    quantiles = {"quiet_p50": quiet["p50"], "quiet_p99": quiet["p99"], "p50": loaded["p50"], "p99": loaded["p99"]}
-    return {**quantiles, "requests": loaded["requests"]}
+        loaded = from_wrk(server.address, bodies, connections=1, seconds=seconds)
+    quantiles = {"quiet_p50": quiet.p50, "quiet_p99": quiet.p99, "p50": loaded.p50, "p99": loaded.p99}
+    return {**quantiles, "requests": loaded.requests}
 
 
 @contextmanager

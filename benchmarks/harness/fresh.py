@@ -6,16 +6,14 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urljoin
-
-from generator import Load, generate
 
 from harness.arena import Arena
 from harness.baseline import MEMORY, OVER_TEXTS
 from harness.bulk import bulk_job
+from harness.generators import Load, from_sockets
 from harness.peers import CENOTE
 from harness.scaling import by_count
-from harness.servers import Server, start_server
+from harness.servers import Server, body_of, start_server
 
 __all__ = ["memory_over_texts", "served", "started"]
 
@@ -73,7 +71,8 @@ def served(arena: Arena, folder: Path) -> dict[str, float]:
 
 
 def _load(server: Server, connections: int) -> Load:
-    return generate(urljoin(server.address, "/"), [_TEXT], connections=connections, seconds=_SECONDS)
+    # wrk takes less of the machine, but figures with and without it could not be compared.
+    return from_sockets(server.address, [body_of(_TEXT)], connections=connections, seconds=_SECONDS)
 
 
 def _asked(ask: Callable[[Sequence[str]], object]) -> float:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-import shutil
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +10,11 @@ from harness.agreement import agreement, within
 from harness.arena import Arena
 from harness.bulk import beside_bulk
 from harness.contest import reference_of
+from harness.generators import from_wrk, has_wrk
 from harness.models import REAL, model_folder
 from harness.peers import CENOTE
-from harness.servers import Server, start_servers
+from harness.servers import Server, body_of, start_servers
 from harness.workload import Workload, texts_of
-from harness.wrk import Wrk
 
 __all__ = ["load"]
 
@@ -43,12 +40,12 @@ def load(arena: Arena, seconds: int, rounds: int, settings: Sequence[str], besid
     Raises:
         ArithmeticError: the vectors of cenote's server are out of tolerance.
     """
-    if shutil.which("wrk") is None:
+    if not has_wrk():
         return {"skipped": "wrk is not installed (apt-get install wrk)", "rows": []}
     texts = [text.splitlines()[0][:120] for text in texts_of(_TEXTS, seed=5)]
     folder = model_folder(REAL, arena.home)
     wanted = reference_of(arena, "embed", Workload(folder, texts[:32]))
-    wrk = Wrk.of(texts, arena.home / "inputs" / "load.lua")
+    bodies = [body_of(text) for text in texts]
     servers = start_servers(arena, folder, settings)
     rows = []
     try:
@@ -56,10 +53,10 @@ def load(arena: Arena, seconds: int, rounds: int, settings: Sequence[str], besid
         for connections in CONCURRENCY:
             found: dict[int, list[dict[str, float]]] = {id(server): [] for server in servers}
             for server in servers * rounds:
-                found[id(server)].append(_measured(server, connections, seconds, wrk))
+                found[id(server)].append(_measured(server, connections, seconds, bodies))
             rows += [{**_row(server, connections, found[id(server)]), "within": good[id(server)]} for server in servers]
         own = [server for server in servers if server.peer == CENOTE.name and server.setting in _BULK]
-        bulk = [beside_bulk(server, wrk, beside, min(rounds, _BULK_ROUNDS)) for server in own]
+        bulk = [beside_bulk(server, bodies, beside, min(rounds, _BULK_ROUNDS)) for server in own]
     finally:
         for server in servers:
             server.close()
@@ -93,13 +90,11 @@ def _row(server: Server, connections: int, rounds: Sequence[Mapping[str, float]]
     }
 
 
-def _measured(server: Server, connections: int, seconds: int, wrk: Wrk) -> dict[str, float]:
+def _measured(server: Server, connections: int, seconds: int, bodies: Sequence[str]) -> dict[str, float]:
     """Warm a server for a second, then measure, with the share of a processor that the client took."""
     server.awake(True)
-    wrk.warm(server, connections)
-    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    found = wrk.ask(server, connections, seconds)
-    after, taken = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begin
+    from_wrk(server.address, bodies, connections=connections, seconds=1)
+    found = from_wrk(server.address, bodies, connections=connections, seconds=seconds)
     server.awake(False)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"client_cpu": spent / taken, **found}
+    quantiles = {"p50": found.p50, "p99": found.p99}
+    return {"client_cpu": found.cpu, "requests": found.requests, "requests_per_second": found.rate, **quantiles}

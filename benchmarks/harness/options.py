@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from cenote.errors import InvalidRequest
 
-__all__ = ["ROUNDS", "docstring_count", "duration", "whole"]
+__all__ = ["ROUNDS", "docstring_count", "whole"]
 
 #: More say nothing that these do not.
 ROUNDS = 1000
@@ -33,22 +32,6 @@ def whole(least: int = 1, most: int | None = None, why: str = "") -> Callable[[s
         except ValueError:
             raise _refusal(value, wanted) from None
         if number < least or (most is not None and number > most):
-            raise _refusal(value, wanted)
-        return number
-
-    return read
-
-
-def duration(least: float, most: float) -> Callable[[str], float]:
-    """Return the `type` of an argument that is a number of seconds from `least` to `most`, which NaN is not."""
-    wanted = f"seconds from {least:g} to {most:g}"
-
-    def read(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not least <= number <= most:
             raise _refusal(value, wanted)
         return number
 

@@ -20,7 +20,7 @@ from harness.arena import Arena
 from harness.peers import CENOTE, Peer, interpreter
 from harness.process import WorkerError, environment
 
-__all__ = ["Server", "start_server", "start_servers"]
+__all__ = ["NAME", "Server", "body_of", "start_server", "start_servers"]
 
 #: What requests call the model.
 NAME = "minilm"
@@ -79,6 +79,11 @@ class Server:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def body_of(text: str) -> str:
+    """Return the JSON of a request of one text."""
+    return json.dumps({"model": NAME, "input": text})
 
 
 def start_servers(arena: Arena, folder: Path, settings: Sequence[str]) -> list[Server]:

@@ -56,9 +56,7 @@ class Batches:
         pace: how fast the model computes.
         finisher: settles requests.
         way: who has light calls, of all engines that one thread runs.
-        is_served: light calls may come while a batch runs.
-        is_paused: no batches are begun.
-        is_closed: likewise, for ever.
+        is_closed: no batches are begun any more.
         computing: held while a batch runs.
     """
 
@@ -97,7 +95,7 @@ class Batches:
         self._tally = Tally()
         #: Requests of batches under way.
         self._running = 0
-        self.is_served = self.is_paused = self.is_closed = False
+        self._is_served = self._is_paused = self.is_closed = False
         self._model, self._config, self._device = model, config, device
         self._line, self._changed = line, changed
         self._hooks, self._name, self._blame = hooks, name, blame
@@ -108,9 +106,41 @@ class Batches:
         #: Layers between which batches can pause, as far as is known.
         self._layers = 1
 
+    def serve(self) -> None:
+        """Expect light calls while a batch runs."""
+        self._is_served = True
+
+    def pause(self) -> None:
+        """Begin no batches until `resume`; the lock is held."""
+        self._is_paused = True
+        self.note_light()
+
+    def resume(self) -> None:
+        """Begin batches again; the lock is held."""
+        self._is_paused = False
+        self.note_light()
+        self._changed.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until nothing waits or runs, unless batches are paused; the lock is held."""
+
+        def is_idle() -> bool:
+            return self.is_closed or not (len(self._line) or self._running or len(self.finisher))
+
+        if not self._is_paused:
+            self._changed.wait_for(is_idle, seconds)
+
+    def close(self) -> list[EngineRequest]:
+        """Begin no batches any more, and return what waits; the lock is held."""
+        self.is_closed = True
+        left = self._line.drain()
+        self.note_light()
+        self._changed.notify_all()
+        return left
+
     def note_light(self) -> None:
         """Tell tokenising threads and pauses whether light calls wait or run; the lock is held."""
-        holds = (self._light > 0 or self._line.has_light) and not self.is_paused and not self.is_closed
+        holds = (self._light > 0 or self._line.has_light) and not self._is_paused and not self.is_closed
         self.way.note(self, holds=holds)
 
     def is_light(self, cost: float) -> bool:
@@ -120,17 +150,12 @@ class Batches:
     @property
     def is_ready(self) -> bool:
         """Tell whether a batch can be formed now."""
-        return self._line.is_ready and not self.is_paused and not self.is_closed
+        return self._line.is_ready and not self._is_paused and not self.is_closed
 
     @property
     def is_hurried(self) -> bool:
         """Tell whether light calls wait, or came recently; the lock is held."""
         return self._line.has_light or self.pace.is_hurried
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether nothing waits, runs or is finished; the lock is held."""
-        return not (len(self._line) or self._running or len(self.finisher))
 
     def stats(self) -> EngineStats:
         """Return a snapshot of the counters; the lock is held."""
@@ -142,8 +167,8 @@ class Batches:
         with self.computing:
             with self._changed:
                 if wait:
-                    self._changed.wait_for(lambda: self.is_closed or not self.is_paused)
-                elif self.is_paused:
+                    self._changed.wait_for(lambda: self.is_closed or not self._is_paused)
+                elif self._is_paused:
                     return False
                 taken = self._line.take(self._bounds(hurried=hurried))
                 batch = self._begun(taken)
@@ -157,7 +182,7 @@ class Batches:
             return  # another thread changes something of the model meanwhile
         try:
             with self._changed:
-                if self.is_paused or self.is_closed:
+                if self._is_paused or self.is_closed:
                     return
                 bounds = replace(self._bounds(hurried=True), cost=self._short_cost)
                 batch = self._begun(self._line.take_light(bounds))
@@ -196,7 +221,7 @@ class Batches:
     def _pauses(self, batch: Sequence[EngineRequest]) -> Pauses | None:
         """Return the pauses of a batch, where light calls may come meanwhile."""
         # On a GPU a layer has only been launched when the next one begins, and its time would count as the pause's.
-        if _is_light(batch) or self._device != "cpu" or not (self.is_served and is_reentrant(self._model)):
+        if _is_light(batch) or self._device != "cpu" or not (self._is_served and is_reentrant(self._model)):
             return None
         return Pauses(self.way.flag, self.way.run_light)
 

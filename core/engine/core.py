@@ -251,7 +251,7 @@ class Engine:
     def when_changed(self, wake: Callable[[], None]) -> None:
         """Have a function called whenever there may be something to run, or the engine ended."""
         self._wake = wake
-        self._batches.is_served = True
+        self._batches.serve()
 
     @property
     def is_ready(self) -> bool:
@@ -297,15 +297,12 @@ class Engine:
     def pause(self) -> None:
         """Form no new batches; requests wait. The batch under way goes on."""
         with self._changed:
-            self._batches.is_paused = True
-            self._batches.note_light()
+            self._batches.pause()
 
     def resume(self) -> None:
         """Form batches again."""
         with self._changed:
-            self._batches.is_paused = False
-            self._batches.note_light()
-            self._changed.notify_all()
+            self._batches.resume()
         self._wake()
 
     def shutdown(self, drain_seconds: float = 0.0) -> None:
@@ -313,8 +310,7 @@ class Engine:
         if self._is_forked:
             return
         with self._changed:
-            if not self._batches.is_paused:
-                self._changed.wait_for(lambda: self._batches.is_closed or self._batches.is_idle, drain_seconds)
+            self._batches.wait_until_idle(drain_seconds)
         self.abandon()
         if self._batches.computing.acquire(timeout=30):  # the batch under way ends first
             self._batches.computing.release()
@@ -324,10 +320,7 @@ class Engine:
         if self._is_forked:  # nobody waits here, and a lock may be held for ever
             return
         with self._changed:
-            self._batches.is_closed = True
-            abandoned = self._line.drain()
-            self._batches.note_light()
-            self._changed.notify_all()
+            abandoned = self._batches.close()
         for request in abandoned:
             if request.future.set_running_or_notify_cancel():
                 request.future.set_exception(EngineClosed("The engine was shut down before this request ran."))

@@ -13,21 +13,9 @@ import pytest
 from harness.drawings import drawings
 from harness.origin import CHANGED, Mixed, about, check_published, commit_of
 from harness.page import as_text, page, publish
-from harness.process import WorkerError
 from harness.rates import at_most, hold_against_best
 from harness.sections import FULL, QUICK
 from harness.targets import targets
-from harness.wrk import Wrk, read_wrk
-
-_WRK = """Running 1s test @ http://127.0.0.1:1/v1/embeddings
-  Latency Distribution
-     50%    4.10ms
-     75%    5.00ms
-     90%    6.00ms
-     99%    1.20s
-  250 requests in 1.00s, 1.00MB read
-Requests/sec:    249.50
-"""
 
 
 def row(peer: str, per_second: float, **facts) -> dict:
@@ -259,18 +247,3 @@ def test_the_page_begins_with_what_is_not_met(run):
     text = page(run)
     assert text.index("**no**") < text.index("| yes ")
     assert f"{sum(each.met for each in targets(run))} of {len(targets(run))} are met" in text
-
-
-def test_what_wrk_prints_is_read_in_milliseconds_and_errors_are_not_figures():
-    assert read_wrk(_WRK) == {"requests": 250.0, "requests_per_second": 249.5, "p50": 4.1, "p99": 1200.0}
-    with pytest.raises(WorkerError, match="Non-2xx or 3xx responses: 3"):
-        read_wrk(_WRK + "  Non-2xx or 3xx responses: 3\n")
-    with pytest.raises(WorkerError, match="printed something else"):
-        read_wrk("no")
-
-
-def test_a_load_asks_for_one_text_after_another(tmp_path):
-    Wrk.of(["a", 'say "b"\n'], tmp_path / "load.lua")
-    first, second = re.findall(r'"(?:[^"\\]|\\.)*"', (tmp_path / "load.lua").read_text().splitlines()[1])
-    assert json.loads(json.loads(first)) == {"model": "minilm", "input": "a"}
-    assert json.loads(json.loads(second))["input"] == 'say "b"\n'
