@@ -34,16 +34,20 @@ _RECENT = 6.0
 
 @dataclass(slots=True)
 class Bulk:
-    """Calls of many texts, one after another, from a thread, until told to end."""
+    """Calls of many texts, one after another, from a thread, until told to end or one is not answered."""
 
     address: str
     body: bytes
     ended: bool = False
+    failure: OSError | None = None
 
     def run(self) -> None:
         """Send and await calls."""
-        while not self.ended:
-            post(self.address, self.body)
+        try:
+            while not self.ended:
+                post(self.address, self.body)
+        except OSError as error:
+            self.failure = error
 
 
 def main() -> None:
@@ -81,41 +85,50 @@ def generate(address: str, queries: list[str], *, connections: int, seconds: int
 
 
 def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: int) -> tuple[str, ...]:
-    """Measure quietly and beside the job, and return what a table says of it."""
-    quiet = generate(address, queries, connections=connections, seconds=seconds)
+    """Measure quietly and beside the job, and return what a table says of it.
+
+    Raises:
+        WorkerError: a request failed, of either client.
+    """
+    loads: list[Load] = []
+
+    def ask() -> None:
+        loads.append(generate(address, queries, connections=connections, seconds=seconds))
+
+    asked, _ = tokens_in(address, ask)
     job = Bulk(address, bulk)
     thread = threading.Thread(target=job.run)
     thread.start()
     time.sleep(_RECENT)  # its first call is tokenised, and no short query came recently
-    alone = tokens_in(address, lambda: time.sleep(seconds)) / seconds
-    loads: list[Load] = []
-    together = tokens_in(
-        address, lambda: loads.append(generate(address, queries, connections=connections, seconds=seconds))
-    )
+    alone, alone_seconds = tokens_in(address, lambda: time.sleep(seconds))
+    both, both_seconds = tokens_in(address, ask)
     job.ended = True
     thread.join()
-    (loaded,) = loads
+    if job.failure:
+        raise WorkerError(f"The job ended: {job.failure}")
+    quiet, loaded = loads
+    own = both - asked / quiet.requests * loaded.requests  # without those of the queries
     return (
         str(connections),
         loaded.client,
         *(f"{value:,.1f}" for value in (quiet.p50, quiet.p99, loaded.p50, loaded.p99)),
-        f"{alone:,.0f}",
-        f"{together / seconds:,.0f}",
+        f"{alone / alone_seconds:,.0f}",
+        f"{own / both_seconds:,.0f}",
         share(quiet, loaded),
     )
 
 
-def tokens_in(address: str, run: Callable[[], object]) -> float:
-    """Return how many tokens a server computes while a function runs."""
+def tokens_in(address: str, run: Callable[[], object]) -> tuple[float, float]:
+    """Return how many tokens a server computes while a function runs, and the seconds of it."""
 
     def total() -> float:
         with urllib.request.urlopen(f"{address}/metrics") as reply:
             text = reply.read().decode()
         return sum(float(value) for value in re.findall(r"^cenote:forward_tokens_total\S* (\S+)$", text, re.MULTILINE))
 
-    before = total()
+    before, begin = total(), time.perf_counter()
     run()
-    return total() - before
+    return total() - before, time.perf_counter() - begin
 
 
 def share(quiet: Load, loaded: Load) -> str:

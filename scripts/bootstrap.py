@@ -34,7 +34,8 @@ def fingerprint() -> str:
     """
     digest = hashlib.sha256(f"{ROOT}\n".encode())
     folders = [Path("."), *plugin_folders()]
-    compiled = [path for pattern in ("setup.py", "native/*") for path in sorted(ROOT.glob(f"plugins/*/{pattern}"))]
+    sources = ("setup.py", "native/*", "src/*/sources.py")
+    compiled = [path for pattern in sources for path in sorted(ROOT.glob(f"plugins/*/{pattern}"))]
     for path in [Path(__file__), CONSTRAINTS, *(ROOT / folder / "pyproject.toml" for folder in folders), *compiled]:
         digest.update(path.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     version = [line for line in (ROOT / "core/__init__.py").read_text().splitlines() if line.startswith("__version__")]

@@ -36,7 +36,7 @@ def beside_bulk(server: Server, bodies: Sequence[str], seconds: int, rounds: int
         rounds, `seconds` and `rounds`.
 
     Raises:
-        WorkerError: no call of the other client was answered.
+        WorkerError: a call of the other client was not answered.
     """
     server.awake(True)
     from_wrk(server.address, bodies, connections=1, seconds=1)
@@ -59,12 +59,15 @@ def _round(server: Server, bodies: Sequence[str], seconds: int) -> dict[str, flo
 @contextmanager
 def bulk_job(server: Server) -> Iterator[None]:
     """Send calls of many texts, one after another, as long as a block runs."""
-    ended, answered = threading.Event(), list[int]()
+    ended, answered, failed = threading.Event(), list[int](), list[OSError]()
     given = {"input": texts_of(_BULK, seed=9), "truncate_prompt_tokens": 256, "encoding_format": "base64"}
 
     def job() -> None:
-        while not ended.is_set():
-            answered.append(len(server.post({"model": NAME, **given})))
+        try:
+            while not ended.is_set():
+                answered.append(len(server.post({"model": NAME, **given})))
+        except OSError as error:
+            failed.append(error)
 
     thread = threading.Thread(target=job)
     thread.start()
@@ -74,5 +77,5 @@ def bulk_job(server: Server) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-    if not answered:
-        raise WorkerError("the bulk job got no answer")
+    if failed or not answered:  # without the job, nothing was measured beside it
+        raise WorkerError(f"the bulk job ended: {failed[0] if failed else 'it got no answer'}")

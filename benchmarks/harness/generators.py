@@ -107,7 +107,7 @@ def from_sockets(address: str, bodies: Sequence[str], *, connections: int, secon
     begin, cpu = time.perf_counter(), time.process_time()
     found = asyncio.run(_drive(address, bodies, connections, begin + seconds))
     taken, spent = time.perf_counter() - begin, time.process_time() - cpu
-    cuts = quantiles(found, n=100) if len(found) > 1 else found * 99
+    cuts = quantiles(found, n=100, method="inclusive") if len(found) > 1 else found * 99
     return Load("sockets", len(found), len(found) / taken, cuts[49] * 1e3, cuts[98] * 1e3, spent / taken)
 
 

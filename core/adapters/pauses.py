@@ -41,7 +41,6 @@ class Pauses:
 
     Attributes:
         seconds: what they took so far.
-        layers: between how many layers there could be any, in the deepest forward so far.
     """
 
     def __init__(self, flag: c_int32, run: Callable[[], None], clock: Callable[[], float] = time.perf_counter) -> None:
@@ -56,7 +55,9 @@ class Pauses:
         self._flag = flag
         self._run = run
         self.seconds = 0.0
-        self.layers = 0
+        #: What layers took beside pauses, and how many the deepest forward had.
+        self._layer_seconds = 0.0
+        self._layers = 0
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
@@ -69,15 +70,29 @@ class Pauses:
 
     def between(self, layers: int, run: Callable[[int, Interrupt | None], int]) -> None:
         """Run layers as `with_pauses` does. After a pause they run for about as long as it took before the next one."""
-        self.layers = max(self.layers, layers)
+        self._layers = max(self._layers, layers)
         first, least = 0, 1
         while first < layers:
             begin = self._clock()
             place = run(first, Interrupt(self._flag, least))
+            took = self._clock() - begin
+            self._layer_seconds += took
             if place < layers:
-                layer_seconds = (self._clock() - begin) / (place - first)
-                least = ceil(self._pause() / max(layer_seconds, 1e-6))
+                least = ceil(self._pause() / max(took / (place - first), 1e-6))
             first = place
+
+    def parts(self, seconds: float) -> float:
+        """Return how many times as long as what nothing can interrupt the batch is, at least 1.
+
+        That is one layer, or everything beside layers where it takes longer: heads over a vocabulary do.
+
+        Args:
+            seconds: of the batch, without pauses.
+        """
+        if not self._layers:
+            return 1.0
+        longest = max(self._layer_seconds / self._layers, seconds - self._layer_seconds)
+        return max(seconds / longest, 1.0) if longest > 0 else float(self._layers)
 
     def _pause(self) -> float:
         begin = self._clock()

@@ -1,7 +1,7 @@
 """Batches of an engine: what is taken from its line, and run one at a time by whatever thread asks for a step.
 
 While a batch runs whose model allows pauses between layers, light calls are answered in them, nested: those of this
-engine and of all others that its thread runs. So such a batch may be as long as one of its layers lasts a short step;
+engine and of all others that its thread runs. So such a batch may be so long that one of its layers lasts a short step;
 batches of other models are short steps themselves while light calls come.
 """
 
@@ -103,8 +103,8 @@ class Batches:
         self._full_cost = self.budget * self.cost.of(_USUAL_LENGTH) / _USUAL_LENGTH
         #: Batches under way that have light calls: one, and one more in a pause of it.
         self._light = 0
-        #: Layers between which batches can pause, as far as is known.
-        self._layers = 1
+        #: Parts between which a batch can pause, as the last one had them.
+        self._parts = 1.0
 
     def serve(self) -> None:
         """Expect light calls while a batch runs."""
@@ -206,7 +206,7 @@ class Batches:
             tokens=self.budget,
             requests=self._config.max_num_seqs,
             cost=self._full_cost,
-            short_cost=min(self.pace.short_step * self._layers, self._full_cost),
+            short_cost=min(self.pace.short_step * self._parts, self._full_cost),
             hurried=hurried or self.pace.is_hurried,
         )
 
@@ -263,7 +263,7 @@ class Batches:
         with self._changed:
             self.pace.note_step(sum(request.cost for request in batch), own)
             if pauses is not None:
-                self._layers = max(self._layers, pauses.layers)
+                self._parts = pauses.parts(own)
         self._hooks.tell("cenote_batch_done", done)
         return outcomes
 

@@ -187,7 +187,7 @@ class Engine:
             self._line.add(units, bounded=bounded, light=light)
             if light:
                 self._batches.pace.note_short()
-                self._batches.note_light()
+            self._batches.note_light()  # also where calls of another priority come before those that are light
         self._wake()
         return requests
 
@@ -218,6 +218,7 @@ class Engine:
         try:
             with self._open():
                 self._line.add([self._parts(request)], bounded=False)
+                self._batches.note_light()
         except EngineClosed as exc:
             if request.future.set_running_or_notify_cancel():
                 settle(request, exc)

@@ -56,7 +56,6 @@ def test_who_begins_to_wait_waits_for_one_layer() -> None:
     with pauses.allowed():
         assert Layers(6, before).run() == [(0, 2), (2, 5), (5, 6)]
     assert len(served) == 2
-    assert pauses.layers == 6
     assert Layers(6, before).run() == [(0, 6)]
 
 
@@ -70,6 +69,21 @@ def test_layers_run_for_as_long_as_the_pause_before_them() -> None:
     with pauses.allowed():
         assert Layers(12, lambda layer: spend(0.0625)).run() == [(0, 1), (1, 5), (5, 9), (9, 12)]
     assert pauses.seconds == 0.75
+    assert pauses.parts(0.75) == 12
+
+
+@pytest.mark.parametrize(("beside", "parts"), [(0, 4), (25, 4.25), (400, 2), (40_000, 1.01)])
+def test_a_batch_has_as_many_parts_as_what_nothing_interrupts_fits_into_it(beside: int, parts: float) -> None:
+    now = [0]
+
+    def spend(layer: int) -> None:
+        now[0] += 100
+
+    pauses = Pauses(c_int32(0), pytest.fail, lambda: now[0])
+    assert pauses.parts(1.0) == 1
+    with pauses.allowed():
+        Layers(4, spend).run()
+    assert pauses.parts(400 + beside) == pytest.approx(parts)
 
 
 def test_what_runs_in_a_pause_is_not_interrupted() -> None:
@@ -79,7 +93,6 @@ def test_what_runs_in_a_pause_is_not_interrupted() -> None:
         assert Layers(2).run() == [(0, 1), (1, 2)]
         assert Layers(1).run() == [(0, 1)]
     assert inner == [[(0, 4)]]
-    assert pauses.layers == 2
 
 
 def test_an_error_in_a_pause_is_raised_and_leaves_nothing_behind() -> None:

@@ -70,8 +70,10 @@ def test_figures_of_new_works_leave_those_of_others_alone():
     old = Baseline({"embed": 2.0}, {}, {"linear": "native"}, "a quiet day")
     found = refreshed([{"embed": 1.0, "server": 0.8}], {"linear": "cpu"}, "today")
     assert with_new(old, found) == Baseline(
-        {"embed": 2.0, "server": 0.8}, {"server": MARGINS[0]}, {"linear": "native"}, "a quiet day"
+        {"embed": 2.0, "server": 0.8}, {"server": MARGINS[0]}, {"linear": "native"}, "a quiet day; server: today"
     )
+    assert with_new(old, Baseline({"embed": 1.0})) == old
+    assert with_new(Baseline(), found) == found, "a kind of processor that nothing is known of"
 
 
 def test_what_is_computed_in_another_way_is_named_with_both():

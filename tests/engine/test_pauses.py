@@ -102,12 +102,17 @@ def test_what_waits_outside_of_the_queue_moves_up_behind_a_pause(layered: Any, m
     monkeypatch.setattr(Pace, "short_step", 20.0)
     engine = Engine(layered, EngineConfig(max_num_queued_tokens=100, max_num_batched_tokens=100), "cpu")
     engine.when_changed(lambda: None)
-    queries: list[EngineRequest] = []
-    layered.before = lambda layer: queries or queries.extend(_ask(engine, *range(1, 6)) for _ in range(3))
     large = engine.submit([PreparedInput(token_ids=(7,) * 60), PreparedInput(token_ids=(7,) * 90)], OPTIONS)
-    while engine.is_ready:
-        engine.step()
-    assert all(request.future.done() for request in (*queries, *large))
+    queries = [_ask(engine, *range(1, 41))]
+    engine.step()
+    queries.append(_ask(engine, *range(1, 41)))
+    ready: list[bool] = []
+    layered.before = lambda layer: ready.append(engine.is_ready)
+    engine.step()  # the first text of the large call, behind one of whose layers the query makes room for the second
+    assert ready == [True] * 4
+    assert [request.future.done() for request in (*queries, *large)] == [True, True, True, False]
+    engine.step()
+    assert large[1].future.result(0)["embed"].tolist() == [7.0, 1.0]
     engine.shutdown()
 
 
@@ -189,10 +194,13 @@ def test_a_model_that_another_thread_changes_is_left_alone_in_a_pause(engine: En
     other.shutdown()
 
 
-def test_a_batch_is_as_long_as_its_layers_have_short_steps(engine: Engine, layered: Any) -> None:
+def test_a_batch_is_as_long_as_its_parts_have_short_steps(
+    engine: Engine, layered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pauses, "parts", lambda _, seconds: 4.0)
     engine._batches.pace.note_short()
     engine.submit([PreparedInput(token_ids=(7,) * 10)] * 30, OPTIONS)
-    engine.step()  # how many layers there are, is not known yet
+    engine.step()  # how many parts there are, is not known yet
     engine.submit([LONG], OPTIONS)
     while engine.is_ready:
         engine.step()

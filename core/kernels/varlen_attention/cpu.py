@@ -127,7 +127,7 @@ def varlen_attention(
     options: dict[str, Any] = {"scale": scale, "causal": causal, "window": window, "softcap": softcap, "sinks": sinks}
     if softcap is not None or not scale > 0:  # the fused kernel has no soft cap, and multiplies what hides keys
         return reference.varlen_attention(query, key, value, lengths=lengths, key_lengths=key_lengths, **options)
-    if not _are_scores_finite(query, key, scale, sinks):
+    if query.is_cpu and not _are_scores_finite(query, key, scale, sinks):
         return _one_by_one(query, key, value, lengths=lengths, key_lengths=key_lengths, **options)
     out = query.new_empty(*query.shape[:2], value.shape[2])
     grouped = query.shape[1] != key.shape[1]

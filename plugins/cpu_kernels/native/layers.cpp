@@ -82,7 +82,8 @@ class Run {
             const int64_t done = layer + 1 - first;
             const bool ends = done == call_.count || is_interrupted(done);
             if (!finish(*layer, ends ? nullptr : layer + 1)) return 2;
-            if (ends) call_.count = done;
+            // Who asks while the layer ends gives up what was multiplied for the next one, and waits for no other layer.
+            if (ends || is_interrupted(done)) call_.count = done;
         }
         return 0;
     }
@@ -155,8 +156,8 @@ class Run {
         if (product(layer.out, mixed_ + rows.first * columns_of(layer.out) * bytes_, rows, part)) return false;
         const void* next_rows = add(layer.norms[0], part, before, normed, rows);
         if (!widen(layer, next_rows, wide, part, rows)) return false;
-        const bool leaves = next == nullptr && call_.following != nullptr;
-        char* const to = leaves ? static_cast<char*>(call_.following) + rows.first * call_.width * bytes_ : normed;
+        char* const leaving = static_cast<char*>(call_.following);
+        char* const to = leaving != nullptr ? leaving + rows.first * call_.width * bytes_ : normed;
         next_rows = add(layer.norms[1], part, call_.result, to, rows);
         return next == nullptr || !product(next->qkv, next_rows, rows, qkv_ + rows.first * rows_of(next->qkv) * bytes_);
     }

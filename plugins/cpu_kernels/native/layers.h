@@ -37,7 +37,7 @@ struct LayersCall {
     const void* normed;   // [tokens, width] of dtype, what enters the first layer
     const float* stream;  // [tokens, width]
     float* result;        // [tokens, width], the stream that leaves the last layer
-    void* following;      // [tokens, width] of dtype, the normed values that leave it where others follow; or null
+    void* following;      // [tokens, width] of dtype, the normed values that leave it, where others may follow; or null
     // Null, or a number that another thread may change: once it is not 0, the layer under way is the last one, but no
     // fewer than `least` run.
     const int32_t* interrupt;

@@ -197,6 +197,29 @@ def test_layers_are_interrupted_where_the_flag_is_set_but_for_the_least(flag: in
     assert torch.equal(found, one_by_one(layers[:end], normed, stream, angles, LENGTHS, LENGTHS)[1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [PLAIN, MODERN], ids=["post", "pre"])
+def test_a_flag_that_is_set_while_a_layer_ends_is_seen_before_the_next_one(
+    kind: Mapping[str, Any], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = [layer(dtype, 10 * place, **kind) for place in range(3)]
+    run = joined(layers, dtype)
+    if not is_compiled(dtype):
+        return  # `joined` has seen that nothing is
+    normed, stream, angles = batch(dtype)
+    given = {"lengths": LENGTHS, "key_lengths": LENGTHS, "angles": angles}
+    whole = run(normed, stream, **given)[1]
+    # The result is written from the first norm of a layer on, behind attention: a number in it is the flag.
+    memory = [torch.zeros(len(normed), WIDTH), torch.zeros(len(normed), WIDTH, dtype=dtype)]
+    flag, free = c_int32.from_address(memory[0].data_ptr()), iter(memory)
+    with monkeypatch.context() as patch:
+        patch.setattr("cenote_cpu_kernels.layers.empty", lambda *_: next(free))
+        *state, end = run(normed, stream, **given, interrupt=Interrupt(flag))
+    assert flag.value
+    assert end == 1
+    assert torch.equal(run(*state, **given, first=end)[1], whole)
+
+
 @pytest.mark.parametrize("quantization", [None, "int8"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", [PLAIN, MODERN], ids=["post", "pre"])
