@@ -9,6 +9,7 @@ for one short text at a time. Only the ratios mean something elsewhere; see READ
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import re
 import tempfile
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from harness.generators import Load, from_sockets, from_wrk, has_wrk
+from harness.generators import Load, from_sockets
 from harness.options import docstring_count, whole
 from harness.process import WorkerError
 
@@ -39,14 +40,14 @@ class Bulk:
     address: str
     body: bytes
     ended: bool = False
-    failure: OSError | None = None
+    failure: Exception | None = None
 
     def run(self) -> None:
         """Send and await calls."""
         try:
             while not self.ended:
                 post(self.address, self.body)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             self.failure = error
 
 
@@ -80,8 +81,7 @@ def main() -> None:
 def generate(address: str, queries: list[str], *, connections: int, seconds: int) -> Load:
     """Ask for embeddings of one text a request, over so many connections at a time."""
     bodies = [json.dumps({"input": text, "encoding_format": "base64"}) for text in queries]
-    generator = from_wrk if has_wrk() else from_sockets
-    return generator(f"{address}/v1/embeddings", bodies, connections=connections, seconds=seconds)
+    return from_sockets(f"{address}/v1/embeddings", bodies, connections=connections, seconds=seconds)
 
 
 def row(address: str, queries: list[str], bulk: bytes, connections: int, seconds: int) -> tuple[str, ...]:

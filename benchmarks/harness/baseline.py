@@ -86,11 +86,13 @@ def refreshed(passes: Sequence[Mapping[str, float]], ways: Mapping[str, str], me
 def with_new(baseline: Baseline, found: Baseline) -> Baseline:
     """Return a baseline with figures of another one for works that it has none for, and their days."""
     new = [name for name in found.ratios if name not in baseline.ratios]
-    if not baseline.ratios or not new:
-        return baseline if baseline.ratios else found
+    if not baseline.ways:
+        return found
+    if not new:
+        return baseline
     return replace(
         baseline,
-        measured=f"{baseline.measured}; {', '.join(new)}: {found.measured}",
+        measured=f"{baseline.measured}; {', '.join(new)}: {found.measured}" if baseline.ratios else found.measured,
         ratios={**baseline.ratios, **{name: found.ratios[name] for name in new}},
         margins={**baseline.margins, **{name: found.margins[name] for name in new}},
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.agreement import agreement
 from harness.arena import Arena, Entry
+from harness.curves import Place, curves
 from harness.models import MODELS, REAL, model_folder
 from harness.peers import CENOTE
 from harness.workload import Workload, texts_of
@@ -23,8 +23,6 @@ _COUNTS = (500, 4000, 32_000)
 _CHARACTERS, _CUT = (4_000, 40_000, 400_000), 8
 #: Tokens of a measured call where lengths vary.
 _TOKENS = 8_000
-#: Seconds after which a point gets no further call; and calls that it gets at most.
-_POINT, _CALLS = 0.6, 60
 #: Who is shown beside cenote.
 _BESIDE = ("sentence-transformers", "openvino")
 
@@ -34,60 +32,52 @@ def scaling(arena: Arena, tokens: int = _TOKENS, counts: Sequence[int] = _COUNTS
     folder = model_folder(REAL, arena.home)
     with arena.open():
         entries = arena.enter("embed", folder, ("float32", "bfloat16"), max(_LENGTHS), _BESIDE)
-        by_length = [_at_length(arena, entries, folder, length, tokens) for length in _LENGTHS]
-        by_group = [_together(arena, entries, size, folder) for size in _TOGETHER]
-        by_rest = [_cut(arena, entries, characters) for characters in _CHARACTERS]
+        by_length = _by_length(arena, entries, folder, tokens)
+        by_group = _by_group(arena, entries, folder)
+        by_rest = _by_rest(arena, entries)
     count = by_count(arena, folder, counts)
     return {"model": MODELS[REAL][0], "length": by_length, "together": by_group, "cut": by_rest, "count": count}
 
 
-def _at_length(arena: Arena, entries: Sequence[Entry], folder: Path, length: int, tokens: int) -> dict[str, Any]:
-    """Measure everybody at one length, at the better of two batch sizes, and compare all vectors with cenote's."""
-    import numpy as np
-
-    texts = _texts_of_length(folder, length, max(8, tokens // length))
-    workload = Workload(folder, texts, max(_LENGTHS))
-    path, warm = arena.inputs("length", texts), arena.inputs("warm", texts[:8])
-    points, saved, found = {}, arena.home / "result.npy", []
-    for entry in entries:
-        sizes = (8, 32) if len(entry.sizes) > 1 else (0,)
-        points[_name(entry)] = max(
-            sum(workload.lengths) / statistics.median(_point(entry, path, warm, size, saved)) for size in sizes
-        )
-        found.append(np.load(saved))
-    return {
-        "at": length,
-        "operations_per_token": workload.operations / sum(workload.lengths),
-        "cosine_min": min(agreement("embed", each, found[0])["cosine_min"] for each in found),
-        "tokens_per_second": points,
-    }
+def _by_length(arena: Arena, entries: Sequence[Entry], folder: Path, tokens: int) -> list[dict[str, Any]]:
+    """Measure everybody at each length, at the better of two batch sizes, and compare all vectors with cenote's."""
+    texts = {length: _texts_of_length(folder, length, max(8, tokens // length)) for length in _LENGTHS}
+    loads = {length: Workload(folder, given, max(_LENGTHS)) for length, given in texts.items()}
+    places = [Place.of(arena, "length", length, given, (8, 32)) for length, given in texts.items()]
+    found, vectors = curves(entries, places, arena.home / "result.npy")
+    return [
+        {
+            "at": length,
+            "operations_per_token": load.operations / sum(load.lengths),
+            "cosine_min": min(agreement("embed", each, vectors[length][0])["cosine_min"] for each in vectors[length]),
+            "tokens_per_second": {name: sum(load.lengths) / each[length] for name, each in found.items()},
+        }
+        for length, load in loads.items()
+    ]
 
 
-def _together(arena: Arena, entries: Sequence[Entry], size: int, folder: Path) -> dict[str, Any]:
-    texts = _texts_of_length(folder, 64, size)
-    lengths = Workload(folder, texts, max(_LENGTHS)).lengths
-    path, warm = arena.inputs("together", texts), arena.inputs("warm", texts[:8])
-    points = {
-        _name(entry): sum(lengths) / statistics.median(_point(entry, path, warm, min(size, 32))) for entry in entries
-    }
-    return {"at": size, "tokens_per_second": points}
+def _by_group(arena: Arena, entries: Sequence[Entry], folder: Path) -> list[dict[str, Any]]:
+    """Measure everybody with more and more texts of 64 tokens at a time."""
+    texts = {size: _texts_of_length(folder, 64, size) for size in _TOGETHER}
+    tokens = {size: sum(Workload(folder, given, max(_LENGTHS)).lengths) for size, given in texts.items()}
+    places = [Place.of(arena, "together", size, given, (min(size, 32),)) for size, given in texts.items()]
+    found, _ = curves(entries, places, arena.home / "result.npy")
+    rates = {size: {name: tokens[size] / each[size] for name, each in found.items()} for size in _TOGETHER}
+    return [{"at": size, "tokens_per_second": each} for size, each in rates.items()]
 
 
-def _cut(arena: Arena, entries: Sequence[Entry], characters: int) -> dict[str, Any]:
-    """Measure texts of so many characters, of which the same tokens are kept however many follow."""
+def _by_rest(arena: Arena, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Measure texts of more and more characters, of which the same tokens are kept however many follow."""
     whole = "\n".join(texts_of(600, seed=5))
-    whole *= characters // len(whole) + 2
-    texts = [whole[start : start + characters] for start in range(0, _CUT * 4000, 4000)]
-    path, warm = arena.inputs("cut", texts), arena.inputs("warm", texts[:1])
-    points = {_name(entry): statistics.median(_point(entry, path, warm, _CUT)) / _CUT for entry in entries}
-    return {"at": characters, "seconds_per_text": points}
-
-
-def _point(entry: Entry, path: Path, warm: Path, size: int, saved: Path | None = None) -> list[float]:
-    """Return the seconds of several calls after one off the clock."""
-    answer = entry.worker.run(entry.handle, path, size, repeat=_CALLS, limit=_POINT, warm=warm, save=saved)
-    seconds: list[float] = answer["seconds"]
-    return seconds
+    whole *= max(_CHARACTERS) // len(whole) + 2
+    starts = range(0, _CUT * min(_CHARACTERS), min(_CHARACTERS))
+    texts = {characters: [whole[start : start + characters] for start in starts] for characters in _CHARACTERS}
+    places = [Place.of(arena, "cut", characters, given, (_CUT,)) for characters, given in texts.items()]
+    found, _ = curves(entries, places, arena.home / "result.npy")
+    return [
+        {"at": characters, "seconds_per_text": {name: each[characters] / _CUT for name, each in found.items()}}
+        for characters in _CHARACTERS
+    ]
 
 
 def by_count(arena: Arena, folder: Path, counts: Sequence[int], setting: str = "bfloat16") -> list[dict[str, Any]]:
@@ -103,10 +93,6 @@ def by_count(arena: Arena, folder: Path, counts: Sequence[int], setting: str = "
             facts = {"texts_per_second": count / answer["seconds"][0], "peak_memory": answer["peak_memory"]}
             found.append({"at": count, **facts, "result_memory": 4 * width * count})
     return found
-
-
-def _name(entry: Entry) -> str:
-    return f"{entry.peer.name}, {entry.setting}"
 
 
 def _texts_of_length(folder: Path, length: int, count: int) -> list[str]:

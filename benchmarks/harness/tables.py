@@ -128,7 +128,8 @@ def _serve(section: _Section) -> str:
     laid_out = table([*header, "CPU of wrk", "first answer, s"], body, "rllrrrrrrr")
     text = (
         f"Requests of one short text over loopback from wrk, {section['rounds']} rounds of {section['seconds']} s in "
-        f"turns; the mean of rounds, and how far apart they were.\n\n{laid_out}"
+        f"turns; the mean of rounds, and how far apart they were. wrk adds to times what it could not send while "
+        f"an answer was slow.\n\n{laid_out}"
     )
     return f"{text}\n\n{_beside(section['bulk'])}" if section.get("bulk") else text
 
@@ -146,8 +147,9 @@ def _beside(rows: Sequence[_Section]) -> str:
     header = ["setting", "quiet p50, ms", "quiet p99", "p50 beside the job", "p99 beside the job"]
     laid_out = table([*header, "requests beside the job"], body, "lrrrrr")
     turns = f", {rows[0]['rounds']} rounds of {rows[0]['seconds']} s" if "rounds" in rows[0] else ""
-    said = f"One short text at a time beside a client that sends calls of many texts without a pause, cenote{turns}:"
-    return f"{said}\n\n{laid_out}"
+    said = f"One short text at a time beside a client that sends calls of many texts without a pause, cenote{turns}"
+    counted = "; times of answers as they came, in the quiet those of the best round" if "client" in rows[0] else ""
+    return f"{said}{counted}:\n\n{laid_out}"
 
 
 def _scaling(section: _Section) -> str:

@@ -74,6 +74,8 @@ def test_figures_of_new_works_leave_those_of_others_alone():
     )
     assert with_new(old, Baseline({"embed": 1.0})) == old
     assert with_new(Baseline(), found) == found, "a kind of processor that nothing is known of"
+    slow = Baseline(ways={"linear": "native"})
+    assert with_new(slow, found) == Baseline(found.ratios, found.margins, {"linear": "native"}, "today")
 
 
 def test_what_is_computed_in_another_way_is_named_with_both():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,6 +71,28 @@ def test_several_connections_are_open_at_a_time(generate, server):
     assert 0 <= len(server.asked) - load.requests <= 4
     assert len(server.clients) >= 4
     assert len(server.clients) < load.requests  # they are kept
+
+
+@pytest.mark.parametrize("generate", GENERATORS)
+def test_nobody_answers(generate):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # and does not listen
+        with pytest.raises(WorkerError):
+            generate(f"http://127.0.0.1:{free.getsockname()[1]}/", [body_of("a")], connections=1, seconds=1)
+
+
+@pytest.mark.parametrize("generate", GENERATORS)
+def test_connections_that_end_without_an_answer_are_an_error(generate):
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        threading.Thread(target=hang_up, args=[hung], daemon=True).start()
+        with pytest.raises(WorkerError):
+            generate(f"http://127.0.0.1:{hung.getsockname()[1]}/", [body_of("a")], connections=1, seconds=1)
+
+
+def hang_up(server: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is closed
+        while True:
+            server.accept()[0].close()
 
 
 @pytest.mark.parametrize("generate", GENERATORS)
