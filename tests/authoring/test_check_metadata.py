@@ -37,7 +37,7 @@ def test_a_good_plugin_passes_every_check(site):
 def test_a_requirement_that_excludes_this_cenote_is_told(site, requires, text):
     site.install("cenote-old", {COMMANDS: {"greet": "good:run"}}, GOOD, requires=requires)
     advice = '. Write "cenote>=0.1,<0.2" into dependencies of pyproject.toml'
-    assert site.faults("cenote-old") == [("", "requirement", text + advice)]
+    assert site.faults_of_metadata("cenote-old") == [("", "requirement", text + advice)]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_names_that_others_have_are_told(site):
         "cenote-one", {COMMANDS: {"serve": "good:run"}, POOLERS: {"MEAN": "good:run", "MINE": "good:run"}}, GOOD
     )
     site.install("cenote-two", {POOLERS: {"MINE": "good:run"}})
-    faults = [fault for fault in site.faults("cenote-one") if fault[1] == "name"]
+    faults = [fault for fault in site.faults_of_metadata("cenote-one") if fault[1] == "name"]
     assert faults == [
         (
             "commands/serve",
@@ -79,9 +79,9 @@ def test_a_package_without_types_is_told(site):
     site.install("cenote-bare", {COMMANDS: {"greet": "bare.command:run"}}, {"bare.command": GOOD["good"]})
     (site.folder / "bare" / "__init__.py").touch()
     text = "type checkers ignore bare: add an empty file py.typed to it, and to package-data"
-    assert site.faults("cenote-bare") == [("", "types", text)]
+    assert site.faults_of_metadata("cenote-bare") == [("", "types", text)]
     (site.folder / "bare" / "py.typed").touch()
-    assert site.faults("cenote-bare") == []
+    assert site.faults_of_metadata("cenote-bare") == []
 
 
 def test_stale_metadata_of_an_editable_installation_is_told(site, tmp_path):
@@ -91,13 +91,13 @@ def test_stale_metadata_of_an_editable_installation_is_told(site, tmp_path):
     project = tmp_path / "pyproject.toml"
     project.write_text('[project.entry-points."cenote.commands"]\nbye = "good:run"\ngreet = "good:run"\n')
     text = f"pyproject.toml has other entry points (cenote.commands bye); run pip install -e {tmp_path} again"
-    assert site.faults("cenote-edit") == [("", "installation", text)]
+    assert site.faults_of_metadata("cenote-edit") == [("", "installation", text)]
     project.write_text('[project.entry-points."cenote.commands"]\ngreet = "good:run"\n')
-    assert site.faults("cenote-edit") == []
+    assert site.faults_of_metadata("cenote-edit") == []
     project.write_text('[tool.poetry.plugins."cenote.commands"]\ngreet = "good:run"\n')
-    assert site.faults("cenote-edit") == []
+    assert site.faults_of_metadata("cenote-edit") == []
     project.write_text("[")
-    ((_, check, text),) = site.faults("cenote-edit")
+    ((_, check, text),) = site.faults_of_metadata("cenote-edit")
     assert check == "installation"
     assert text.startswith("pyproject.toml of the editable installation cannot be read: ")
 
@@ -113,7 +113,7 @@ def test_metadata_that_cannot_be_read_is_told(site):
     site.install("cenote-torn", {COMMANDS: {"greet": "good:run"}}, GOOD)
     (site.folder / "cenote_torn-0.1.0.dist-info" / "METADATA").write_text("Name: cenote-torn\n")
     text = "it cannot be read: cenote_torn-0.1.0.dist-info names no version. Install the distribution again"
-    assert site.faults("cenote-torn") == [("", "metadata", text)]
+    assert site.faults_of_metadata("cenote-torn") == [("", "metadata", text)]
 
 
 def test_an_unknown_distribution_is_an_error_that_names_near_ones(site):
@@ -132,4 +132,6 @@ def test_all_plugins_are_meant_where_none_is_named_but_not_cenote_itself(site):
 
 def test_a_name_that_is_offered_twice_is_told(site):
     site.install("cenote-twice", {"cenote.commands": {"aa": "one:run\naa = one:walk"}}, {"one": "run = walk = print"})
-    assert ("commands/aa", "name") in [(subject, check) for subject, check, _ in site.faults("cenote-twice")]
+    assert ("commands/aa", "name") in [
+        (subject, check) for subject, check, _ in site.faults_of_metadata("cenote-twice")
+    ]
