@@ -94,8 +94,9 @@ def _start(section: _Section) -> str:
     ]
     starts = max(len(row["seconds"]) for row in section["rows"])
     return (
-        "A fresh process, from its start to the vector of one text, bytecode compiled and files in the system's "
-        f"cache, in the median of {starts} starts (one where a start takes longer than 15 s); then its peak of "
+        "A fresh process, from its start to the vector of one text, bytecode compiled, files in the system's cache and "
+        f"cenote's list of transformers' models in the user's, in the median of {starts} starts (one where a start "
+        "takes longer than 15 s); then its peak of "
         "resident memory after texts of mixed length. Importing torch and the model's class alone "
         f"takes {section['bare_memory'] / 1e6:,.0f} MB, the weights {section['weights'] / 1e6:,.0f} MB. "
         f"`cenote --help` takes {section['help_seconds']:.2f} s.\n\n{table(header, body, 'llrrr')}"
