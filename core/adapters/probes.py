@@ -114,9 +114,11 @@ def build_probe(model: Any, max_tokens: int, *, expands: bool = False) -> Probe:
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None) or 0
     longest = min(max_tokens, window + 7 if isinstance(window, int) and 0 < window + 7 <= _MOST else 23)
     generator = torch.Generator().manual_seed(20)
-    # The padding id would change the positions that RoBERTa computes for itself.
     rows = config.vocab_size if isinstance(getattr(config, "vocab_size", None), int) else vocabulary(model)
-    ordinary = torch.tensor([token for token in range(rows) if token != padding_id(config)])
+    ordinary = torch.arange(rows)
+    ordinary = ordinary[
+        ordinary != padding_id(config)
+    ]  # it would change the positions that RoBERTa computes for itself
     sizes: list[tuple[int, int | None]] = [(9, None), (longest, None), (1, None), (14, None), (9, None)]
     if expands:
         sizes += [(9, 3), (longest, 4), (max(longest - 2, 1), 3), (2, 1), (14, 13)]

@@ -1,7 +1,7 @@
 """What transformers does before the first answer of a model, and need not.
 
-It reads all of its 2,500 files of models to list what is in them, at every start, and once for `transformers` and once
-for `transformers.models`. The lists are the same here, made once for the files that are installed.
+It reads all of its 2,500 files of models to list what is in them, at every start, for `transformers` and for
+`transformers.models`. The lists are the same here, made once for the files that are installed.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Finder(MetaPathFinder, Loader):
 
 
 def import_models() -> None:
-    """Import `transformers` and `transformers.models` with the list of models that is kept, or one made once."""
+    """Import what uses the list of models when it is imported, with the list that is kept, or one made once."""
     with _LOCK:
         if "transformers.models" in sys.modules:
             return
@@ -100,6 +100,7 @@ def import_models() -> None:
             utils = import_module(_UTILS)
             finder.definition = finder.definition or _Definition(utils)  # transformers may have been imported before
             import_module("transformers.models")
+            import_module("transformers.processing_utils")  # runs `transformers` once more; every model imports it
         finally:
             sys.meta_path.remove(finder)
             if finder.definition is not None:

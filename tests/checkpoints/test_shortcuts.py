@@ -13,14 +13,15 @@ from pathlib import Path
 read = []
 def note(event, given):
     path = str(given[0]) if event == "open" else ""
-    if "/transformers/models/" in path and path.endswith(".py") and "/models/auto/" not in path:  # lists itself again
+    if "/transformers/models/" in path and path.endswith(".py") and not {{"auto", "bert"}} & {{*path.split("/")}}:
         read.append(path)
 sys.addaudithook(note)
 {before}
 from cenote.checkpoints.deferred import prepare_transformers
 prepare_transformers()
-print(len(read), len({{*read}}))
 import transformers
+assert transformers.models.bert.BertModel.__name__ == "BertModel"
+print(len(read), len({{*read}}))
 from transformers.utils import import_utils
 define = import_utils.define_import_structure
 assert define.__module__ == import_utils.__name__, "the function of transformers is not back"
@@ -31,7 +32,6 @@ for name in ("_modules", "_class_to_module", "_object_missing_backend"):
 assert sorted(found["__all__"]) == sorted(own["__all__"])
 named = [{{key: sorted(names) for key, names in each["_import_structure"].items()}} for each in (found, own)]
 assert named[0] == named[1]
-assert transformers.models.bert.BertModel.__name__ == "BertModel"
 assert transformers.BertModel is transformers.models.bert.BertModel
 assert import_utils.__spec__.loader is import_utils.__loader__
 assert "def define_import_structure" in import_utils.__loader__.get_source(import_utils.__name__)
