@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -9,10 +10,11 @@ from typing import Any, get_args
 import httpx
 import pytest
 
+from cenote import AsyncLLM
 from cenote.adapters import LoadOptions
 from cenote.checkpoints import open_checkpoint
 from cenote.config import PoolerConfig
-from cenote.testing.live import serving
+from cenote.server import build_app
 from cenote.types import PoolingParams, Prompt, Role, TokenizationOptions
 from cenote_colbert.adapter import ColbertAdapter
 from cenote_colbert.texts import Cleaning
@@ -52,15 +54,22 @@ def test_places_are_those_in_the_text_before_it_was_lower_cased(edited: Any) -> 
     assert _TEXT[slice(*next(span for span in spans if span[0] <= 10 < span[1]))].strip().startswith("\u0130")
 
 
-def test_a_server_shows_the_tokens_of_each_role(folder_of: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_server_shows_the_tokens_of_each_role(folder_of: Callable[[str], Path]) -> None:
     folder = folder_of("gte_moderncolbert")
     model = _model(folder)
-    with serving(tmp_path / "log", str(folder)) as address, httpx.Client(base_url=address, timeout=60) as client:
-        for role in get_args(Role):
-            answer = client.post("/tokenize", json={"prompt": _TEXT, "input_type": role}).json()
-            prepared = model.prepare(Prompt(text=_TEXT), role, PoolingParams(), TokenizationOptions())
-            assert answer["tokens"] == list(prepared.token_ids)
-            assert answer["max_model_len"] == 48
+
+    async def run() -> None:
+        engine = AsyncLLM(str(folder))
+        transport = httpx.ASGITransport(build_app(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            for role in get_args(Role):
+                answer = (await client.post("/tokenize", json={"prompt": _TEXT, "input_type": role})).json()
+                prepared = model.prepare(Prompt(text=_TEXT), role, PoolingParams(), TokenizationOptions())
+                assert answer["tokens"] == list(prepared.token_ids)
+                assert answer["max_model_len"] == 48
+        await engine.shutdown()
+
+    asyncio.run(run())
 
 
 def test_cleaning_strips_before_it_lower_cases() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ _VECTORS, _SCORES = 2e-5, 1e-4
 #: A page of two thousand tokens in linear attention: the reference in float32 is itself 3e-5 off its values in float64.
 _LOOSE = {("colqwen3_5", "page"): 1e-4}
 _IMAGE = "<|image_pad|>"
+_SERVED = ("colqwen3", "ops_colqwen3", "nemotron_colembed", "colqwen3_5")
 
 
 @cache
@@ -122,25 +123,34 @@ def test_with_vllms_prompts_vectors_are_those_of_vllms_computation(folder: Path,
             _check(golden, row, output, "vllm ")
 
 
-@pytest.mark.parametrize("name", ["colqwen3", "ops_colqwen3", "nemotron_colembed", "colqwen3_5"])
-def test_a_server_gives_the_scores_and_vectors_of_the_reference(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def client(folder_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of one server of several look-alikes: to start a process takes longer than what is asked of it."""
+    assert all(_golden(name)["build"] == {"name": name} for name in _SERVED)
+    models = [f"{name}={folder_of(name)}" for name in _SERVED]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, *models) as address, httpx.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", _SERVED)
+def test_a_server_gives_the_scores_and_vectors_of_the_reference(name: str, client: httpx.Client) -> None:
     golden = _golden(name)
-    folder = build_checkpoint(folder=tmp_path / "model", **golden["build"])
     rows = {row["name"]: row for row in golden["prompts"]}
     small = ["document 0", "square", "wide", "clear"]
-    with serving(tmp_path / "log", str(folder)) as address, httpx.Client(base_url=address, timeout=60) as client:
-        query = {"task": "token_embed", "input": rows["query 0"]["text"], "input_type": "query"}
-        answers = {"query 0": client.post("/pooling", json=query).raise_for_status().json()}
-        for page in ("wide", "clear"):
-            message = {"role": "user", "content": [_part(page)]}
-            body = {"task": "token_embed", "messages": [message], "input_type": "document"}
-            answers[page] = client.post("/pooling", json=body).raise_for_status().json()
-        documents = [_content(rows[name]) for name in small]
-        body = {"queries": rows["query 0"]["text"], "documents": documents}
-        scores = [row["score"] for row in client.post("/score", json=body).raise_for_status().json()["data"]]
-    for name, answer in answers.items():
-        assert_close(answer["data"][0]["data"], golden["vectors"][name], tolerance=_VECTORS, name=name)
-    assert_close(scores, [golden["scores"]["query 0"][name] for name in small], tolerance=_SCORES)
+    wanted = {"model": name, "task": "token_embed"}
+    query = {**wanted, "input": rows["query 0"]["text"], "input_type": "query"}
+    answers = {"query 0": client.post("/pooling", json=query).raise_for_status().json()}
+    for page in ("wide", "clear"):
+        message = {"role": "user", "content": [_part(page)]}
+        body = {**wanted, "messages": [message], "input_type": "document"}
+        answers[page] = client.post("/pooling", json=body).raise_for_status().json()
+    documents = [_content(rows[each]) for each in small]
+    body = {"model": name, "queries": rows["query 0"]["text"], "documents": documents}
+    scores = [row["score"] for row in client.post("/score", json=body).raise_for_status().json()["data"]]
+    for each, answer in answers.items():
+        assert_close(answer["data"][0]["data"], golden["vectors"][each], tolerance=_VECTORS, name=each)
+    assert_close(scores, [golden["scores"]["query 0"][each] for each in small], tolerance=_SCORES)
 
 
 def _item(row: Mapping[str, Any]) -> Any:

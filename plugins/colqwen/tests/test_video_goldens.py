@@ -5,6 +5,7 @@ They are written by `scripts/colqwen_video_goldens.py`.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -17,10 +18,10 @@ import httpx
 import numpy as np
 import pytest
 
-from cenote import LLM
+from cenote import LLM, AsyncLLM
 from cenote.media import Clip
+from cenote.server import build_app
 from cenote.testing.compare import assert_close
-from cenote.testing.live import serving
 
 _FOLDER = Path(__file__).parent / "goldens" / "video"
 _GOLDEN: dict[str, Any] = json.loads((_FOLDER / "colqwen3_5.json").read_text())
@@ -92,22 +93,31 @@ def _encoded(frames: Any) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_server_reads_encoded_videos(
-    folder_of: Callable[[str], Path], vectors: dict[str, Any], tmp_path: Path
-) -> None:
+def _answers(folder: Path, requests: list[tuple[str, Any]]) -> list[httpx.Response]:
+    """Send bodies to the routes of a server in this process: reading videos needs none of its own."""
+
+    async def run() -> list[httpx.Response]:
+        engine = AsyncLLM(str(folder))
+        transport = httpx.ASGITransport(build_app(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            answers = [await client.post(path, json=body) for path, body in requests]
+        await engine.shutdown()
+        return answers
+
+    return asyncio.run(run())
+
+
+def test_a_server_reads_encoded_videos(folder_of: Callable[[str], Path], vectors: dict[str, Any]) -> None:
     frames, _ = _prompt(_ROWS["as it is"])["multi_modal_data"]["video"]
     encoded = _encoded(frames)
     assert (np.stack(list(Clip.of_bytes(encoded).frames(range(8)))) == frames).all()
     address = "data:video/mp4;base64," + base64.b64encode(encoded).decode()
     broken = "data:video/mp4;base64," + base64.b64encode(encoded[:3000]).decode()
-    with serving(tmp_path / "log", str(folder_of("colqwen3_5"))) as server:
-        client = httpx.Client(base_url=server, timeout=60)
-        bodies = [_pooling(address), _pooling(broken), _pooling("data:image/png;base64,AAAA")]
-        answers = [client.post("/pooling", json=body) for body in bodies]
-        document = {"content": [{"type": "video_url", "video_url": {"url": address}}]}
-        body = {"query": _GOLDEN["query"], "documents": [document, "a text"]}
-        ranked = client.post("/rerank", json=body).raise_for_status().json()["results"]
-        client.close()
+    document = {"content": [{"type": "video_url", "video_url": {"url": address}}]}
+    requests = [("/pooling", _pooling(each)) for each in (address, broken, "data:image/png;base64,AAAA")]
+    requests.append(("/rerank", {"query": _GOLDEN["query"], "documents": [document, "a text"]}))
+    *answers, last = _answers(folder_of("colqwen3_5"), requests)
+    ranked = last.raise_for_status().json()["results"]
     rows = np.asarray(answers[0].raise_for_status().json()["data"][0]["data"])
     assert_close(rows, vectors["as it is"], tolerance=_VECTORS)
     for answer in answers[1:]:

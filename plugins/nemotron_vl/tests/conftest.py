@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import shutil
@@ -10,9 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from safetensors.torch import load_file, save_file
 
+from cenote import AsyncLLM
+from cenote.server import build_app
 from cenote.testing.checkpoints import build_checkpoint
 
 #: From a family, changes of its JSON files and of its tensors' names, to a folder.
@@ -64,3 +68,21 @@ def edited(folder_of: Callable[[str], Path], tmp_path: Path) -> Edit:
         return folder
 
     return edit
+
+
+@pytest.fixture
+def posted() -> Callable[..., list[httpx.Response]]:
+    """Send bodies to the routes of a server in this process, for what does not need one of its own."""
+
+    def post(folder: Path, *requests: tuple[str, Any], **options: Any) -> list[httpx.Response]:
+        async def run() -> list[httpx.Response]:
+            engine = AsyncLLM(str(folder), **options)
+            transport = httpx.ASGITransport(build_app(engine))
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                answers = [await client.post(path, json=body) for path, body in requests]
+            await engine.shutdown()
+            return answers
+
+        return asyncio.run(run())
+
+    return post

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ _NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
 _EMBEDDERS = [name for name in _NAMES if "rerank" not in name]
 _RERANKERS = [name for name in _NAMES if "rerank" in name]
 _VECTORS, _LOGITS = 1e-5, 5e-5
+_SERVED = ("llama_nemotron_vl", "llama_nemotron_vl_rerank")
 
 
 @cache
@@ -135,37 +136,44 @@ def test_images_of_all_shapes_are_cut_as_by_the_reference() -> None:
         assert list(found) == grid, (width, height, most)
 
 
-def test_a_server_gives_the_vectors_of_the_reference_by_role(tmp_path: Path) -> None:
-    golden = _golden("llama_nemotron_vl")
-    folder = build_checkpoint(folder=tmp_path / "model", **golden["build"])
-    rows = {row["name"]: row for row in golden["prompts"]}
-    with serving(tmp_path / "log", str(folder)) as address, httpx.Client(base_url=address, timeout=60) as client:
-        for name in ("query 0", "document 0", "square", "tall", "both", "other", "other both"):
-            row = rows[name]
-            text = [{"type": "text", "text": row["text"]}] if row["text"] else []
-            image = [_part(row["picture"])] if row["picture"] else []
-            body = {"messages": [{"role": row["role"] or "user", "content": [*text, *image]}]}
-            answer = client.post("/v1/embeddings", json=body).raise_for_status().json()
-            assert answer["usage"]["prompt_tokens"] == len(row["ids"])
-            assert_close(answer["data"][0]["embedding"], row["vector"], tolerance=_VECTORS, name=name)
+@pytest.fixture(scope="module")
+def client(folder_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of one server of both models: to start a process takes longer than what is asked of it."""
+    assert all(_golden(name)["build"] == {"name": name} for name in _SERVED)
+    models = [f"{name}={folder_of(name)}" for name in _SERVED]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, *models) as address, httpx.Client(base_url=address, timeout=60) as client:
+        yield client
 
 
-def test_a_server_gives_the_logits_of_the_reference(tmp_path: Path) -> None:
+def test_a_server_gives_the_vectors_of_the_reference_by_role(client: httpx.Client) -> None:
+    rows = {row["name"]: row for row in _golden("llama_nemotron_vl")["prompts"]}
+    for name in ("query 0", "document 0", "square", "tall", "both", "other", "other both"):
+        row = rows[name]
+        text = [{"type": "text", "text": row["text"]}] if row["text"] else []
+        image = [_part(row["picture"])] if row["picture"] else []
+        message = {"role": row["role"] or "user", "content": [*text, *image]}
+        body = {"model": "llama_nemotron_vl", "messages": [message]}
+        answer = client.post("/v1/embeddings", json=body).raise_for_status().json()
+        assert answer["usage"]["prompt_tokens"] == len(row["ids"])
+        assert_close(answer["data"][0]["embedding"], row["vector"], tolerance=_VECTORS, name=name)
+
+
+def test_a_server_gives_the_logits_of_the_reference(client: httpx.Client) -> None:
     golden = _golden("llama_nemotron_vl_rerank")
-    folder = build_checkpoint(folder=tmp_path / "model", **golden["build"])
     rows = {row["name"]: row for row in golden["prompts"] if row["query"] == golden["prompts"][0]["query"]}
     names = ["document 0", "wide", "both", "clear"]
-    with serving(tmp_path / "log", str(folder)) as address, httpx.Client(base_url=address, timeout=60) as client:
-        documents = [_content(rows[name]) for name in names]
-        expected = [rows[name]["logit"] for name in names]
-        body: dict[str, Any] = {"queries": rows["wide"]["query"], "documents": documents}
-        scored = client.post("/score", json=body).raise_for_status().json()["data"]
-        assert_close([row["score"] for row in scored], expected, tolerance=_LOGITS)
-        body = {"query": rows["wide"]["query"], "documents": documents}
-        ranked = client.post("/rerank", json=body).raise_for_status().json()["results"]
-        assert [row["index"] for row in ranked] == list(np.argsort(expected)[::-1])
-        found = {row["index"]: row["relevance_score"] for row in ranked}
-        assert_close([found[index] for index in range(len(names))], expected, tolerance=_LOGITS)
+    documents = [_content(rows[name]) for name in names]
+    expected = [rows[name]["logit"] for name in names]
+    asked: dict[str, Any] = {"model": "llama_nemotron_vl_rerank", "documents": documents}
+    body = {**asked, "queries": rows["wide"]["query"]}
+    scored = client.post("/score", json=body).raise_for_status().json()["data"]
+    assert_close([row["score"] for row in scored], expected, tolerance=_LOGITS)
+    body = {**asked, "query": rows["wide"]["query"]}
+    ranked = client.post("/rerank", json=body).raise_for_status().json()["results"]
+    assert [row["index"] for row in ranked] == list(np.argsort(expected)[::-1])
+    found = {row["index"]: row["relevance_score"] for row in ranked}
+    assert_close([found[index] for index in range(len(names))], expected, tolerance=_LOGITS)
 
 
 def _content(row: Mapping[str, Any]) -> Any:

@@ -157,19 +157,22 @@ def test_a_server_with_the_template_of_embeddings_gives_the_same_vectors(
             assert_close(answer.json()["data"][0]["embedding"], own.outputs.embedding, tolerance=1e-5)
 
 
-@pytest.mark.parametrize("options", [(), ("--chat-template", str(_RERANK))], ids=["own", "template"])
+@pytest.mark.parametrize("options", [{}, {"chat_template": str(_RERANK)}], ids=["own", "template"])
 def test_a_server_scores_and_ranks_pages_as_python_does(
-    reranker: LLM, folder_of: Callable[[str], Path], tmp_path: Path, options: tuple[str, ...]
+    reranker: LLM,
+    folder_of: Callable[[str], Path],
+    posted: Callable[..., list[httpx.Response]],
+    options: dict[str, str],
 ) -> None:
     expected = [output.outputs.score for output in reranker.score(_QUERY, _DOCUMENTS, use_tqdm=False)]
-    folder = str(folder_of("llama_nemotron_vl_rerank"))
-    with (
-        serving(tmp_path / "log", folder, *options) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
-    ):
-        scores = client.post("/score", json={"queries": _QUERY, "documents": _DOCUMENTS}).raise_for_status().json()
-        ranked = client.post("/rerank", json={"query": _QUERY, "documents": _DOCUMENTS}).raise_for_status().json()
-        refused = client.post("/score", json={"queries": {"content": [_PAGE]}, "documents": "Water."})
+    *answers, refused = posted(
+        folder_of("llama_nemotron_vl_rerank"),
+        ("/score", {"queries": _QUERY, "documents": _DOCUMENTS}),
+        ("/rerank", {"query": _QUERY, "documents": _DOCUMENTS}),
+        ("/score", {"queries": {"content": [_PAGE]}, "documents": "Water."}),
+        **options,
+    )
+    scores, ranked = (answer.raise_for_status().json() for answer in answers)
     assert_close([row["score"] for row in scores["data"]], expected, tolerance=1e-5)
     order = [row["index"] for row in ranked["results"]]
     assert order == sorted(range(len(expected)), key=lambda place: -expected[place])
