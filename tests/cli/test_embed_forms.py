@@ -23,6 +23,12 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model of 32 components."""
+    return str(build_checkpoint("bert", tmp_path_factory.mktemp("bert")))
+
+
+@pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(build_checkpoint("splade", tmp_path_factory.mktemp("splade")))
 
@@ -42,10 +48,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
-def test_several_forms_are_fields_of_each_record(run: Run) -> None:
-    records = json.loads(run(*TEXTS, "--output", "dense,multi", "--json"))
+def test_several_forms_are_fields_of_each_record(run: Run, embedder: str) -> None:
+    records = json.loads(run("--model", embedder, *TEXTS, "--output", "dense,multi", "--json"))
     assert [record["text"] for record in records] == TEXTS
-    with LLM() as llm:
+    with LLM(embedder) as llm:
         for record, output in zip(records, llm.encode(TEXTS, outputs=["dense", "multi"]), strict=True):
             assert set(record) == {"index", "text", "tokens", "dense", "multi", "positions"}
             assert output.outputs.dense is not None
@@ -55,17 +61,17 @@ def test_several_forms_are_fields_of_each_record(run: Run) -> None:
             assert record["positions"] == output.outputs.positions == list(range(record["tokens"]))
 
 
-def test_vectors_of_tokens_are_merged(run: Run) -> None:
-    options = ["--output", "multi", "--pool-factor", "2", "--output-dtype", "ubinary"]
+def test_vectors_of_tokens_are_merged(run: Run, embedder: str) -> None:
+    options = ["--model", embedder, "--output", "multi", "--pool-factor", "2", "--output-dtype", "ubinary"]
     records = json.loads(run("one text that is longer", *TEXTS, *options, "--json"))
     for record in records:
         count = 1 + (record["tokens"] - 1) // 2
-        assert np.shape(record["multi"]) == (count, 48)
+        assert np.shape(record["multi"]) == (count, 4)
         assert len(record["positions"]) == count
         assert sorted(place for group in record["positions"] for place in group) == list(range(record["tokens"]))
     for forms in ("dense", "sparse"):
         with pytest.raises(InvalidRequest, match="ask for --output multi") as caught:
-            run(TEXTS[0], "--output", forms, "--pool-factor", "2")
+            run("--model", embedder, TEXTS[0], "--output", forms, "--pool-factor", "2")
         assert caught.value.param == "pool_factor"
 
 
@@ -79,32 +85,36 @@ def test_terms_are_shown_with_their_weights(run: Run, model: str) -> None:
     assert f"{heaviest} {max(terms['values']):.2f}" in row
 
 
-def test_a_table_gives_the_sizes_of_forms(run: Run) -> None:
-    heading, row = run(TEXTS[0], "--output", "dense,multi").splitlines()
+def test_a_table_gives_the_sizes_of_forms(run: Run, embedder: str) -> None:
+    heading, row = run("--model", embedder, TEXTS[0], "--output", "dense,multi").splitlines()
     assert heading.split() == ["text", "tokens", "dense", "multi"]
-    assert row.split()[-4:] == ["384", "4", "x", "384"]
+    assert row.split()[-4:] == ["32", "5", "x", "32"]
 
 
-@pytest.mark.parametrize(("dtype", "stored", "size"), [("int8", "int8", 384), ("ubinary", "uint8", 48)])
-def test_a_precision_reaches_every_form(run: Run, tmp_path: Path, dtype: Any, stored: str, size: int) -> None:
-    (record,) = json.loads(run(TEXTS[0], "--output-dtype", dtype, "--json"))
-    run(TEXTS[0], "--output-dtype", dtype, "--save", str(tmp_path / "rows.npy"))
+@pytest.mark.parametrize(("dtype", "stored", "size"), [("int8", "int8", 32), ("ubinary", "uint8", 4)])
+def test_a_precision_reaches_every_form(
+    run: Run, embedder: str, tmp_path: Path, dtype: str, stored: str, size: int
+) -> None:
+    words = ("--model", embedder, TEXTS[0], "--output-dtype", dtype)
+    (record,) = json.loads(run(*words, "--json"))
+    run(*words, "--save", str(tmp_path / "rows.npy"))
     rows = np.load(tmp_path / "rows.npy")
     assert rows.dtype == stored
     assert rows.shape == (1, size)
     assert rows[0].tolist() == record["embedding"]
-    assert run(TEXTS[0], "--output-dtype", dtype).splitlines()[1].split()[3] == str(size)
+    assert run(*words).splitlines()[1].split()[3] == str(size)
 
 
-def test_a_precision_of_a_plugin_keeps_its_type_in_files(run: Run, tmp_path: Path) -> None:
+def test_a_precision_of_a_plugin_keeps_its_type_in_files(run: Run, embedder: str, tmp_path: Path) -> None:
     class Wide:
         def encode(self, rows: Any, param: str) -> Any:
             return np.rint((rows + 1) * 1000).astype("u2")
 
     remove = default_registry().register("cenote.output_codecs", "wide", Wide())
     try:
-        (record,) = json.loads(run(TEXTS[0], "--output-dtype", "wide", "--json"))
-        run(TEXTS[0], "--output-dtype", "wide", "--save", str(tmp_path / "rows.npy"))
+        words = ("--model", embedder, TEXTS[0], "--output-dtype", "wide")
+        (record,) = json.loads(run(*words, "--json"))
+        run(*words, "--save", str(tmp_path / "rows.npy"))
     finally:
         remove()
     rows = np.load(tmp_path / "rows.npy")

@@ -14,6 +14,7 @@ import torch
 from cenote.cli.texts import read_texts, split_model
 from cenote.cli.vectors import Format, write_vectors
 from cenote.errors import InvalidRequest
+from cenote.testing.checkpoints import build_checkpoint
 
 TEXTS = ["a text", "ein Wört"]
 RESULTS = [
@@ -126,25 +127,26 @@ def test_a_narrow_table_cuts_texts_not_numbers_and_writes_control_characters_out
 
 
 @pytest.mark.parametrize("words", [("and/or", "yes"), ("1/2",)])
-def test_a_text_that_was_taken_for_a_model_is_told_so(site, words):
-    finished = site.cenote("embed", *words, HF_HUB_OFFLINE="1")
+def test_a_text_that_was_taken_for_a_model_is_told_so(here, words):
+    finished = here("embed", *words)
     assert finished.returncode != 0
     assert f"{words[0]!r} was taken for the model; put texts after -- or use --model." in finished.stderr
 
 
-def test_what_follows_two_dashes_is_text(site):
-    finished = site.cenote("embed", "--format", "jsonl", "--", "and/or", "--model", HF_HUB_OFFLINE="1")
+def test_what_follows_two_dashes_is_text(here):
+    finished = here("embed", "--format", "jsonl", "--", "and/or", "--model")
     assert [json.loads(line)["text"] for line in finished.stdout.splitlines()] == ["and/or", "--model"]
 
 
-def test_an_over_long_line_is_named_by_its_number_with_the_flag_that_helps(site):
-    (site.folder / "texts.txt").write_text("short\nalso short\n" + "word " * 3000 + "\n")
-    finished = site.cenote("embed", "-f", "texts.txt", HF_HUB_OFFLINE="1")
+def test_an_over_long_line_is_named_by_its_number_with_the_flag_that_helps(here, tmp_path):
+    model, texts = str(build_checkpoint("bert", tmp_path / "model")), tmp_path / "texts.txt"
+    texts.write_text("short\nalso short\n" + "word " * 3000 + "\n")
+    finished = here("embed", "--model", model, "-f", str(texts))
     assert finished.returncode == 2
     last = finished.stderr.splitlines()[-1]
-    assert last.startswith("Error: Line 3 has more than the 256 tokens")
+    assert last.startswith("Error: Line 3 has more than the 128 tokens")
     assert last.endswith("--truncate.")
-    cut = site.cenote("embed", "-f", "texts.txt", "--truncate", "--format", "jsonl", HF_HUB_OFFLINE="1")
+    cut = here("embed", "--model", model, "-f", str(texts), "--truncate", "--format", "jsonl")
     assert [json.loads(line)["index"] for line in cut.stdout.splitlines()] == [0, 1, 2]
 
 
@@ -160,7 +162,7 @@ def test_embed_without_any_text_is_bad_input_before_a_model_is_loaded(site):
 
 
 def test_json_has_a_flag_of_its_own_as_in_other_commands(site):
-    finished = site.cenote("embed", "--json", "a text", HF_HUB_OFFLINE="1")
+    finished = site.fresh("embed", "--json", "a text", HF_HUB_OFFLINE="1")
     assert json.loads(finished.stdout)[0]["text"] == "a text"
     refused = site.cenote("embed", "--json", "--format", "table", "a text")
     assert refused.returncode == 2

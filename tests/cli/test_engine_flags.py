@@ -229,7 +229,7 @@ def test_help_lists_neither_single_settings_nor_what_has_no_effect(site):
         (("serve", "/m", "--pooler-config.seq_poling_type=CLS"), "No such option: --pooler-config.seq_poling_type"),
     ],
 )
-def test_wrong_options_end_before_a_model_is_looked_for(site, words, message):
-    finished = site.cenote(*words)
+def test_wrong_options_end_before_a_model_is_looked_for(here, words, message):
+    finished = here(*words)
     assert finished.returncode == 2
     assert message in " ".join(finished.stderr.replace("│", " ").split())

@@ -45,6 +45,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def said(model: str, page: Path) -> Any:
+    """What the command says of the query on the page, as JSON."""
+    done = CliRunner().invoke(app, ["--model", model, str(page), "--query", QUERY, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process; what it raises is raised."""
@@ -70,8 +78,7 @@ def vectors(model: str, page: Path) -> tuple[Any, Any, Any]:
     return query.outputs.data.numpy(), found.outputs.data.numpy(), found.outputs.positions
 
 
-def test_numbers_equal_an_independent_computation(run: Run, model: str, page: Path, vectors: Any) -> None:
-    said = json.loads(run("--model", model, page, "--query", QUERY, "--json"))
+def test_numbers_equal_an_independent_computation(said: Any, vectors: Any) -> None:
     query, document, positions = vectors
     products = query.astype(np.float64) @ document.T.astype(np.float64)
     assert said["page"] == {"width": 130, "height": 190, "rows": ROWS, "columns": COLUMNS}
@@ -91,14 +98,12 @@ def test_numbers_equal_an_independent_computation(run: Run, model: str, page: Pa
     assert sum(said["parts"].values()) == pytest.approx(said["score"], abs=1e-4)
 
 
-def test_the_score_is_that_of_cenote_score(run: Run, model: str, page: Path) -> None:
-    said = json.loads(run("--model", model, page, "--query", QUERY, "--json"))
+def test_the_score_is_that_of_cenote_score(run: Run, model: str, page: Path, said: Any) -> None:
     (scored,) = json.loads(run("--model", model, QUERY, "--image", page, "--json", command=score_app))
     assert said["score"] == pytest.approx(scored["score"], abs=1e-4)
 
 
-def test_the_querys_own_tokens_are_told_from_those_of_the_layout(run: Run, model: str, page: Path) -> None:
-    said = json.loads(run("--model", model, page, "--query", QUERY, "--json"))
+def test_the_querys_own_tokens_are_told_from_those_of_the_layout(said: Any) -> None:
     own = [token for token in said["tokens"] if not token["added"]]
     assert "".join(token["token"] for token in own).strip() == QUERY
     assert own[0]["index"] > 0
@@ -111,14 +116,14 @@ def test_the_querys_own_tokens_are_told_from_those_of_the_layout(run: Run, model
 
 @pytest.mark.parametrize(("kind", "reduce"), [("mean", np.mean), ("max", np.max)])
 def test_maps_of_similarity_are_over_the_querys_own_tokens_or_chosen_ones(
-    run: Run, model: str, page: Path, vectors: Any, kind: str, reduce: Any
+    run: Run, model: str, page: Path, vectors: Any, said: Any, kind: str, reduce: Any
 ) -> None:
     query, document, positions = vectors
     cells = [place for place, at in enumerate(positions) if isinstance(at, list)]
     similarities = (query @ document[cells].T).reshape(len(query), ROWS, COLUMNS)
-    said = json.loads(run("--model", model, page, "--query", QUERY, "--json", "--map", kind))
     own = [token["index"] for token in said["tokens"] if not token["added"]]
-    np.testing.assert_allclose(said["map"], reduce(similarities[own], axis=0), atol=1e-5)
+    mapped = json.loads(run("--model", model, page, "--query", QUERY, "--json", "--map", kind))
+    np.testing.assert_allclose(mapped["map"], reduce(similarities[own], axis=0), atol=1e-5)
     every = json.loads(run("--model", model, page, "--query", QUERY, "--json", "--map", kind, "--added-tokens"))
     np.testing.assert_allclose(every["map"], reduce(similarities, axis=0), atol=1e-5)
     one = json.loads(run("--model", model, page, "--query", QUERY, "--json", "--map", kind, "--token", own[1]))
@@ -176,8 +181,7 @@ def test_the_table_says_what_the_score_consists_of(run: Run, model: str, page: P
     assert "6 x 4 patches" in printed
 
 
-def test_a_picture_that_shows_nothing_is_explained(run: Run, model: str, page: Path, tmp_path: Path) -> None:
-    said = json.loads(run("--model", model, page, "--query", QUERY, "--json"))
+def test_a_picture_that_shows_nothing_is_explained(model: str, page: Path, tmp_path: Path, said: Any) -> None:
     away = next(token["index"] for token in said["tokens"] if token["counted"] > token["similarity"] + 1e-3)
     arguments = ["--model", model, str(page), "--query", QUERY, "--token", str(away), "-o", str(tmp_path / "map.png")]
     for kind, is_empty in (("contribution", True), ("mean", False)):

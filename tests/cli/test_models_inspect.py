@@ -112,13 +112,13 @@ def test_the_table_has_a_line_for_each_setting_with_its_source_in_words(
 
 
 def test_it_is_listed_and_its_help_imports_no_torch(site) -> None:
-    assert "inspect" in site.cenote("models", "--help").stdout
+    assert "inspect" in site.fresh("models", "--help").stdout
     code = "import sys; sys.argv = ['cenote', 'models', 'inspect', '--help']\nfrom cenote.cli import main\n"
     finished = site.python(f"{code}try:\n    main()\nexcept SystemExit:\n    print('torch' in sys.modules)")
     assert finished.stdout.splitlines()[-1] == "False"
 
 
-def test_a_model_that_is_not_there_is_one_line(site) -> None:
-    finished = site.cenote("models", "inspect", "./nowhere")
+def test_a_model_that_is_not_there_is_one_line(here: Any) -> None:
+    finished = here("models", "inspect", "./nowhere")
     assert finished.returncode == 1
     assert finished.stderr.startswith("Error: There is no folder './nowhere'")

@@ -104,7 +104,7 @@ def test_a_wrong_plugin_breaks_neither_the_help_nor_another_plugin(site, case):
     site.install("cenote-greet", "1.2", {COMMANDS: {"greet": "greeting:greet"}}, {"greeting": GREETING})
     site.install("cenote-bad", "1.0", case.points, {"bad_plugin": case.source}, case.requires)
     lines = [["--help"], ["greet", "you"], *([["bad"]] if error else []), ["plugins", "list", "--json"]]
-    finished = site.run(["-c", RUN, json.dumps(lines)], timeout=60, **case.variables)
+    finished = site.fork(RUN, json.dumps(lines), **case.variables)
     assert finished.returncode == 0, finished.stderr
     told = json.loads(finished.stdout)
     shown, greeted, *asked, listed = told["answers"]

@@ -32,6 +32,11 @@ def reranker(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(build_checkpoint("bert", tmp_path_factory.mktemp("embedder")))
+
+
+@pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(build_checkpoint("bert_classifier", tmp_path_factory.mktemp("classifier")))
 
@@ -69,9 +74,12 @@ def test_rerank_as_json_equals_the_method_of_llm(run: Run, reranker: str, tmp_pa
     assert [item["score"] for item in printed] == pytest.approx([item.score for item in expected], abs=1e-5)
 
 
-def test_documents_may_come_on_standard_input(run: Run) -> None:
-    printed = json.loads(run(rerank_app, QUERY, "--json", stdin="\n".join(DOCUMENTS)))
-    assert printed[0]["document"] == DOCUMENTS[1]
+def test_documents_may_come_on_standard_input(run: Run, embedder: str) -> None:
+    words = ("--model", embedder, QUERY, "--json")
+    printed = json.loads(run(rerank_app, *words, stdin="\n".join(DOCUMENTS)))
+    given = json.loads(run(rerank_app, *words, *DOCUMENTS))
+    assert [item["document"] for item in printed] == [item["document"] for item in given]
+    assert [item["score"] for item in printed] == pytest.approx([item["score"] for item in given], abs=1e-5)
 
 
 def test_the_first_text_is_scored_with_each_other_one(run: Run) -> None:
@@ -91,40 +99,39 @@ def test_lines_are_scored_as_pairs_in_three_forms(run: Run, reranker: str) -> No
     assert len(run(score_app, "--model", reranker, stdin="\n".join(lines)).splitlines()) == 4
 
 
-def test_another_way_of_scoring_and_stored_prompts_can_be_asked_for(run: Run) -> None:
-    (cosine,) = json.loads(run(score_app, "one", "one", "--json"))
-    (maxsim,) = json.loads(run(score_app, "one", "one", "--score-type", "colbert", "--json"))
+def test_another_way_of_scoring_can_be_asked_for(run: Run, embedder: str) -> None:
+    (cosine,) = json.loads(run(score_app, embedder, "one", "one", "--json"))
+    (maxsim,) = json.loads(run(score_app, embedder, "one", "one", "--score-type", "colbert", "--json"))
     assert cosine["score"] == pytest.approx(1, abs=1e-5)
     assert maxsim["score"] == pytest.approx(3, abs=1e-5)
 
 
-def test_documents_are_merged_by_a_factor(run: Run, tmp_path: Path) -> None:
-    folder = str(build_checkpoint("bert", tmp_path / "bert"))
+def test_documents_are_merged_by_a_factor(run: Run, embedder: str) -> None:
     asked = ("--score-type", "colbert", "--pool-factor", "3", "--json")
-    scored = json.loads(run(score_app, folder, QUERY, *DOCUMENTS, *asked))
-    ranked = json.loads(run(rerank_app, folder, QUERY, *DOCUMENTS, *asked))
-    with LLM(folder) as llm:
+    scored = json.loads(run(score_app, embedder, QUERY, *DOCUMENTS, *asked))
+    ranked = json.loads(run(rerank_app, embedder, QUERY, *DOCUMENTS, *asked))
+    with LLM(embedder) as llm:
         params = PoolingParams(pool_factor=3)
         outputs = llm.score(QUERY, DOCUMENTS, score_type="colbert", pooling_params=params, use_tqdm=False)
     wanted = [output.outputs.score for output in outputs]
     assert [item["score"] for item in scored] == pytest.approx(wanted, abs=1e-4)
     assert {item["index"]: item["score"] for item in ranked} == pytest.approx(dict(enumerate(wanted)), abs=1e-4)
-    whole = json.loads(run(score_app, folder, QUERY, *DOCUMENTS, "--score-type", "colbert", "--json"))
+    whole = json.loads(run(score_app, embedder, QUERY, *DOCUMENTS, "--score-type", "colbert", "--json"))
     assert [item["score"] for item in whole] != pytest.approx(wanted, abs=1e-2)
     with pytest.raises(InvalidRequest, match="pool_factor means nothing"):
-        run(score_app, folder, QUERY, *DOCUMENTS, "--pool-factor", "3")
+        run(score_app, embedder, QUERY, *DOCUMENTS, "--pool-factor", "3")
 
 
-def test_scores_are_mixed_by_weights(run: Run) -> None:
+def test_scores_are_mixed_by_weights(run: Run, embedder: str) -> None:
     mix = ("--score-type", "colbert+dense", "--weights", "1, 0.5", "--json")
-    (mixed,) = json.loads(run(score_app, "one", "one", *mix))
+    (mixed,) = json.loads(run(score_app, embedder, "one", "one", *mix))
     assert mixed["score"] == pytest.approx((1 + 0.5 * 3) / 1.5, abs=1e-5)
-    (ranked,) = json.loads(run(rerank_app, "one", "one", *mix))
+    (ranked,) = json.loads(run(rerank_app, embedder, "one", "one", *mix))
     assert ranked["score"] == pytest.approx(mixed["score"], abs=1e-5)
     with pytest.raises(InvalidRequest, match="takes numbers with commas"):
-        run(score_app, "one", "one", "--weights", "1;2")
+        run(score_app, embedder, "one", "one", "--weights", "1;2")
     with pytest.raises(InvalidRequest, match="3 weights for 2 scores"):
-        run(rerank_app, "one", "one", "--score-type", "colbert+dense", "--weights", "1,1,1")
+        run(rerank_app, embedder, "one", "one", "--score-type", "colbert+dense", "--weights", "1,1,1")
 
 
 def test_texts_are_classified_with_the_names_of_the_labels(run: Run, classifier: str) -> None:
@@ -152,18 +159,18 @@ def test_pairs_are_classified_jointly(run: Run, classifier: str) -> None:
 @pytest.mark.parametrize(
     ("app", "arguments", "named"),
     [
-        (rerank_app, [LONG, "a"], "The query has more than the 256 tokens"),
-        (rerank_app, [QUERY, "a", LONG], "Document 2 has more than the 256 tokens"),
-        (score_app, ["a", "b", LONG], "Text 3 has more than the 256 tokens"),
-        (score_app, [LONG, "b"], "Text 1 has more than the 256 tokens"),
+        (rerank_app, [LONG, "a"], "The query has more than the 128 tokens"),
+        (rerank_app, [QUERY, "a", LONG], "Document 2 has more than the 128 tokens"),
+        (score_app, ["a", "b", LONG], "Text 3 has more than the 128 tokens"),
+        (score_app, [LONG, "b"], "Text 1 has more than the 128 tokens"),
     ],
 )
 def test_an_over_long_text_is_named_with_the_flag_that_helps(
-    run: Run, app: typer.Typer, arguments: list[str], named: str
+    run: Run, embedder: str, app: typer.Typer, arguments: list[str], named: str
 ) -> None:
     with pytest.raises(PromptTooLong, match=rf"{named}.* --truncate\."):
-        run(app, *arguments)
-    assert run(app, *arguments, "--truncate")
+        run(app, "--model", embedder, *arguments)
+    assert run(app, "--model", embedder, *arguments, "--truncate")
 
 
 def test_an_over_long_line_of_pairs_is_named(run: Run, reranker: str, classifier: str) -> None:
@@ -173,9 +180,9 @@ def test_an_over_long_line_of_pairs_is_named(run: Run, reranker: str, classifier
         run(classify_app, classifier, "--pair", "a", LONG)
 
 
-def test_a_model_that_cannot_do_it_says_so(run: Run, classifier: str) -> None:
+def test_a_model_that_cannot_do_it_says_so(run: Run, embedder: str, classifier: str) -> None:
     with pytest.raises(UnsupportedTask, match="cannot do task 'classify'"):
-        run(classify_app, "a")
+        run(classify_app, "--model", embedder, "a")
     with pytest.raises(UnsupportedTask, match="exactly one label"):
         run(score_app, classifier, "a", "b")
 
@@ -213,8 +220,9 @@ def test_the_engines_options_reach_the_model(run: Run, reranker: str) -> None:
     assert scores[0] - scores[1] == pytest.approx(1.0, abs=1e-4)
 
 
-def test_the_commands_are_listed_and_run_by_name(site: Any) -> None:
+def test_the_commands_are_listed_and_run_by_name(site: Any, here: Any) -> None:
     shown = site.cenote("--help").stdout
     assert all(name in shown for name in ("rerank", "score", "classify"))
-    finished = site.cenote("rerank", QUERY, *DOCUMENTS, "--json", HF_HUB_OFFLINE="1")
-    assert json.loads(finished.stdout)[0]["index"] == 1
+    assert json.loads(here("rerank", QUERY, *DOCUMENTS, "--json").stdout)[0]["index"] == 1
+    refused = site.fresh("rerank")
+    assert (refused.returncode, refused.stderr.startswith("Error: There is no query")) == (2, True)
