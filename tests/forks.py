@@ -102,11 +102,15 @@ class Fork:
                 self.returncode = int(status.readline())
         return self.returncode
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
+    def is_running(self) -> bool:
+        """Tell whether it has not ended."""
         with contextlib.suppress(TimeoutError):
             self.wait(0)
-        if self.returncode is None:
+        return self.returncode is None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.is_running():
             os.kill(self.pid, number)
 
     def end(self) -> None:

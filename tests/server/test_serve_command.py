@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import json
 import os
 import re
+import runpy
 import signal
 import socket
 import ssl
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -24,40 +25,63 @@ from cenote.testing.checkpoints import build_checkpoint
 
 COMMAND = [sys.executable, "-c", "from cenote.cli import main; main()", "serve"]
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
+FORKS = runpy.run_path(str(Path(__file__).parents[1] / "forks.py"))
+
+RunToEnd = Callable[..., subprocess.CompletedProcess[str]]
+Served = Callable[..., contextlib.AbstractContextManager[tuple[Any, str, str]]]
 
 
-def run_to_end(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=120, env={**ENVIRONMENT, **environment}
-    )
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Any]:
+    """Starts command lines in forks of a process that has imported what a server needs."""
+    with FORKS["forking"]() as found:
+        yield found
 
 
-@contextlib.contextmanager
-def served(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """Start a server on a free port; give the process, its URL and its banner. The error stream goes to `log`."""
-    with log.open("w") as errors:
-        command = [*COMMAND, "--host", "127.0.0.1", "--port", "0", *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT)
-    assert process.stdout is not None
-    try:
-        banner = ""
-        while "stop      Ctrl+C" not in banner:
-            line = process.stdout.readline()
-            assert line, log.read_text()
-            banner += line
-        found = re.search(r"ready at (https?://\S+)", banner)
-        assert found
-        yield process, found[1], banner
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
+@pytest.fixture(scope="module")
+def run_to_end(forks: Any) -> RunToEnd:
+    def run(*arguments: str, **environment: str) -> Any:
+        return forks.run(("serve", *arguments), timeout=120, environment={**ENVIRONMENT, **environment})
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def served(forks: Any) -> Served:
+    @contextlib.contextmanager
+    def serve(log: Path, *arguments: str) -> Iterator[tuple[Any, str, str]]:
+        """Start a server on a free port; give the process, its URL and its banner. The error stream goes to `log`."""
+        ours, theirs = os.pipe()
+        with log.open("w") as errors, open(os.devnull) as nothing, open(theirs, "w") as out:
+            streams = [nothing.fileno(), out.fileno(), errors.fileno()]
+            words = ("serve", "--host", "127.0.0.1", "--port", "0", *arguments)
+            process = forks.start(words, streams, environment=ENVIRONMENT)
+        with open(ours) as printed:
+            try:
+                url, banner = read_banner(printed, log)
+                process.stdout = printed
+                yield process, url, banner
+            finally:
+                process.end()
+
+    return serve
+
+
+def read_banner(printed: IO[str], log: Path) -> tuple[str, str]:
+    """Return the URL of a server and its banner, once it is ready."""
+    banner = ""
+    while "stop      Ctrl+C" not in banner:
+        line = printed.readline()
+        assert line, log.read_text()
+        banner += line
+    found = re.search(r"ready at (https?://\S+)", banner)
+    assert found
+    return found[1], banner
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_an_idle_server_with_status_0_and_without_a_traceback(
-    tmp_path: Path, model_folder: Path, number: signal.Signals
+    tmp_path: Path, model_folder: Path, served: Served, number: signal.Signals
 ) -> None:
     log = tmp_path / "log"
     with served(log, str(model_folder), "--served-model-name", "one", "--served-model-name", "two") as (
@@ -75,8 +99,8 @@ def test_a_signal_ends_an_idle_server_with_status_0_and_without_a_traceback(
     assert "Error" not in log.read_text()
 
 
-def test_requests_in_flight_finish_after_sigterm(tmp_path: Path, model_folder: Path) -> None:
-    log, texts = tmp_path / "log", ["many words " * 100] * 100
+def test_requests_in_flight_finish_after_sigterm(tmp_path: Path, model_folder: Path, served: Served) -> None:
+    log, texts = tmp_path / "log", ["many words " * 100] * 20
     with (
         served(log, str(model_folder), "--shutdown-grace", "100") as (process, url, _),
         concurrent.futures.ThreadPoolExecutor() as pool,
@@ -86,12 +110,14 @@ def test_requests_in_flight_finish_after_sigterm(tmp_path: Path, model_folder: P
             assert not answer.done()
         process.send_signal(signal.SIGTERM)
         assert answer.result().status_code == 200
-        assert len(answer.result().json()["data"]) == 100
+        assert len(answer.result().json()["data"]) == 20
         assert process.wait(30) == 0
     assert "Traceback" not in log.read_text()
 
 
-def test_two_signals_end_a_busy_server_at_once_and_without_a_traceback(tmp_path: Path, model_folder: Path) -> None:
+def test_two_signals_end_a_busy_server_at_once_and_without_a_traceback(
+    tmp_path: Path, model_folder: Path, served: Served
+) -> None:
     log, texts = tmp_path / "log", ["many words " * 100] * 1000
     with (
         served(log, str(model_folder), "--shutdown-grace", "600") as (process, url, _),
@@ -102,17 +128,18 @@ def test_two_signals_end_a_busy_server_at_once_and_without_a_traceback(tmp_path:
             assert not answer.done()
         process.send_signal(signal.SIGINT)
         while httpx.get(url + "/ready").status_code != 503:
-            assert process.poll() is None
+            assert process.is_running()
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert answer.result().status_code == 503
     assert "Traceback" not in log.read_text()
 
 
-def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(tmp_path: Path, model_folder: Path) -> None:
+def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(
+    tmp_path: Path, model_folder: Path, served: Served
+) -> None:
     arguments = (str(model_folder), "--examples", "--api-key", "first", "--api-key", "secret")
     with served(tmp_path / "log", *arguments, "--disable-access-log-for-endpoints", "/v1/models") as (process, url, _):
-        assert process.stdout is not None
         printed = [line for line in (process.stdout.readline() for _ in range(5)) if "curl" in line]
         assert len(printed) == 3
         for line in printed:
@@ -130,7 +157,7 @@ def test_a_folder_is_listed_by_its_name_and_three_examples_work_as_printed(tmp_p
 
 
 def test_a_server_with_tls_on_a_unix_socket_takes_several_keys_and_keeps_strangers_out(
-    tmp_path: Path, model_folder: Path
+    tmp_path: Path, model_folder: Path, served: Served
 ) -> None:
     authority, socket_path = trustme.CA(), tmp_path / "socket"
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
@@ -156,7 +183,7 @@ def test_a_server_with_tls_on_a_unix_socket_takes_several_keys_and_keeps_strange
     assert not socket_path.exists()
 
 
-def test_routes_of_plugins_that_need_no_key_are_warned_about_once(tmp_path: Path) -> None:
+def test_routes_of_plugins_that_need_no_key_are_warned_about_once(tmp_path: Path, run_to_end: RunToEnd) -> None:
     options = ("--api-key", "k", "--routes", "tokenizer-info", "--guarded-routes", "vllm", "--port", "0")
     done = run_to_end(str(tmp_path / "no-model"), *options)
     assert done.returncode != 0
@@ -178,7 +205,7 @@ def test_a_signal_while_loading_ends_the_process_quietly(model_folder: Path) -> 
     assert "ready" not in out
 
 
-def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
+def test_an_occupied_port_is_one_line_before_anything_is_loaded(run_to_end: RunToEnd) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run_to_end("--host", "127.0.0.1", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
@@ -187,12 +214,11 @@ def test_an_occupied_port_is_one_line_before_anything_is_loaded() -> None:
     assert "--port" in done.stderr
 
 
-def test_the_banner_of_a_classifier_tells_its_labels_and_an_example_that_works(tmp_path: Path) -> None:
+def test_the_banner_of_a_classifier_tells_its_labels_and_an_example_that_works(tmp_path: Path, served: Served) -> None:
     folder = build_checkpoint("bert_classifier", tmp_path / "model")
     with served(tmp_path / "log", "--model", str(folder), "--examples") as (process, _, banner):
         assert "labels    3: negative, neutral, positive; softmax" in banner
         assert "components" not in banner
-        assert process.stdout is not None
         example = [line for line in (process.stdout.readline() for _ in range(4)) if "curl" in line][-1]
         done = subprocess.run(example, shell=True, capture_output=True, text=True)
         assert '"object":"list"' in done.stdout, (example, done)
@@ -216,55 +242,27 @@ WRONG = (
     (("--host", "no-such-host.invalid"), "Cannot listen on no-such-host.invalid"),
     (("/no/such/model", "--host", "127.0.0.1", "--port", "0"), "/no/such/model"),
 )
-#: Runs commands in forks of one process, as each would import everything anew.
-FORKS = """
-import gc, json, os, sys
-import cenote.cli.engine_options, cenote.cli.serve
-import cenote.server.banner, cenote.server.log, cenote.server.run, cenote.server.sockets
-from cenote.cli import main
-gc.freeze()
-for arguments, log in json.load(sys.stdin):
-    if (child := os.fork()) == 0:
-        os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY), 2)
-        sys.argv = ["cenote", "serve", *arguments]
-        try:
-            main()
-        except SystemExit as end:
-            sys.stderr.flush()
-            os._exit(end.code)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
 
 
-@pytest.fixture(scope="module")
-def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
-    """The exit status and the error stream of each wrong command."""
-    logs = [tmp_path_factory.mktemp("wrong") / "log" for _ in WRONG]
-    commands = [(arguments, str(log)) for (arguments, _), log in zip(WRONG, logs, strict=True)]
-    done = subprocess.run(
-        [sys.executable, "-c", FORKS], input=json.dumps(commands), capture_output=True, text=True, env=ENVIRONMENT
-    )
-    return list(zip(map(int, done.stdout.split()), [log.read_text() for log in logs], strict=True))
+@pytest.mark.parametrize(("arguments", "text"), WRONG, ids=[text for _, text in WRONG])
+def test_wrong_options_are_one_line_and_no_traceback(
+    run_to_end: RunToEnd, arguments: tuple[str, ...], text: str
+) -> None:
+    done = run_to_end(*arguments)
+    assert done.returncode in (1, 2)
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("Error: ")
 
 
-@pytest.mark.parametrize("number", range(len(WRONG)), ids=[text for _, text in WRONG])
-def test_wrong_options_are_one_line_and_no_traceback(refusals: list[tuple[int, str]], number: int) -> None:
-    status, errors = refusals[number]
-    assert status in (1, 2)
-    assert WRONG[number][1] in errors
-    assert "Traceback" not in errors
-    assert errors.strip().splitlines()[-1].startswith("Error: ")
-
-
-def test_options_come_from_the_environment_unless_a_flag_is_given() -> None:
+def test_options_come_from_the_environment_unless_a_flag_is_given(run_to_end: RunToEnd) -> None:
     assert "port" in run_to_end(CENOTE_PORT="99999").stderr
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in run_to_end("--port", port, CENOTE_PORT="1", CENOTE_HOST="127.0.0.1").stderr
 
 
-def test_every_option_is_a_flag() -> None:
+def test_every_option_is_a_flag(run_to_end: RunToEnd) -> None:
     done = run_to_end("--help", COLUMNS="300")
     for flag in (
         "--max-model-len",
