@@ -15,41 +15,36 @@ from cenote.checkpoints import deferred
 from cenote.checkpoints.deferred import Deferred, light_imports
 from cenote.testing.checkpoints import build_checkpoint
 
-_ANSWER = """
+#: Answers with one model after the other, and prints which modules are loaded after each.
+_ANSWERS = """
 import json, sys
 from cenote import LLM
-LLM(sys.argv[1]).embed(["first"])
-print(json.dumps(sorted(sys.modules)))
+for folder in sys.argv[1:]:
+    LLM(folder).embed(["first"], use_tqdm=False)
+    print(json.dumps(sorted(sys.modules)))
 """
 _COMPILER = {"torch._dynamo", "torch._inductor", "sympy", "torch.distributed.tensor", "scipy.optimize"}
 _NEVER = {"torchvision", "sklearn", "pandas", "triton"}
+_MODELS = ("bert", "qwen3", "modernbert")
 
 
-def _modules(folder: Path, **variables: str) -> set[str]:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The modules that a process has after the first answer of each model."""
+    place = tmp_path_factory.mktemp("models")
+    folders = [str(build_checkpoint(name, place / name)) for name in _MODELS]
+    variables = {name: value for name, value in os.environ.items() if name != "CENOTE_LIGHT_IMPORTS"}
     done = subprocess.run(
-        [sys.executable, "-c", _ANSWER, str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**_environment(), **variables},
+        [sys.executable, "-c", _ANSWERS, *folders], capture_output=True, text=True, check=True, env=variables
     )
-    return set(json.loads(done.stdout))
+    return dict(zip(_MODELS, map(set, map(json.loads, done.stdout.splitlines())), strict=True))
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "CENOTE_LIGHT_IMPORTS"}
-
-
-@pytest.mark.parametrize("name", ["bert", "qwen3", "modernbert"])
-def test_the_first_answer_needs_neither_the_compiler_nor_scipy(name: str, checkpoint: Path) -> None:
-    loaded = _modules(checkpoint)
-    assert not loaded & (_COMPILER | _NEVER)
-    assert not any(module.startswith("scipy.") and module.endswith("optimize") for module in loaded)
-
-
-@pytest.fixture
-def checkpoint(name: str, tmp_path: Path) -> Path:
-    return build_checkpoint(name, tmp_path / name)
+@pytest.mark.parametrize("name", _MODELS)
+def test_the_first_answer_needs_neither_the_compiler_nor_scipy(name: str, loaded: dict[str, set[str]]) -> None:
+    assert f"transformers.models.{name}.modeling_{name}" in loaded[name]
+    assert not loaded[name] & (_COMPILER | _NEVER)
+    assert not any(module.startswith("scipy.") and module.endswith("optimize") for module in loaded[name])
 
 
 @pytest.fixture

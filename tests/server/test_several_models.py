@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,20 @@ from cenote.testing.checkpoints import build_checkpoint
 
 COMMAND = [sys.executable, "-c", "from cenote.cli import main; main()", "serve", "--host", "127.0.0.1", "--port", "0"]
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
+FORKS = runpy.run_path(str(Path(__file__).parents[1] / "forks.py"))
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     base = tmp_path_factory.mktemp("models")
     return str(build_checkpoint("bert", base / "vectors")), str(build_checkpoint("bert_classifier", base / "moods"))
+
+
+@pytest.fixture(scope="module")
+def run_to_end() -> Iterator[Callable[..., Any]]:
+    """Run `cenote serve`, in a fork of a process that has imported what it needs."""
+    with FORKS["forking"]() as forks:
+        yield lambda *words: forks.run((*COMMAND[3:], *words), environment=ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +83,9 @@ def served(folders: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -
     ],
 )
 def test_plugins_that_cannot_be_used_stop_the_start(
-    folders: tuple[str, str], flags: tuple[str, ...], text: str
+    run_to_end: Callable[..., Any], folders: tuple[str, str], flags: tuple[str, ...], text: str
 ) -> None:
-    done = subprocess.run([*COMMAND, *folders, *flags], capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    done = run_to_end(*folders, *flags)
     assert done.returncode == 2
     assert text in done.stderr
     assert "Traceback" not in done.stderr
@@ -241,10 +250,9 @@ def test_of_very_many_names_the_likely_ones_are_listed(engine: Any) -> None:
     ],
 )
 def test_a_wrong_choice_of_models_ends_the_start_with_one_line(
-    folders: tuple[str, str], arguments: tuple[str, ...], text: str
+    run_to_end: Callable[..., Any], folders: tuple[str, str], arguments: tuple[str, ...], text: str
 ) -> None:
-    words = [word.format(*folders) for word in arguments]
-    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    done = run_to_end(*(word.format(*folders) for word in arguments))
     assert done.returncode in (1, 2)
     assert text in done.stderr
     assert "Traceback" not in done.stderr
