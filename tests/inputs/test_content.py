@@ -19,10 +19,9 @@ RandomText = Callable[[random.Random, int], str]
 
 @pytest.mark.parametrize("seed", range(25))
 def test_beginning_and_end_equal_those_of_the_whole(
-    kind: str, seed: int, trained: Trained, random_text: RandomText
+    content: ContentTokenizer, seed: int, random_text: RandomText
 ) -> None:
     rng = random.Random(seed)
-    content = ContentTokenizer(trained(kind))
     text = random_text(rng, rng.choice([300, 1500, 4000]))
     whole = content.whole(text)
     for count in (1, 2, 7, 40, 10**6):
@@ -34,9 +33,8 @@ def test_beginning_and_end_equal_those_of_the_whole(
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_cut_at_any_size_changes_an_id(kind: str, seed: int, trained: Trained, random_text: RandomText) -> None:
+def test_no_cut_at_any_size_changes_an_id(content: ContentTokenizer, seed: int, random_text: RandomText) -> None:
     rng = random.Random(1000 + seed)
-    content = ContentTokenizer(trained(kind))
     text = random_text(rng, 600)
     whole = content.whole(text)
     for _ in range(10):
@@ -49,8 +47,7 @@ def test_no_cut_at_any_size_changes_an_id(kind: str, seed: int, trained: Trained
 @pytest.mark.parametrize(
     "text", ["a" * 5 * 10**5, "深" * 10**5, " " * 10**5, "\u0301" * 10**5], ids=["a", "cjk", "space", "mark"]
 )
-def test_one_endless_word_is_still_exact(kind: str, text: str, trained: Trained) -> None:
-    content = ContentTokenizer(trained(kind))
+def test_one_endless_word_is_still_exact(content: ContentTokenizer, text: str) -> None:
     assert content.first(text, 9).ids == content.whole(text)[:9]
 
 
