@@ -22,9 +22,10 @@ uint16_t narrowed(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     const uint16_t cut = static_cast<uint16_t>(bits >> 16);
-    if ((bits & 0x7f800000u) == 0x7f800000u) return (bits & 0x7fffffu) ? cut | 0x40 : cut;
     const uint16_t rounded = static_cast<uint16_t>((bits + 0x7fff + (cut & 1)) >> 16);
-    return (rounded & 0x7f80) == 0x7f80 ? cut : rounded;
+    const uint16_t finite = (rounded & 0x7f80) == 0x7f80 ? cut : rounded;
+    const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+    return nan ? cut | 0x40 : finite; // an infinity is cut
 }
 
 float weight_at(const void* weight, int dtype, size_t place) {
@@ -32,27 +33,38 @@ float weight_at(const void* weight, int dtype, size_t place) {
                              : widened(static_cast<const uint16_t*>(weight)[place]);
 }
 
-// Columns of the result are rows of the weight: number `k` of column `n` goes to its tile.
-void pack_bf16(Packed& packed, const void* weight, int dtype, long column) {
+// Columns of the result are rows of the weight: a row's numbers of one step go to its tiles, pair below pair.
+void pack_bf16(Packed& packed, const void* weight, int dtype, long column, long step) {
+    constexpr long kNumbers = 32;
     const long lane = column % 16, half = column / 16 % 2;
-    char* panel = packed.tiles + column / kPanel * packed.steps * packed.step_bytes();
-    for (long k = 0; k < packed.in; ++k) {
-        float rest = weight_at(weight, dtype, static_cast<size_t>(column) * packed.in + k);
-        const long step = k / 32, pair = k % 32 / 2;
-        for (long part = 0; part < packed.parts; ++part) {
-            const uint16_t number = narrowed(rest);
-            rest -= widened(number);
-            char* tile = panel + step * packed.step_bytes() + (2 * part + half) * kTileBytes;
-            std::memcpy(tile + pair * 64 + lane * 4 + k % 2 * 2, &number, 2);
+    const long start = step * kNumbers, count = packed.in - start < kNumbers ? packed.in - start : kNumbers;
+    char* tiles = packed.tiles + column / kPanel * packed.steps * packed.step_bytes() + step * packed.step_bytes();
+    float rest[kNumbers] = {};
+    for (long k = 0; k < count; ++k)
+        rest[k] = weight_at(weight, dtype, static_cast<size_t>(column) * packed.in + start + k);
+    for (long part = 0; part < packed.parts; ++part) {
+        uint16_t numbers[kNumbers];
+        for (long k = 0; k < kNumbers; ++k) {
+            numbers[k] = narrowed(rest[k]);
+            rest[k] -= widened(numbers[k]);
         }
+        char* place = tiles + (2 * part + half) * kTileBytes + lane * 4;
+        for (long pair = 0; pair < kNumbers / 2; ++pair) std::memcpy(place + pair * 64, numbers + 2 * pair, 4);
     }
 }
 
-void pack_floats(Packed& packed, const void* weight, int dtype, long column) {
-    float* panel = packed.floats + column / kPanel * packed.in * kPanel;
-    for (long k = 0; k < packed.in; ++k)
-        panel[k * kPanel + column % kPanel] =
-            column < packed.out ? weight_at(weight, dtype, static_cast<size_t>(column) * packed.in + k) : 0;
+void pack_floats(Packed& packed, const void* weight, int dtype, long panel) {
+    constexpr long kNumbers = 32; // at a time, which the nearest cache holds for a panel
+    float* place = packed.floats + panel * packed.in * kPanel;
+    for (long start = 0; start < packed.in; start += kNumbers) {
+        const long end = start + kNumbers < packed.in ? start + kNumbers : packed.in;
+        for (long lane = 0; lane < kPanel; ++lane) {
+            const long column = panel * kPanel + lane;
+            for (long k = start; k < end; ++k)
+                place[k * kPanel + lane] =
+                    column < packed.out ? weight_at(weight, dtype, static_cast<size_t>(column) * packed.in + k) : 0;
+        }
+    }
 }
 
 void pack_int8(Packed& packed, const void* weight, int dtype, long column) {
@@ -116,11 +128,13 @@ void* cenote_linear_prepare(int kind, int level, const void* weight, int dtype, 
             packed->bias[column] = bias != nullptr && column < out ? bias[column] : 0;
             packed->scale[column] = 0;
             packed->total[column] = 0;
-            if (kept) pack_floats(*packed, weight, dtype, column);
-            if (column >= out) continue;
-            if (kind == kInt8) pack_int8(*packed, weight, dtype, column);
-            else if (kind != kFloats) pack_bf16(*packed, weight, dtype, column);
+            if (kind == kInt8 && column < out) pack_int8(*packed, weight, dtype, column);
         }
+        if (kept) pack_floats(*packed, weight, dtype, panel);
+        if (kind == kInt8 || kind == kFloats) continue;
+        const long last = (panel + 1) * kPanel < out ? (panel + 1) * kPanel : out;
+        for (long step = 0; step < packed->steps; ++step) // whose tiles stay in the nearest cache
+            for (long column = panel * kPanel; column < last; ++column) pack_bf16(*packed, weight, dtype, column, step);
     }
     return packed;
 }
