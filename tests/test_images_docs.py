@@ -65,6 +65,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """Of a server of two models; requests that name none go to the first that can answer."""
+    models = [str(folder / name) for name in (MODEL, "nvidia/llama-nemotron-embed-vl-1b-v2")]
+    with serving(folder / "log", *models) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def ran(folder: Path) -> Iterator[dict[str, Any]]:
     """What the examples in Python leave behind, run one after the other; `printed` holds what they print and say."""
     names: dict[str, Any] = {"printed": []}
@@ -108,10 +116,10 @@ def test_the_other_models_give_what_the_page_says(ran: dict[str, Any]) -> None:
     assert {row.index: row.score for row in ran["closest"]}[0] == pytest.approx(cosine, abs=1e-5)
 
 
-def test_a_message_with_a_role_is_embedded_as_in_python(ran: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+def test_a_message_with_a_role_is_embedded_as_in_python(ran: dict[str, Any], folder: Path, address: str) -> None:
     (line,) = [line for line in _REQUESTS if "/v1/embeddings" in line]
-    with serving(tmp_path / "log", str(folder / "nvidia/llama-nemotron-embed-vl-1b-v2")) as address:
-        (answer,) = _answers([line], address, folder)
+    (answer,) = _answers([line], address, folder)
+    assert answer["model"] == "llama-nemotron-embed-vl-1b-v2"
     expected = ran["passages"][1]
     assert answer["data"][0]["embedding"] == pytest.approx(expected.outputs.embedding, abs=2e-5)
     assert answer["usage"]["prompt_tokens"] == len(expected.prompt_token_ids)
@@ -140,11 +148,10 @@ def test_the_table_of_sizes_follows_the_rule(row: tuple[str, ...]) -> None:
         assert said in (None, f"{columns * 32} x {rows * 32}")
 
 
-def test_the_servers_answers_are_those_of_python(ran: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+def test_the_servers_answers_are_those_of_python(ran: dict[str, Any], folder: Path, address: str) -> None:
     lines = [line for line in _REQUESTS if "/v1/embeddings" not in line]
     assert len(lines) == 2
-    with serving(tmp_path / "log", str(folder / MODEL)) as address:
-        answers = _answers(lines, address, folder)
+    answers = _answers(lines, address, folder)
     pooled, ranked = answers
     expected = ran["document"].outputs
     assert pooled["data"][0]["positions"] == expected.positions
