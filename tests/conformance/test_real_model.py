@@ -41,13 +41,26 @@ def model() -> Iterator[LLM]:
         yield model
 
 
-def _embed(model: LLM, texts: list[str]) -> Vectors:
-    outputs = model.embed(cast("Any", texts), use_tqdm=False, tokenization_kwargs=_CUT)
+@pytest.fixture(scope="module")
+def together(model: LLM, texts: list[str]) -> list[Any]:
+    """What one call gives for all texts."""
+    return _outputs(model, texts)
+
+
+def _outputs(model: LLM, texts: list[str]) -> list[Any]:
+    return model.embed(cast("Any", texts), use_tqdm=False, tokenization_kwargs=_CUT)
+
+
+def _vectors(outputs: list[Any]) -> Vectors:
     return np.array([output.outputs.embedding for output in outputs], dtype=np.float32)
 
 
-def test_all_at_once(model: LLM, texts: list[str], expected: Vectors) -> None:
-    assert_close(_embed(model, texts), expected, tolerance=_TOLERANCE)
+def _embed(model: LLM, texts: list[str]) -> Vectors:
+    return _vectors(_outputs(model, texts))
+
+
+def test_all_at_once(together: list[Any], expected: Vectors) -> None:
+    assert_close(_vectors(together), expected, tolerance=_TOLERANCE)
 
 
 def test_in_another_order(model: LLM, texts: list[str], expected: Vectors) -> None:
@@ -72,9 +85,8 @@ def test_padded_execution_gives_the_same(texts: list[str], expected: Vectors) ->
         assert_close(_embed(model, texts), expected, tolerance=_TOLERANCE)
 
 
-def test_some_texts_are_cut_at_256_tokens(model: LLM, texts: list[str]) -> None:
-    outputs = model.encode(cast("Any", texts), pooling_task="embed", use_tqdm=False, tokenization_kwargs=_CUT)
-    lengths = [len(output.prompt_token_ids) for output in outputs]
+def test_some_texts_are_cut_at_256_tokens(model: LLM, together: list[Any]) -> None:
+    lengths = [len(output.prompt_token_ids) for output in together]
     assert model.limits.max_tokens == 256  # sentence_bert_config.json, not the 128 stored in tokenizer.json
     assert max(lengths) == 256
-    assert sum(output.truncated_tokens > 0 for output in outputs) == lengths.count(256)
+    assert sum(output.truncated_tokens > 0 for output in together) == lengths.count(256)

@@ -22,9 +22,12 @@ _SOME = ("bert", "xlm_roberta", "modernbert", "deberta_v2", "qwen3", "llama", "e
 
 
 def _compare(folder: Path, ours: dict[str, Any], theirs: dict[str, Any], method: str = "encode") -> None:
+    """Compare the vectors, and the length at which texts are cut."""
     texts = sample_texts()
-    expected = getattr(SentenceTransformer(str(folder), device="cpu"), method)(texts, **theirs)
+    reference = SentenceTransformer(str(folder), device="cpu")
+    expected = getattr(reference, method)(texts, **theirs)
     with LLM(str(folder)) as model:
+        assert model.limits.max_tokens == reference.max_seq_length
         outputs = model.embed(list(texts), use_tqdm=False, tokenization_kwargs=_CUT, **ours)
     assert_all_close([output.outputs.embedding for output in outputs], list(expected), tolerance=_TOLERANCE)
 
@@ -73,11 +76,7 @@ def test_texts_are_lower_cased_when_the_files_say_so(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("length", [None, 12])
 @pytest.mark.parametrize("name", _SOME)
 def test_the_length_limit_is_the_files(name: str, length: int | None, tmp_path: Path) -> None:
-    folder = build_checkpoint(name, tmp_path, max_seq_length=length)
-    expected = SentenceTransformer(str(folder), device="cpu").max_seq_length
-    with LLM(str(folder)) as model:
-        assert model.limits.max_tokens == expected
-    _compare(folder, {}, {})
+    _compare(build_checkpoint(name, tmp_path, max_seq_length=length), {}, {})
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "modernbert", "mpnet"])
