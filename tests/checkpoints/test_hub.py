@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
+import runpy
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -104,20 +103,33 @@ def hub(bert: Path) -> Iterator[tuple[str, list[str]]]:
         yield served
 
 
+FORKING = runpy.run_path(str(Path(__file__).parents[1] / "forks.py"))["forking"]
+#: The hub's client reads its settings when it is imported, so that comes later.
+IMPORTS = """
+import sys
+import cenote.checkpoints, httpx, safetensors.torch, tqdm.auto
+assert "huggingface_hub" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Any]:
+    with FORKING(IMPORTS) as found:
+        yield found
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., str]:
-    """Run code in a process with a hub cache of its own; the client reads its settings when it is imported."""
+def run(tmp_path: Path, forks: Any) -> Callable[..., str]:
+    """Run code in a process with a hub cache and settings of its own."""
 
     def run(code: str, **environment: str) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE_"))}
         variables = clean | {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"} | environment
         names = "default_model, find_default_model, open_checkpoint"
         full = f"from cenote.checkpoints import {names}\nfrom cenote.errors import CenoteError, CheckpointError\n{code}"
-        done = subprocess.run(
-            [sys.executable, "-c", full], env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
+        done = forks.run([], program=full, environment=variables, folder=tmp_path)
         assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return str(done.stdout.strip())
 
     return run
 
