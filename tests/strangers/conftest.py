@@ -24,7 +24,11 @@ collect_ignore = ["acme"]
 ROOT = Path(__file__).resolve().parents[2]
 ACME = Path(__file__).with_name("acme")
 #: What a new environment does not get from the running one: this project, and whatever reaches into a checkout.
-_LEFT_OUT = re.compile(r"_*(editable_+)?cenote.*|__editable__.*|.*\.(pth|egg-link)", re.IGNORECASE)
+#: Nor does it get what adds plugins to pytest, beyond what `cenote[testing]` asks for: every start would import them.
+_LEFT_OUT = re.compile(
+    r"_*(editable_+)?cenote.*|__editable__.*|.*\.(pth|egg-link)|_?hypothesis.*|schemathesis.*|(pytest_)?xdist.*",
+    re.IGNORECASE,
+)
 _LEFTOVERS = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
 #: What each version of the plugin changes in the files of the first: file, a text in it, the text in its place.
 _VERSIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {

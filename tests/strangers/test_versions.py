@@ -13,17 +13,30 @@ import pytest
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "plugins"
 
-_EMBED = """
-import json, sys
+_LOOK = """
+import contextlib, io, json, sys
+from cenote.cli import main
+
+def shown(*arguments):
+    sys.argv[1:] = arguments
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), contextlib.suppress(SystemExit):
+        main()
+    return printed.getvalue()
+
+_, *folders = sys.argv
+found = {"listed": json.loads(shown("plugins", "list", "--json"))}
+found |= {"help": shown("--help"), "hello": shown("acme-hello"), "vectors": {}}
+
 from cenote import LLM
 from cenote.errors import CenoteError
-found = {}
-for name, folder in zip(("acme", "static"), sys.argv[1:]):
+
+for name, folder in zip(("acme", "static"), folders):
     try:
         with LLM(folder) as llm:
-            found[name] = llm.embed("water", use_tqdm=False)[0].outputs.embedding
+            found["vectors"][name] = llm.embed("water", use_tqdm=False)[0].outputs.embedding
     except CenoteError as exc:
-        found[name] = f"{type(exc).__name__}: {exc}"
+        found["vectors"][name] = f"{type(exc).__name__}: {exc}"
 print(json.dumps(found))
 """
 
@@ -75,15 +88,9 @@ def seen(
 
 
 def _look(venv: Any, acme: Path, static: Path) -> Seen:
-    hello = venv.cenote("acme-hello")
-    embedded = venv.run_python(_EMBED, str(acme), str(static))
-    assert embedded.returncode == 0, embedded.stderr
-    return Seen(
-        listed=json.loads(venv.cenote("plugins", "list", "--json").stdout),
-        help=venv.cenote("--help").stdout,
-        hello=hello.stdout + hello.stderr,
-        vectors=json.loads(embedded.stdout),
-    )
+    looked = venv.run_python(_LOOK, str(acme), str(static))
+    assert looked.returncode == 0, looked.stderr
+    return Seen(**json.loads(looked.stdout))
 
 
 def test_an_upgrade_changes_the_answers_and_the_fingerprint(seen: Mapping[str, Seen]) -> None:
