@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -420,17 +421,19 @@ def test_threads_that_hooks_never_give_back_are_replaced_counted_and_at_last_ref
     Stubborn.release.clear()
     engine = AsyncLLM(str(model_folder), io_processor_plugin=["stubborn", "norms"])
     lost = 'cenote:io_processor_lost_threads{model_name="m",processor="stubborn"} '
-    with start_server(engine=engine, names=("m",), request_timeout=0.4) as running:
+    with start_server(engine=engine, names=("m",), request_timeout=0.6) as running:
         with httpx.Client(base_url=running.url, timeout=60) as client:
             assert f"{lost}0.0" in client.get("/metrics").text
-            for _ in range(4):
-                status, _, _, message = error(ask(client, 1))
-                assert status == 504
-                assert "took in pre_process longer than the request may" in message  # and so had a thread
-            assert f"{lost}4.0" in client.get("/metrics").text
-            answers = [error(ask(client, 1)) for _ in range(13)]
-            assert [answer[0] for answer in answers] == [504] * 12 + [503]
-            assert "16 of its calls never ended" in answers[-1][3]
+            for count in (4, 8, 12, 16):
+                with ThreadPoolExecutor(4) as pool:  # as many as run at a time
+                    answers = [error(answer) for answer in pool.map(lambda _: ask(client, 1), range(4))]
+                assert [answer[0] for answer in answers] == [504] * 4
+                for answer in answers:
+                    assert "took in pre_process longer than the request may" in answer[3]  # and so had a thread
+                assert f"{lost}{count}.0" in client.get("/metrics").text
+            status, _, _, message = error(ask(client, 1))
+            assert status == 503
+            assert "16 of its calls never ended" in message
             assert ask(client, {"texts": ["a"]}, io_processor="norms").status_code == 200
             Stubborn.release.set()
             while f"{lost}0.0" not in client.get("/metrics").text:
