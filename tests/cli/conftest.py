@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import runpy
 import subprocess
@@ -40,7 +41,18 @@ def site(site: Any, forks: Any) -> Any:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def loggers() -> Iterator[None]:
+    """Take back what a command set up of logging."""
+    found = [logging.getLogger(name) for name in ("cenote", "uvicorn", "uvicorn.access", "uvicorn.error")]
+    before = [(each.level, each.propagate, list(each.handlers)) for each in found]
+    yield
+    for each, (level, propagate, handlers) in zip(found, before, strict=True):
+        each.setLevel(level)
+        each.propagate, each.handlers = propagate, handlers
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], loggers: None) -> Any:
     """Run the command line in this process, which has torch already, and collect what it prints; no hub is asked."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("COLUMNS", "200")
