@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cenote.checkpoints.deferred import light_imports, prepare_transformers
 from cenote.testing.checkpoints.catalogue import family
 from cenote.testing.checkpoints.family import Family
 from cenote.testing.checkpoints.weights import fill_parameters
@@ -25,10 +26,9 @@ def build_backbone(name: str, *, labels: tuple[str, ...] | None = None) -> PreTr
         labels: names of the labels of a classifier; None is the family's own.
     """
     import torch
-    import transformers
 
     chosen = family(name)
-    model_class: Any = getattr(transformers, chosen.model_class)
+    model_class = _class_of(chosen)
     config = model_class.config_class(**chosen.native(published_config(chosen, labels)))
     with torch.random.fork_rng(devices=[]):  # construction draws numbers; the caller's stream stays as it was
         model = model_class(config).eval()
@@ -40,6 +40,15 @@ def build_backbone(name: str, *, labels: tuple[str, ...] | None = None) -> PreTr
     if chosen.ntk_factor is not None:
         _scale_rotary(model, chosen.ntk_factor)
     return model  # type: ignore[no-any-return]
+
+
+def _class_of(chosen: Family) -> Any:
+    """Import a family's class, without what only training and compilers need."""
+    prepare_transformers()
+    import transformers
+
+    with light_imports():
+        return getattr(transformers, chosen.model_class)
 
 
 def published_config(chosen: Family, labels: tuple[str, ...] | None) -> dict[str, Any]:
