@@ -421,7 +421,7 @@ def test_threads_that_hooks_never_give_back_are_replaced_counted_and_at_last_ref
     Stubborn.release.clear()
     engine = AsyncLLM(str(model_folder), io_processor_plugin=["stubborn", "norms"])
     lost = 'cenote:io_processor_lost_threads{model_name="m",processor="stubborn"} '
-    with start_server(engine=engine, names=("m",), request_timeout=0.6) as running:
+    with start_server(engine=engine, names=("m",), request_timeout=1.0) as running:
         with httpx.Client(base_url=running.url, timeout=60) as client:
             assert f"{lost}0.0" in client.get("/metrics").text
             for count in (4, 8, 12, 16):
