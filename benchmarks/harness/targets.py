@@ -190,7 +190,9 @@ def _server(section: _Section, sections: Mapping[str, Any]) -> Iterator[Target]:
             wanted = f"p50 at most in process + {_SERVER} ms: {most:.1f} ms"
             yield Target.ratio(f"server, {setting}, 1 at a time", wanted, f"{p50:.1f} ms", most / p50, _SERVER_NOISE)
     for row in section.get("bulk", ()):
-        most = row["quiet_p99"] + _STEPS * _STEP
+        quiet = [row["quiet_p99"]]  # measured twice, and the less counts: a busy moment must not make it easier
+        quiet += [each["p99"] for key, each in rows.items() if key == (row["peer"], row["setting"], 1)]
+        most = min(quiet) + _STEPS * _STEP
         wanted = f"p99 at most quiet + {_STEPS} steps of {_STEP} ms: {most:.0f} ms"
         p99 = row["p99"]
         work = f"server, {row['setting']}, beside a bulk job"
