@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+_forking = runpy.run_path(str(Path(__file__).parents[1] / "forks.py"))["forking"]
 _LISTED = """
 import sys
 from pathlib import Path
@@ -41,22 +45,28 @@ assert all(names <= {{*transformers._import_structure[module]}} for module, name
 """
 
 
-def read_at_start(cache: Path, before: str = "", **variables: str) -> tuple[int, int]:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Any]:
+    with _forking("import torch, cenote.checkpoints.deferred") as forks:
+        yield forks
+
+
+def read_at_start(forks: Any, cache: Path, before: str = "", **variables: str) -> tuple[int, int]:
     """Check the lists in a process; return how often it read sources of models before, and how many different ones."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), **variables}
-    command = [sys.executable, "-c", _LISTED.format(before=before)]
-    done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True)
+    done = forks.run([], program=_LISTED.format(before=before), environment=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
     times, files = map(int, done.stdout.split())
     return times, files
 
 
-def test_sources_of_models_are_read_once_and_not_at_the_next_start(tmp_path: Path) -> None:
-    times, files = read_at_start(tmp_path)
+def test_sources_of_models_are_read_once_and_not_at_the_next_start(forks: Any, tmp_path: Path) -> None:
+    times, files = read_at_start(forks, tmp_path)
     assert times == files > 1000
-    assert read_at_start(tmp_path) == (0, 0)
-    assert read_at_start(tmp_path, CENOTE_LIGHT_IMPORTS="0")[0] > 1000, "it is asked to import as ever"
+    assert read_at_start(forks, tmp_path) == (0, 0)
+    assert read_at_start(forks, tmp_path, CENOTE_LIGHT_IMPORTS="0")[0] > 1000, "it is asked to import as ever"
 
 
-def test_a_program_may_have_imported_transformers_before(tmp_path: Path) -> None:
-    times, files = read_at_start(tmp_path, "import transformers")
+def test_a_program_may_have_imported_transformers_before(forks: Any, tmp_path: Path) -> None:
+    times, files = read_at_start(forks, tmp_path, "import transformers")
     assert times == files > 1000
