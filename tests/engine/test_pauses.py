@@ -194,10 +194,10 @@ def test_a_model_that_another_thread_changes_is_left_alone_in_a_pause(engine: En
     other.shutdown()
 
 
-def test_a_batch_is_as_long_as_its_parts_have_short_steps(
+def test_a_batch_has_six_tenths_of_a_short_step_for_each_of_its_parts(
     engine: Engine, layered: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pauses, "parts", lambda _, seconds: 4.0)
+    monkeypatch.setattr(Pauses, "parts", lambda _, seconds: 5.0)
     engine._batches.pace.note_short()
     engine.submit([PreparedInput(token_ids=(7,) * 10)] * 30, OPTIONS)
     engine.step()  # how many parts there are, is not known yet
@@ -207,7 +207,7 @@ def test_a_batch_is_as_long_as_its_parts_have_short_steps(
     engine.submit([PreparedInput(token_ids=(7,) * 10)] * 30, OPTIONS)
     engine.step()
     assert layered.batches[0] == (10, 10)
-    assert layered.batches[-1] == (10,) * 8
+    assert layered.batches[-1] == (10,) * 6
 
 
 def test_heavy_calls_wait_for_their_turn(engine: Engine, layered: Any) -> None:
